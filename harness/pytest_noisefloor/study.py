@@ -1,0 +1,221 @@
+"""One bet carried through on one base: plan, runs, effects, verdict, files."""
+
+from __future__ import annotations
+
+import io
+import json
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import save
+
+from .arms import UNTRAINED
+from .bets import Bet
+from .corpora import User, check_leak
+from .errors import NoisefloorError
+from .judge import Verdict, judge
+from .results import SCHEMA, bet_record, effect_record, verdict_record
+from .runner import Adapter, Request, Runner
+from .statistics import Effect, mean_nll
+from .store import write_atomically
+
+TRAINED = ("real", "random")
+
+
+class Study:
+    """A bet on a base and its users. Everything is made when it is first asked for.
+
+    Raises:
+        LeakError: held-out text stands in a user's training text.
+    """
+
+    def __init__(
+        self, *, bet: Bet, runner: Runner, users: Sequence[User], seeds: Sequence[int], out: Path
+    ) -> None:
+        self.bet = bet
+        self.runner = runner
+        self.users = tuple(users)
+        self.seeds = tuple(seeds)
+        self.out = out
+        self._leaks = {user.name: check_leak(user) for user in self.users}
+
+    @property
+    def planted(self) -> bool:
+        """Whether this study only proves the machinery."""
+        return self.runner.base.name == "tiny"
+
+    @property
+    def _prefix(self) -> str:
+        return "PLANTED_" if self.planted else ""
+
+    def adapter(self, user: str, arm: str) -> Adapter:
+        """A user's adapter of the first seed, trained if it never was.
+
+        Raises:
+            NoisefloorError: no such user.
+        """
+        for candidate in self.users:
+            if candidate.name == user:
+                return self.runner.adapter(Request(candidate, arm, self.seeds[0]))
+        names = ", ".join(u.name for u in self.users)
+        raise NoisefloorError(f"user {user!r}: expected one of {names}")
+
+    @cached_property
+    def verdict(self) -> Verdict:
+        """The comparison of all users, judged; its result files are written on the way."""
+        self.runner.complete(list(self._requests()))
+        verdict = judge(self.bet, [self._effect(user) for user in self.users], planted=self.planted)
+        self._write_adapters()
+        content = json.dumps(self._result(verdict), indent=1, ensure_ascii=False)
+        write_atomically(self.result_path, f"{content}\n".encode())
+        return verdict
+
+    @property
+    def result_path(self) -> Path:
+        """The result file; docs/results.md describes its content."""
+        return self.out / "results" / f"{self._prefix}{self.bet.name}.json"
+
+    def _requests(self) -> list[Request]:
+        """In the order in which a person would want to see them finished: user by user."""
+        return [
+            request
+            for user in self.users
+            for request in (
+                Request(user, UNTRAINED),
+                *(Request(user, arm, seed) for seed in self.seeds for arm in TRAINED),
+            )
+        ]
+
+    def _nll(self, user: User, arm: str) -> float:
+        """Mean over seeds of the mean over all slices' tokens, in nats per token."""
+        seeds = (0,) if arm == UNTRAINED else self.seeds
+        means = [
+            mean_nll([self.runner.scores(Request(user, arm, s), piece) for piece in user.heldout])
+            for s in seeds
+        ]
+        return float(np.mean(means))
+
+    def _effect(self, user: User) -> Effect:
+        real, random, untrained = (self._nll(user, arm) for arm in (*TRAINED, UNTRAINED))
+        return Effect(user=user.name, real=real, random=random, untrained=untrained)
+
+    # --- files ----------------------------------------------------------------------------
+
+    def _adapters(self) -> list[tuple[Adapter, str]]:
+        """Every adapter with the stem of its files; the first seed has the source's names."""
+        named = []
+        for request in self._requests():
+            if request.arm != UNTRAINED:
+                seed = "" if request.seed == self.seeds[0] else f"_seed{request.seed}"
+                stem = f"{self._prefix}{self.bet.id}_{request.arm}_{request.user.name}{seed}"
+                named.append((self.runner.adapter(request), stem))
+        return named
+
+    def _write_adapters(self) -> None:
+        for adapter, stem in self._adapters():
+            twin = self.out / "out" / f"{stem}.safetensors"
+            pickled = twin.with_suffix(".pt")
+            content = save(adapter.tensors, {"key": adapter.key})
+            if pickled.is_file() and twin.is_file() and twin.read_bytes() == content:
+                continue  # and torch stays unimported where nothing trained
+            write_atomically(pickled, _torch_file(adapter))
+            write_atomically(twin, content)
+
+    def _result(self, verdict: Verdict) -> dict[str, Any]:
+        adapters = self._adapters()
+        first = adapters[0][0]
+        return {
+            "schema": SCHEMA,
+            "bet": bet_record(self.bet),
+            "base": {
+                "name": self.runner.base.name,
+                "fingerprint": self.runner.base.fingerprint,
+            },
+            "method": {
+                "name": self.bet.method,
+                "trained_values": first.count,
+                "adapter_bytes": first.nbytes,
+            },
+            "recipe": asdict(self.runner.recipe),
+            "scoring": asdict(self.runner.scoring),
+            "seeds": list(self.seeds),
+            "users": [
+                self._user_record(user, effect)
+                for user, effect in zip(self.users, verdict.effects, strict=True)
+            ],
+            "adapters": [
+                {
+                    "user": adapter.user,
+                    "arm": adapter.arm,
+                    "seed": adapter.seed,
+                    "key": adapter.key,
+                    "file": f"out/{stem}.pt",
+                    "first_loss": adapter.losses[0],
+                    "last_loss": adapter.losses[-1],
+                }
+                for adapter, stem in adapters
+            ],
+            "verdict": verdict_record(verdict),
+            "times": {
+                "written": datetime.now(UTC).isoformat(timespec="seconds"),
+                "training_s": {stem: round(a.seconds, 3) for a, stem in adapters},
+                "over_budget": [
+                    stem for a, stem in adapters if a.seconds > self.runner.recipe.budget_s
+                ],
+            },
+            "environment": {
+                "python": platform.python_version(),
+                "platform": platform.platform(),
+                "machine": platform.machine(),
+                "device": self.runner.device,
+                **{name: version(name) for name in ("numpy", "torch", "transformers")},
+                "pytest-noisefloor": version("pytest-noisefloor"),
+            },
+        }
+
+    def _user_record(self, user: User, effect: Effect) -> dict[str, Any]:
+        slices = []
+        for piece, figures in zip(user.heldout, self._leaks[user.name], strict=True):
+            arms = {
+                arm: [
+                    self.runner.scores(Request(user, arm, seed), piece)
+                    for seed in ((0,) if arm == UNTRAINED else self.seeds)
+                ]
+                for arm in (UNTRAINED, *TRAINED)
+            }
+            nll = {arm: [mean_nll([s]) for s in scores] for arm, scores in arms.items()}
+            of_slice = Effect(
+                user=user.name, **{arm: float(np.mean(values)) for arm, values in nll.items()}
+            )
+            slices.append(
+                {
+                    "slice": piece.name,
+                    "sha256": piece.sha256,
+                    "tokens": int(arms[UNTRAINED][0].size),
+                    "leak": {"share": figures.share, "paragraphs": figures.paragraphs},
+                    "mean_nll_by_seed": nll,
+                    **{k: v for k, v in effect_record(of_slice).items() if k != "user"},
+                }
+            )
+        return {
+            **effect_record(effect),
+            "train_sha256": user.train_sha256,
+            "tokens": sum(piece["tokens"] for piece in slices),
+            "slices": slices,
+        }
+
+
+def _torch_file(adapter: Adapter) -> bytes:
+    """The adapter as ``torch.load(weights_only=True)`` reads it: a dict of name → fp32 tensor."""
+    import torch
+
+    buffer = io.BytesIO()
+    torch.save({n: torch.from_numpy(t.copy()) for n, t in adapter.tensors.items()}, buffer)
+    return buffer.getvalue()
