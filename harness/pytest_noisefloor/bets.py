@@ -18,7 +18,6 @@ from .data import data_path
 from .errors import NoisefloorError
 from .recipe import Recipe, Scoring
 
-
 T = TypeVar("T")
 
 
@@ -130,19 +129,20 @@ def check_lock(path: Path, lock: Path) -> None:
     found = file_sha256(path)
     content = read_toml(lock)
     try:
+        rows = [dict(row) for row in _take(content, "lock", list)]
         dated = [
-            tuple(_take(row, key, kind) for key, kind in _ENTRY.items())
-            for row in map(dict, _take(content, "lock", list))
-            if row.get("file") == path.name
+            (_take(row, "date", date), _take(row, "sha256", str), _take(row, "reason", str))
+            for row in rows
+            if _take(row, "file", str) == path.name
         ]
     except (TypeError, ValueError) as error:
-        raise BetError(f"{lock}: {error}; an entry has {', '.join(_ENTRY)}") from None
+        raise BetError(f"{lock}: {error}; an entry has file, sha256, date and reason") from None
     if not dated:
         raise BetError(f"{path}: not in {lock.name}; a bet is locked before it is run")
-    dates = [day for day, *_ in dated]
-    if dates != sorted(dates) or not all(reason.strip() for *_, reason in dated):
-        raise BetError(f"{lock}: {path.name}: expected entries in order of date, each with a reason")
-    day, locked, *_ = dated[-1]
+    dates = [day for day, _, _ in dated]
+    if dates != sorted(dates) or not all(reason.strip() for _, _, reason in dated):
+        raise BetError(f"{lock}: {path.name}: expected entries by date, each with its reason")
+    day, locked, _ = dated[-1]
     if locked != found:
         raise BetError(
             f"{path}: its hash is {found}, but it was locked on {day} as {locked}. A registered "
@@ -171,10 +171,6 @@ def file_sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes().replace(b"\r\n", b"\n")).hexdigest()
 
 
-_ENTRY = {"date": date, "sha256": str, "file": str, "reason": str}
-"""What an entry of the lock says, by key and type."""
-
-
 def _criterion(table: Mapping[str, Any]) -> Criterion:
     row = dict(table)
     name, share = _take(row, "name", str), _take(row, "share", str)
@@ -199,8 +195,8 @@ def _take(content: dict[str, Any], key: str, kind: type[T]) -> T:
     """Remove a key's value from a table, once it is known to be of its kind."""
     if key not in content:
         raise ValueError(f"key {key!r} is missing")
-    value = content.pop(key)
-    if not isinstance(value, kind):
+    value: T = content.pop(key)
+    if type(value) is not kind:  # a date with a time would not compare with one without
         raise TypeError(f"{key} = {value!r}; expected {kind.__name__}")
     return value
 

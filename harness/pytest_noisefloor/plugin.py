@@ -68,7 +68,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     for name, (default, text) in _OPTIONS.items():
         about = f"{text} (default: {default})" if default else text
         group.addoption(f"--noisefloor-{name}", metavar=name.upper(), default=None, help=about)
-        parser.addini(f"noisefloor_{name}", about, type="string", default=default)
+        parser.addini(f"noisefloor_{name}", about, type="string", default=None)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -99,32 +99,41 @@ def read_settings(config: pytest.Config) -> Settings:
         pytest.UsageError: a value that its option cannot have.
     """
 
-    def value(name: str) -> str:
-        given = config.getoption(f"noisefloor_{name}")
-        return str(config.getini(f"noisefloor_{name}") if given is None else given)
-
+    base, _ = _given(config, "base")
+    if not base.strip():
+        _usage("base", base, "a name")
     return Settings(
-        base=_nonempty("base", value("base")),
-        users=_users(config, value("users")),
-        device=_device(value("device")),
-        seeds=_seeds(value("seeds")),
-        out=config.invocation_params.dir / Path(_nonempty("out", value("out"))).expanduser(),
+        base=base,
+        users=_users(*_given(config, "users")),
+        device=_device(_given(config, "device")[0]),
+        seeds=_seeds(_given(config, "seeds")[0]),
+        out=_out(*_given(config, "out")),
     )
 
 
-def _nonempty(name: str, value: str) -> str:
-    if not value.strip():
-        _usage(name, value, "a name")
-    return value
+def _given(config: pytest.Config, name: str) -> tuple[str, Path]:
+    """An option's value, and from where a path in it is seen: the ini file that says it, or here."""
+    here = config.invocation_params.dir
+    value = config.getoption(f"noisefloor_{name}")
+    if value is None and (value := config.getini(f"noisefloor_{name}")) is not None:
+        here = config.inipath.parent if config.inipath else here
+    return _OPTIONS[name][0] if value is None else str(value), here
 
 
-def _users(config: pytest.Config, value: str) -> str:
+def _users(value: str, here: Path) -> str:
     if value == "shipped":
         return value
-    folder = config.invocation_params.dir / Path(value).expanduser()
+    folder = here / Path(value).expanduser()
     if not folder.is_dir():
         _usage("users", value, "'shipped', or a folder with <user>/train.txt and <user>/heldout/")
     return str(folder)
+
+
+def _out(value: str, here: Path) -> Path:
+    folder = here / Path(value).expanduser()
+    if not value.strip() or (folder.exists() and not folder.is_dir()):
+        _usage("out", value, "a folder")
+    return folder
 
 
 def _device(value: str) -> str:
@@ -156,7 +165,7 @@ def _usage(name: str, value: str, expected: str) -> NoReturn:
 def noisefloor_study(request: pytest.FixtureRequest) -> Callable[[str], Study]:
     """Bet 60 on any base, with the session's users, device and seeds: ``noisefloor_study(base)``.
 
-    One study a base and session. Where this is not enough, build a ``pytest_noisefloor.study.Study``.
+    One study a base and session. Where this is not enough, build a ``study.Study`` yourself.
     """
     studies: dict[str, Study] = {}
 
@@ -239,6 +248,8 @@ def _open_study(config: pytest.Config, base: str) -> Study:
 
     settings = config.stash[_SETTINGS]
     bet = registered_bet("bet60")
+    # results of another base than the session's do not overwrite the session's own
+    out = settings.out if base == settings.base else settings.out / base
     runner = Runner(
         store=Store(settings.out / ".noisefloor"),
         base=open_base(base),
@@ -254,7 +265,7 @@ def _open_study(config: pytest.Config, base: str) -> Study:
         runner=runner,
         users=load_users(settings.users),
         seeds=settings.seeds or bet.seeds,
-        out=settings.out,
+        out=out,
     )
 
 

@@ -41,6 +41,11 @@ class Watcher:
         )
         try:
             yield
+        except KeyboardInterrupt:
+            self._stream.write(
+                "\ninterrupted: what is finished is kept; the same command goes on\n"
+            )
+            raise
         finally:
             self._bar.close()
             self._bar = None

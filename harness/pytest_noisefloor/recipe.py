@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import asdict, dataclass
 
 from .errors import NoisefloorError
@@ -51,12 +52,12 @@ class Recipe:
                 f"recipe: steps={self.steps}, batch={self.batch}, sequence={self.sequence}; "
                 "expected at least 1, 1 and 2"
             )
-        if self.lr < 0:
+        if not 0 <= self.lr < math.inf:
             raise NoisefloorError(f"recipe: lr={self.lr}; expected a learning rate of 0 or more")
         if self.dtype != "float32":
             raise NoisefloorError(
-                f"recipe: dtype={self.dtype!r}; gains train in float32 only, since a half-precision "
-                f"gain near 1 cannot represent a step of {self.lr}"
+                f"recipe: dtype={self.dtype!r}; gains train in float32 only, since in half "
+                f"precision a gain near 1 cannot represent a step of {self.lr}"
             )
 
     @property

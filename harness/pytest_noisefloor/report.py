@@ -97,7 +97,8 @@ def _perplexity(nll: float | None) -> str:
     if nll is None:
         return "–"
     value = exp(nll)
-    return f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"  # noqa: PLR2004
+    # from 999.95 on, four digits would read 1000, without the comma
+    return f"{value:,.0f}" if value >= 999.95 else f"{value:.4g}"  # noqa: PLR2004
 
 
 def _ratio(value: float | None) -> str:

@@ -88,6 +88,8 @@ def judge_file(path: Path) -> Judged:
     except ValueError as error:
         expected = "TOML" if path.suffix == ".toml" else "JSON"
         raise ResultError(f"{path}: not {expected} ({error})") from None
+    if not isinstance(content, dict):
+        raise ResultError(f"{path}: not a result file (a JSON {type(content).__name__})")
     try:
         return _judge_table(content) if path.suffix == ".toml" else _judge_result(content)
     except KeyError as error:

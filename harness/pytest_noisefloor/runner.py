@@ -7,14 +7,12 @@ earlier, or by another process. Work is shared between processes through the sto
 from __future__ import annotations
 
 import os
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,6 +26,7 @@ from .errors import NoisefloorError
 from .methods import Method, Tensors, restore
 from .progress import Watcher
 from .recipe import SCORER, Recipe, RunSpec, ScoreSpec, Scoring
+from .sources import cache_path
 from .store import Kind, Record, Store
 
 if TYPE_CHECKING:
@@ -221,7 +220,9 @@ class Runner:
         if self.device == "cpu":
             yield
             return
-        with FileLock(Path(tempfile.gettempdir(), f"noisefloor-{self.device}.lock")):
+        lock = cache_path("locks", f"{self.device}.lock")
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(lock):
             yield
 
     def _stored(self, kind: Kind, key: str) -> Record:

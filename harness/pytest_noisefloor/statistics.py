@@ -11,6 +11,10 @@ import numpy.typing as npt
 
 from .errors import NoisefloorError
 
+LARGEST_NLL = 350.0
+"""Nats per token. exp(2 × 350) is still a float64, exp(2 × 355) is not; uniform guessing among a
+million tokens costs 14."""
+
 
 class StatisticsError(NoisefloorError):
     """Scores that cannot be compared."""
@@ -24,12 +28,24 @@ class Effect:
     pooled over slices by tokens and averaged over seeds; ``untrained`` is None where it was not
     published. Ratios are quotients of perplexities, exp of differences of these means; they are
     never ratios of averaged perplexities.
+
+    Raises:
+        StatisticsError: a mean that is not finite, or so large that quotients overflow.
     """
 
     user: str
     real: float
     random: float
     untrained: float | None = None
+
+    def __post_init__(self) -> None:
+        for arm in ("real", "random", "untrained"):
+            value = getattr(self, arm)
+            if value is not None and not abs(value) <= LARGEST_NLL:
+                raise StatisticsError(
+                    f"user {self.user!r}: mean NLL({arm}) = {value}; expected a finite number of "
+                    f"nats, at most {LARGEST_NLL:g}"
+                )
 
     @property
     def delta(self) -> float:

@@ -60,6 +60,7 @@ def train(
         TrainingError: tokens outside the recipe's budget or the vocabulary, a loss that is not
             finite, tensors that did not move, or a base that did.
     """
+    base = fingerprint(model, skip={})
     with method.attached(model) as tensors:
         frozen_before = fingerprint(model, skip=tensors)
         initial = snapshot(tensors)
@@ -75,6 +76,8 @@ def train(
                 f"{method.name}: no tensor moved in {recipe.steps} steps at lr {recipe.lr:g}; "
                 "such a run is no result (a learning rate of 0, or a dtype too coarse for it)"
             )
+    if fingerprint(model, skip={}) != base:
+        raise TrainingError(f"{method.name}: did not give the base back as it was")
     return progress
 
 
@@ -166,7 +169,7 @@ def _load_moments(
         optimizer.state[tensor] = {
             "step": torch.tensor(float(step)),
             **{
-                moment: torch.from_numpy(moments[f"{name}/{moment}"]).to(tensor.device)
+                moment: torch.tensor(moments[f"{name}/{moment}"], device=tensor.device)
                 for moment in ("exp_avg", "exp_avg_sq")
             },
         }
