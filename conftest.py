@@ -1,14 +1,3 @@
-"""This repository's own habits: Hypothesis profiles, and a guard on global random state."""
+"""This repository's own habits, which the suite brings along in noisefloor_tests/habits.py."""
 
-from __future__ import annotations
-
-import os
-
-from hypothesis import settings
-
-pytest_plugins = ["pytester"]
-
-# a slow machine is no failure, and CI sees the same examples every time
-settings.register_profile("default", deadline=None)
-settings.register_profile("ci", deadline=None, derandomize=True)
-settings.load_profile("ci" if os.environ.get("CI") else "default")
+pytest_plugins = ["pytester", "noisefloor_tests.habits"]

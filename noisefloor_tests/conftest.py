@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
 import pytest
 
+from pytest_noisefloor.bases import open_base
+from pytest_noisefloor.corpora import Slice, User
 from pytest_noisefloor.plugin import header
+from pytest_noisefloor.recipe import Recipe, Scoring
+
+if TYPE_CHECKING:
+    from pytest_noisefloor.study import Study
 
 TIERS = {
     "fast": "tiny models, CPU only, under a minute; what a plain pytest runs",
@@ -15,6 +27,8 @@ TIERS = {
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    for name in ("pytester", "noisefloor_tests.habits"):  # no root conftest comes with a wheel
+        config.pluginmanager.import_plugin(name)
     for tier, text in TIERS.items():
         config.addinivalue_line("markers", f"{tier}: tier, {text}")
     if not config.option.markexpr:
@@ -36,3 +50,148 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     if tier == "fast":
         return ["noisefloor: tier fast, tiny bases on the CPU"]
     return [f"noisefloor: tier {tier}", *header(config)]
+
+
+# --- what several tests start from ------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def write_users() -> Callable[..., Path]:
+    """Write users of a few hundred words into a folder; every word of theirs is used once."""
+
+    def write(folder: Path, *names: str) -> Path:
+        for name in names:
+            text = {
+                "train.txt": "words of their own to train on",
+                "heldout/a.txt": "other words, held out",
+                "heldout/b.txt": "yet others, held out as well",
+            }
+            for file, words in text.items():
+                path = folder / name / file
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(" ".join(f"{name} {words} {n}{file[8:9]}" for n in range(40)))
+        return folder
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def planted_study(
+    tmp_path_factory: pytest.TempPathFactory, write_users: Callable[..., Path]
+) -> Study:
+    """Bet 60 on the tiny base for two users, with two seeds and two steps; not yet judged."""
+    from pytest_noisefloor.bets import registered_bet
+    from pytest_noisefloor.corpora import load_users
+    from pytest_noisefloor.methods import METHODS
+    from pytest_noisefloor.progress import Watcher
+    from pytest_noisefloor.runner import Runner
+    from pytest_noisefloor.store import Store
+    from pytest_noisefloor.study import Study
+
+    out = tmp_path_factory.mktemp("planted")
+    bet = registered_bet("bet60")
+    runner = Runner(
+        store=Store(out / "store"),
+        base=open_base("tiny"),
+        device="cpu",
+        method=METHODS[bet.method],
+        recipe=replace(bet.recipe, steps=2),
+        scoring=bet.scoring,
+        watcher=Watcher(),
+    )
+    users = load_users(write_users(out / "users", "ann", "bob"))
+    return Study(bet=bet, runner=runner, users=users, seeds=(0, 1), out=out)
+
+
+# --- what the tests of the machinery share ----------------------------------------------------
+
+SMALL = {
+    "vocab_size": 64,
+    "hidden_size": 16,
+    "intermediate_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 64,
+    "bos_token_id": 0,
+    "eos_token_id": 0,
+    "pad_token_id": 0,
+}
+"""A configuration that most architectures understand."""
+
+SPECIAL = {
+    "GPT2": {"n_positions": 64, "n_inner": 32},
+    "Gemma2": {"head_dim": 8},
+    "Gemma3": {"head_dim": 8},
+    "Mamba": {"state_size": 4},
+    "Mixtral": {"num_local_experts": 2},
+    "OPT": {"ffn_dim": 32, "word_embed_proj_dim": 16},
+    "Qwen3": {"head_dim": 8},
+}
+MODELS = {"GPT2": "GPT2LMHeadModel"}
+CONFIGS = {"Gemma3": "Gemma3TextConfig"}
+
+
+@pytest.fixture(scope="session")
+def build():
+    """A function: a small causal LM of an architecture, its weights drawn or on no device."""
+    import torch
+    import transformers
+
+    def build(architecture, *, device="cpu", **changes):
+        config = getattr(transformers, CONFIGS.get(architecture, f"{architecture}Config"))
+        model = getattr(transformers, MODELS.get(architecture, f"{architecture}ForCausalLM"))
+        settings = {**SMALL, **SPECIAL.get(architecture, {}), **changes}
+        with torch.random.fork_rng(devices=[]), torch.device(device):
+            torch.manual_seed(60)
+            return model(config(**settings)).eval().requires_grad_(False)
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def tiny():
+    """The base that is made in memory; on one thread, as other workers need theirs."""
+    import torch
+
+    torch.set_num_threads(1)
+    return open_base("tiny")
+
+
+@pytest.fixture
+def model(tiny):
+    return tiny.model("cpu")
+
+
+@pytest.fixture
+def head(model):
+    from pytest_noisefloor.loss import head_of
+
+    return head_of(model)
+
+
+@pytest.fixture(scope="session")
+def recipe():
+    """The registered recipe, cut; at this rate three steps show in a score."""
+    return Recipe(lr=0.01, steps=3, batch=2, sequence=16)
+
+
+@pytest.fixture(scope="session")
+def scoring():
+    return Scoring(window=32, stride=16, tokens=100)
+
+
+def letters(seed):
+    """Text of 400 letters that no other seed has."""
+    drawn = np.random.default_rng(seed).integers(97, 123, size=400)
+    return bytes(drawn.tolist()).decode()
+
+
+@pytest.fixture(scope="session")
+def ann():
+    return User("ann", letters(1), (Slice("first", letters(2)), Slice("second", letters(3))))
+
+
+@pytest.fixture(scope="session")
+def bob():
+    return User("bob", letters(4), (Slice("only", letters(5)),))

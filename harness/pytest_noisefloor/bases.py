@@ -160,7 +160,7 @@ class _FolderTokenizer:
             tokenizer = AutoTokenizer.from_pretrained(
                 folder, trust_remote_code=False, local_files_only=True
             )
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise BaseError(f"{folder}: no usable tokenizer ({_first_line(error)})") from None
         self._tokenizer = tokenizer
         end_of_text = tokenizer.get_vocab().get(_END_OF_TEXT, tokenizer.eos_token_id)
@@ -195,7 +195,7 @@ def _from_folder(name: str, folder: Path, tokenizer: Path) -> Base:
         from transformers import AutoModelForCausalLM
 
         try:
-            model, report = AutoModelForCausalLM.from_pretrained(
+            loaded: Any = AutoModelForCausalLM.from_pretrained(
                 folder,
                 dtype=torch.float32,
                 trust_remote_code=False,
@@ -205,6 +205,7 @@ def _from_folder(name: str, folder: Path, tokenizer: Path) -> Base:
             )
         except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
             raise BaseError(f"{folder}: not loadable ({_first_line(error)})") from None
+        model, report = loaded
         if report["missing_keys"]:  # they would be drawn at random
             names = sorted(report["missing_keys"])
             raise BaseError(f"{folder}: {len(names)} weights are missing, {names[0]} among them")

@@ -15,11 +15,12 @@ PLAIN_INTERVAL_S = 15.0
 class Watcher:
     """Shows which run of how many is under way, its step and loss, and the time left.
 
-    Silent without a stream.
+    Silent without a stream. Processes that share a terminal have a ``line`` each.
     """
 
-    def __init__(self, stream: TextIO | None = None) -> None:
+    def __init__(self, stream: TextIO | None = None, *, line: int = 0) -> None:
         self._stream = stream
+        self._line = line
         self._bar: tqdm[None] | None = None
         self._run = self._runs = 0
 
@@ -37,6 +38,7 @@ class Watcher:
             mininterval=0.2 if self._stream.isatty() else PLAIN_INTERVAL_S,
             bar_format="{desc}|{bar:12}| {elapsed} gone, {remaining} left{postfix}",
             leave=False,
+            position=self._line,
             dynamic_ncols=True,
         )
         try:

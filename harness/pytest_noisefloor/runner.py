@@ -23,9 +23,10 @@ from .arms import ARMS, UNTRAINED, Material
 from .bases import Base
 from .corpora import Slice, User
 from .errors import NoisefloorError
-from .methods import Method, Tensors, restore
+from .methods import Method, restore
 from .progress import Watcher
 from .recipe import SCORER, Recipe, RunSpec, ScoreSpec, Scoring
+from .runs import Adapter, Request, pack, unpack
 from .sources import cache_path
 from .store import Kind, Record, Store
 
@@ -38,45 +39,6 @@ if TYPE_CHECKING:
 
 SAVE_EVERY_S = 15.0
 """Seconds of an unfinished training that an interruption can cost at most."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """A user's adapter of one arm and seed; the arm ``untrained`` has neither."""
-
-    user: User
-    arm: str
-    seed: int = 0
-
-    def __str__(self) -> str:
-        return f"{self.user.name}, {self.arm}" + (f", seed {self.seed}" if self.seed else "")
-
-
-@dataclass(frozen=True)
-class Adapter:
-    """A trained adapter: its tensors (fp32) and the facts of its training.
-
-    ``losses`` are the mean cross-entropies of the steps in nats per token; ``seconds`` is the
-    training's wall-clock time.
-    """
-
-    user: str
-    arm: str
-    seed: int
-    key: str
-    tensors: Tensors
-    losses: tuple[float, ...]
-    seconds: float
-
-    @property
-    def count(self) -> int:
-        """Trained values."""
-        return sum(tensor.size for tensor in self.tensors.values())
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of payload, without a file's header."""
-        return sum(tensor.nbytes for tensor in self.tensors.values())
 
 
 @dataclass(frozen=True)
@@ -267,7 +229,8 @@ class Runner:
             vocabulary=head.weight.shape[0],
             text=self._encode(request.user.train) if arm.reads_text else None,
         )
-        start = self._unfinished(spec.key)
+        unfinished = self.store.get("unfinished", spec.key)
+        start = unpack(unfinished) if unfinished else None
         if start:
             self._watcher.advance(len(start.losses) * self._step_cost)
         saved = time.monotonic()
@@ -278,7 +241,7 @@ class Runner:
                 self._step_cost, f"step {step} of {self.recipe.steps}, loss {loss:.3f}"
             )
             if time.monotonic() - saved > SAVE_EVERY_S:
-                self.store.put("unfinished", spec.key, _pack(progress()))
+                self.store.put("unfinished", spec.key, pack(progress()))
                 saved = time.monotonic()
 
         done = train(
@@ -300,10 +263,6 @@ class Runner:
             "torch": torch.__version__,
         }
         return Record(done.tensors, facts)
-
-    def _unfinished(self, key: str) -> Progress | None:
-        record = self.store.get("unfinished", key)
-        return _unpack(record) if record else None
 
     @property
     def _step_cost(self) -> int:
@@ -359,27 +318,3 @@ class Runner:
 def _cores() -> int:
     # macOS has no affinity
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _pack(progress: Progress) -> Record:
-    arrays = {f"tensors/{name}": value for name, value in progress.tensors.items()}
-    arrays |= {f"moments/{name}": value for name, value in progress.moments.items()}
-    return Record(arrays, {"losses": list(progress.losses), "seconds": progress.seconds})
-
-
-def _unpack(record: Record) -> Progress:
-    from .training import Progress
-
-    def part(prefix: str) -> Tensors:
-        return {
-            name.removeprefix(prefix): value
-            for name, value in record.arrays.items()
-            if name.startswith(prefix)
-        }
-
-    return Progress(
-        tensors=part("tensors/"),
-        moments=part("moments/"),
-        losses=tuple(record.facts["losses"]),
-        seconds=record.facts["seconds"],
-    )

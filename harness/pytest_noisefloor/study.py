@@ -22,7 +22,8 @@ from .corpora import User, check_leak
 from .errors import NoisefloorError
 from .judge import Verdict, judge
 from .results import SCHEMA, bet_record, effect_record, verdict_record
-from .runner import Adapter, Request, Runner
+from .runner import Runner
+from .runs import Adapter, Request
 from .statistics import Effect, mean_nll
 from .store import write_atomically
 

@@ -1,0 +1,129 @@
+"""Options and their ini twins: what a session was asked for, typed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+DEFAULT_BASE = "smollm2-135m"
+DEVICES = ("auto", "mps", "cuda", "cpu")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the command line or the ini file asks for.
+
+    ``seeds`` is None where the bet's own apply; ``out`` is the folder of results and store.
+    """
+
+    base: str
+    users: str
+    device: str
+    seeds: tuple[int, ...] | None
+    out: Path
+
+
+_OPTIONS = {
+    "base": (
+        DEFAULT_BASE,
+        "base to train on: tiny, smollm2-135m, a folder with config.json and safetensors weights, "
+        "or a hub id",
+    ),
+    "users": ("shipped", "users' texts: 'shipped' (programmer, novelist, scientist) or a folder"),
+    "device": ("auto", "auto (mps, then cuda, then cpu), mps, cuda or cpu"),
+    "seeds": ("", "seeds to train each arm with, as 0,1,2 (default: those of the bet)"),
+    "out": (".", "folder for results/, out/ and the store of everything trained"),
+}
+
+
+def add(parser: pytest.Parser) -> None:
+    """Give a parser an option and an ini twin for each setting."""
+    group = parser.getgroup("noisefloor", "noisefloor: negative controls for adapters")
+    for name, (default, text) in _OPTIONS.items():
+        about = f"{text} (default: {default})" if default else text
+        group.addoption(f"--noisefloor-{name}", metavar=name.upper(), default=None, help=about)
+        parser.addini(f"noisefloor_{name}", about, type="string", default=None)
+
+
+def read_settings(config: pytest.Config) -> Settings:
+    """The settings of a session.
+
+    Raises:
+        pytest.UsageError: a value that its option cannot have.
+    """
+    _refuse_detached_paths(config)
+    base, _ = _given(config, "base")
+    if not base.strip():
+        _usage("base", base, "a name")
+    return Settings(
+        base=base,
+        users=_users(*_given(config, "users")),
+        device=_device(_given(config, "device")[0]),
+        seeds=_seeds(_given(config, "seeds")[0]),
+        out=_out(*_given(config, "out")),
+    )
+
+
+def _given(config: pytest.Config, name: str) -> tuple[str, Path]:
+    """An option's value, and the folder that a path in it is seen from: its ini file's, or this."""
+    here = config.invocation_params.dir
+    value = config.getoption(f"noisefloor_{name}")
+    if value is None and (value := config.getini(f"noisefloor_{name}")) is not None:
+        here = config.inipath.parent if config.inipath else here
+    return _OPTIONS[name][0] if value is None else str(value), here
+
+
+def _users(value: str, here: Path) -> str:
+    if value == "shipped":
+        return value
+    folder = here / Path(value).expanduser()
+    if not folder.is_dir():
+        _usage("users", value, "'shipped', or a folder with <user>/train.txt and <user>/heldout/")
+    return str(folder)
+
+
+def _out(value: str, here: Path) -> Path:
+    folder = here / Path(value).expanduser()
+    if not value.strip() or (folder.exists() and not folder.is_dir()):
+        _usage("out", value, "a folder")
+    return folder
+
+
+def _device(value: str) -> str:
+    if value not in DEVICES:
+        _usage("device", value, f"one of {', '.join(DEVICES)}")
+    return value
+
+
+def _seeds(value: str) -> tuple[int, ...] | None:
+    if not value.strip():
+        return None
+    try:
+        seeds = tuple(int(part) for part in value.split(","))
+    except ValueError:
+        seeds = (-1,)
+    if min(seeds) < 0 or len(set(seeds)) != len(seeds):
+        _usage("seeds", value, "different whole numbers of 0 or more, as 0,1,2")
+    return seeds
+
+
+def _usage(name: str, value: str, expected: str) -> NoReturn:
+    raise pytest.UsageError(f"--noisefloor-{name} (or noisefloor_{name}) = {value!r}: {expected}")
+
+
+def _refuse_detached_paths(config: pytest.Config) -> None:
+    """Insist on ``=`` before a path: pytest settles its rootdir before it knows our options.
+
+    ``--noisefloor-out results`` would make ``results`` the rootdir, and the project's own
+    configuration would silently not be read.
+    """
+    words = config.invocation_params.args
+    for option, value in pairwise(words):
+        if option.startswith("--noisefloor-") and "=" not in option and Path(value).exists():
+            raise pytest.UsageError(
+                f"write {option}={value}: with '=', or pytest moves its rootdir"
+            )

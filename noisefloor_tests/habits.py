@@ -1,0 +1,60 @@
+"""Habits of the whole suite: Hypothesis profiles, and a guard on global random state.
+
+A pytest plugin, so that a checkout and an installed wheel share it.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from hypothesis import settings
+
+# a slow machine is no failure, and CI sees the same examples every time
+settings.register_profile("default", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "default")
+
+_BEFORE = pytest.StashKey[dict[str, object]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # what no test may draw from needs no reseeding, and reseeding would hide who drew
+    config.option.randomly_reset_seed = False
+
+
+def states() -> dict[str, object]:
+    """Every global random state by its owner; torch's only where something imported torch."""
+    legacy = np.random.get_state(legacy=False)  # noqa: NPY002  (the one to guard)
+    key = legacy["state"].pop("key").tobytes()
+    found: dict[str, object] = {
+        "Python's random": random.getstate(),
+        "NumPy's legacy generator": (key, legacy),
+    }
+    if "torch" in sys.modules:
+        found["torch's default generator"] = sys.modules["torch"].get_rng_state().numpy().tobytes()
+    return found
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
+    item.stash[_BEFORE] = states()
+    return (yield)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
+    result = yield
+    after = states()
+    changed = [name for name, state in item.stash[_BEFORE].items() if after[name] != state]
+    if changed:
+        pytest.fail(
+            f"{item.nodeid} changed {' and '.join(changed)}, between its setup and its teardown. "
+            "Draw from a generator of its own, or fork the state (torch.random.fork_rng)",
+            pytrace=False,
+        )
+    return result

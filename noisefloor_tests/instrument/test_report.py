@@ -1,0 +1,89 @@
+"""What a person reads: every figure once, in a fixed place, and no word beyond the numbers."""
+
+import pytest
+
+from pytest_noisefloor.bets import registered_bet
+from pytest_noisefloor.judge import judge
+from pytest_noisefloor.report import criterion_sentence, paragraph, report, table, title
+from pytest_noisefloor.statistics import effect_from_perplexities
+
+BET = registered_bet("bet60")
+
+
+def verdict(*, planted=False, **users):
+    """Judge users given as name=(untrained, real, random)."""
+    effects = [
+        effect_from_perplexities(name, untrained=untrained, real=real, random=random)
+        for name, (untrained, real, random) in users.items()
+    ]
+    return judge(BET, effects, planted=planted)
+
+
+def test_the_table_has_a_row_for_each_user_with_ratio_harm_and_help():
+    text = table(verdict(ann=(100, 80, 150), bartholomew=(2000, 1234, 1000)).effects)
+    assert text.splitlines() == [
+        "user         untrained   real  random   ratio    harm    help  winner",
+        "─" * 69,
+        "ann                100     80     150  1.8750  1.5000  1.2500  real",
+        "bartholomew      2,000  1,234   1,000  0.8104  0.5000  1.6207  random",
+    ]
+
+
+def test_a_perplexity_that_is_unknown_is_a_dash_and_said_to_be_unknown():
+    one = verdict(ann=(None, 80, 150))
+    assert table(one.effects).splitlines()[-1].split() == [
+        *("ann", "–", "80", "150", "1.8750", "–", "–", "real")
+    ]
+    assert "untrained base's perplexity is unknown" in paragraph(one)
+
+
+def test_harm_and_help_are_said_in_per_cent_of_the_untrained_perplexity():
+    text = paragraph(verdict(ann=(100, 80, 150)))
+    assert (
+        "For ann the user's text changed the base's perplexity by -20.00%, random tokens by "
+        "+50.00%." in text
+    )
+    assert "unknown" not in text
+
+
+@pytest.mark.parametrize(
+    ("random", "level"),
+    [(150, "STRICT."), (111, "LENIENT."), (105, "NOT MET."), (99, "CATASTROPHIC.")],
+)
+def test_the_paragraph_begins_with_the_level(random, level):
+    text = paragraph(verdict(ann=(100, 100, random)))
+    assert text.startswith(f"{level} STRICT (ratio at least 1.5 on 1 of 1) ")
+
+
+def test_each_criterion_is_said_with_what_it_needs_and_what_it_got():
+    one = verdict(a=(9, 100, 150), b=(9, 100, 120), c=(9, 100, 90))
+    assert [criterion_sentence(one, c) for c in BET.criteria] == [
+        "STRICT (ratio at least 1.5 on 3 of 3) does not hold: 1 of 3 "
+        "(a 1.5000, b 1.2000, c 0.9000).",
+        "LENIENT (ratio at least 1.1 on 2 of 3) holds: 2 of 3 (a 1.5000, b 1.2000, c 0.9000).",
+        "CATASTROPHIC (ratio below 1 on 2 of 3) does not hold: 1 of 3 "
+        "(a 1.5000, b 1.2000, c 0.9000).",
+    ]
+    assert all(criterion_sentence(one, c) in paragraph(one) for c in BET.criteria)
+
+
+def test_an_inversion_is_named_for_each_user_that_has_one_and_for_no_other():
+    text = paragraph(verdict(ann=(9, 110, 100), bob=(9, 100, 100), cy=(9, 100, 99)))
+    assert text.count("Inversion") == 2
+    assert "Inversion: for ann, random tokens beat the user's own text by 10.00%." in text
+    assert "Inversion: for cy, random tokens beat the user's own text by 1.01%." in text
+
+
+def test_planted_stands_in_front_of_title_and_level_and_nowhere_else():
+    real, planted = (verdict(planted=p, ann=(100, 80, 150)) for p in (False, True))
+    assert (
+        title(real) == f"Bet 60: Norm-only noise floor (registered 2026-11-23, {BET.sha256[:12]})"
+    )
+    assert title(planted) == f"PLANTED, proves the machinery alone: {title(real)}"
+    assert paragraph(planted) == f"PLANTED {paragraph(real)}"
+    assert "PLANTED" not in report(real)
+
+
+def test_the_report_is_title_table_and_paragraph():
+    one = verdict(ann=(100, 80, 150))
+    assert report(one).split("\n\n") == [title(one), table(one.effects), paragraph(one)]

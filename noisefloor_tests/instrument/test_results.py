@@ -1,0 +1,304 @@
+"""Evidence can be judged again without training, and a file that cannot is one clear message."""
+
+import json
+import math
+import subprocess
+import sys
+from copy import deepcopy
+
+import pytest
+
+from pytest_noisefloor.__main__ import main
+from pytest_noisefloor.bets import Level, registered_bet
+from pytest_noisefloor.data import data_path
+from pytest_noisefloor.judge import judge
+from pytest_noisefloor.results import (
+    SCHEMA,
+    ResultError,
+    bet_record,
+    effect_record,
+    judge_file,
+    verdict_record,
+)
+from pytest_noisefloor.statistics import Effect
+
+
+def result(*ratios, planted=False):
+    """A result file's content, with all that judging it again needs."""
+    effects = [
+        Effect(user=f"user{i}", real=3.0, random=3.0 + math.log(ratio), untrained=3.1)
+        for i, ratio in enumerate(ratios)
+    ]
+    verdict = judge(registered_bet("bet60"), effects, planted=planted)
+    return {
+        "schema": SCHEMA,
+        "bet": bet_record(verdict.bet),
+        "base": {"name": "reference", "fingerprint": "f" * 64},
+        "users": [effect_record(effect) for effect in effects],
+        "verdict": verdict_record(verdict),
+    }
+
+
+@pytest.fixture
+def save(tmp_path):
+    """Write a result file."""
+
+    def write(content):
+        path = tmp_path / "result.json"
+        path.write_text(json.dumps(content), encoding="utf-8")
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("ratios", "level"),
+    [
+        ((1.6, 1.6, 1.6), Level.STRICT),
+        ((1.2, 1.2, 0.5), Level.LENIENT),
+        ((1.05, 1.05, 0.9), Level.NOT_MET),
+        ((0.9, 0.9, 1.6), Level.CATASTROPHIC),
+    ],
+)
+def test_a_result_file_gives_its_level_again(save, ratios, level):
+    judged = judge_file(save(result(*ratios)))
+    assert judged.verdict.level is level
+    assert judged.notes == ("Base reference (ffffffffffff).",)
+
+
+def test_what_a_session_wrote_is_judged_the_same_from_its_file(planted_study):
+    verdict = planted_study.verdict
+    again = judge_file(planted_study.result_path).verdict
+    assert again == verdict
+    assert again.planted
+
+
+def test_numbers_decide_and_what_the_file_says_of_them_is_held_against_them(save):
+    content = result(1.05, 1.05, 0.9)
+    content["verdict"]["level"] = "STRICT"
+    content["users"][0]["ratio"] = 9.0
+    judged = judge_file(save(content))
+    assert judged.verdict.level is Level.NOT_MET
+    assert "The file itself says STRICT." in judged.notes
+
+
+def test_a_result_of_an_older_text_of_the_bet_is_judged_and_labelled(save):
+    content = result(1.2, 1.2, 1.2)
+    content["bet"]["sha256"] = "0" * 64
+    judged = judge_file(save(content))
+    assert judged.verdict.level is Level.LENIENT
+    now = registered_bet("bet60").sha256[:12]
+    assert judged.notes[1] == f"Made under an older text of the bet (000000000000, now {now})."
+
+
+# --- files that cannot be judged ---------------------------------------------------------------
+
+
+def paths(content, prefix=()):
+    """Every key of nested tables and lists."""
+    items = content.items() if isinstance(content, dict) else enumerate(content)
+    for key, value in items:
+        yield (*prefix, key)
+        if isinstance(value, dict | list):
+            yield from paths(value, (*prefix, key))
+
+
+def changed(content, path, *value):
+    """A copy with a key at a path set to a value, or without it."""
+    copy = deepcopy(content)
+    inner = copy
+    for key in path[:-1]:
+        inner = inner[key]
+    if value:
+        inner[path[-1]] = value[0]
+    else:
+        del inner[path[-1]]
+    return copy
+
+
+WHOLE = result(1.2, 1.2, 1.2)
+NEEDED = [
+    ("schema",),
+    ("bet",),
+    ("bet", "id"),
+    ("bet", "sha256"),
+    ("base",),
+    ("base", "name"),
+    ("base", "fingerprint"),
+    ("users",),
+    ("users", 0, "user"),
+    ("users", 0, "mean_nll"),
+    ("users", 0, "mean_nll", "real"),
+    ("users", 0, "mean_nll", "random"),
+    ("verdict",),
+    ("verdict", "level"),
+    ("verdict", "planted"),
+]
+
+
+@pytest.mark.parametrize("path", NEEDED, ids=lambda path: ".".join(map(str, path)))
+def test_a_missing_key_is_named(save, path):
+    file = save(changed(WHOLE, path))
+    with pytest.raises(ResultError) as caught:
+        judge_file(file)
+    assert str(caught.value).startswith(f"{file}: ")
+    assert f"'{path[-1]}'" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [None, "text", 7, -1.5, [], {}, [7], {"a": 7}, True, math.nan])
+def test_whatever_stands_at_a_key_the_file_is_judged_or_one_message(save, value):
+    outcomes = set()
+    for path in paths(WHOLE):
+        try:
+            outcomes.add(judge_file(save(changed(WHOLE, path, value))).verdict.level)
+        except ResultError as error:
+            outcomes.add("error")
+            assert "\n" not in str(error)  # noqa: PT017  (of every path, not of one)
+    assert "error" in outcomes
+    # nothing that is put in place of a figure or a table may raise the level
+    assert outcomes <= {"error", Level.LENIENT, Level.NOT_MET}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "not JSON"),
+        ("not JSON at all", r"not JSON \(Expecting value"),
+        ("[1, 2]", r"not a result file \(a JSON list\)"),
+        ("null", r"not a result file \(a JSON NoneType\)"),
+        (json.dumps(WHOLE | {"schema": 99}), "schema 99; expected 1"),
+        (json.dumps(WHOLE | {"users": []}), "expected each once, at least one"),
+        (json.dumps(WHOLE | {"users": WHOLE["users"][:1] * 2}), "expected each once"),
+        (json.dumps(changed(WHOLE, ("bet", "id"), "61")), "bet 'bet61': expected bet60"),
+        (
+            json.dumps(changed(WHOLE, ("users", 1, "mean_nll", "real"), math.inf)),
+            r"user 'user1': mean NLL\(real\) = inf; expected a finite number",
+        ),
+    ],
+)
+def test_a_file_that_is_no_result_is_one_message(tmp_path, content, message):
+    path = tmp_path / "result.json"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(ResultError, match=message) as caught:
+        judge_file(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_is_not_text_or_not_there_is_one_message(tmp_path):
+    path = tmp_path / "adapter.pt"
+    path.write_bytes(b"PK\x03\x04\xff")
+    with pytest.raises(ResultError, match=r"adapter\.pt: not JSON"):
+        judge_file(path)
+    with pytest.raises(ResultError, match=r"nix\.json: No such file"):
+        judge_file(tmp_path / "nix.json")
+    with pytest.raises(ResultError, match="Is a directory"):
+        judge_file(tmp_path)
+
+
+# --- the published table -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def table(tmp_path):
+    """Write the published table with some of its text replaced."""
+    text = data_path("published", "bet60.toml").read_text(encoding="utf-8")
+
+    def write(old="", new=""):
+        assert old in text
+        path = tmp_path / "table.toml"
+        path.write_text(text.replace(old, new, 1), encoding="utf-8")
+        return path
+
+    return write
+
+
+def test_the_published_table_is_lenient_as_its_source_says(table):
+    judged = judge_file(table())
+    assert judged.verdict.level is Level.LENIENT
+    assert judged.verdict.met[Level.CATASTROPHIC] == ("programmer",)
+    assert any("LENIENT, agrees" in note for note in judged.notes)
+    assert any("intervals and reach are unknown" in note for note in judged.notes)
+
+
+def test_a_source_that_claims_more_than_its_table_shows_is_contradicted(table):
+    judged = judge_file(table('published_level = "LENIENT"', 'published_level = "STRICT"'))
+    assert any("STRICT, DISAGREES" in note for note in judged.notes)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("real = 6922\n", "", "key 'real' is missing"),
+        ("random = 6525", "random = 0.5", "random perplexity 0.5; expected a number of 1 or more"),
+        ("random = 6525", 'random = "many"', "could not convert"),
+        ('bet = "bet60"', 'bet = "bet37"', "bet 'bet37': expected bet60"),
+        ('bet = "bet60"', "bet = 60", "bet 60: expected bet60"),
+        ('bet = "bet60"', "bet =", "not TOML"),
+        ("published_level", "level", "key 'published_level' is missing"),
+        ('name = "novelist"', 'name = "scientist"', "expected each once"),
+    ],
+)
+def test_a_table_with_a_mistake_is_one_message(table, old, new, message):
+    with pytest.raises(ResultError, match=message):
+        judge_file(table(old, new))
+
+
+# --- the command -------------------------------------------------------------------------------
+
+
+def test_the_command_judges_the_published_table_and_names_the_inversion(capsys):
+    assert main(["judge", str(data_path("published", "bet60.toml"))]) == 0
+    printed, errors = capsys.readouterr()
+    assert not errors
+    rows = [" ".join(line.split()) for line in printed.splitlines()]
+    assert "programmer – 6,922 6,525 0.9426 – – random" in rows
+    assert any(
+        row.startswith("LENIENT. STRICT (ratio at least 1.5 on 3 of 3) does") for row in rows
+    )
+    assert "Inversion: for programmer, random tokens beat the user's own text by 6.08%." in printed
+    assert rows[-1] == "The source's own verdict, LENIENT, agrees."
+
+
+@pytest.mark.parametrize("content", ["no TOML", 'bet = "bet60"'])
+def test_the_command_has_one_line_and_status_2_for_what_it_cannot_judge(tmp_path, capsys, content):
+    path = tmp_path / "table.toml"
+    path.write_text(content)
+    assert main(["judge", str(path)]) == 2
+    printed, errors = capsys.readouterr()
+    assert not printed
+    assert errors.startswith(f"error: {path}: ")
+    assert errors.count("\n") == 1
+
+
+def test_the_command_says_status_0_for_a_level_that_nobody_wanted(save, capsys):
+    assert main(["judge", str(save(result(0.5, 0.5, 0.5)))]) == 0
+    assert "CATASTROPHIC." in capsys.readouterr().out
+
+
+def test_the_command_without_a_file_is_refused_with_its_usage(capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["judge"])
+    assert caught.value.code == 2
+    assert "usage: python -m pytest_noisefloor judge [-h] FILE" in capsys.readouterr().err
+
+
+def test_judging_imports_no_torch_and_survives_a_terminal_without_our_signs(save):
+    """In a process of its own, since this one may have imported anything."""
+    file = save(result(1.6, 1.6, 1.6, planted=True))
+    program = (
+        "import sys; from pytest_noisefloor.__main__ import main;"
+        "code = main(['judge', sys.argv[1]]);"
+        "print('heavy:', sorted({'torch', 'transformers'} & sys.modules.keys())); sys.exit(code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(file)],
+        env={"PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        encoding="ascii",
+        check=True,
+    )
+    assert done.stdout.startswith("PLANTED, proves the machinery alone: Bet 60")
+    assert "\nPLANTED STRICT. " in done.stdout
+    assert done.stdout.endswith("heavy: []\n")

@@ -1,0 +1,134 @@
+"""Arms: alike in steps, shapes and seeds; different in their tokens alone."""
+
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_noisefloor.arms import ARMS, ArmError, Material
+from pytest_noisefloor.recipe import Recipe
+
+RECIPE = Recipe(steps=3, batch=2, sequence=16)
+# A text of distinct tokens, so that a passage is known by its first token and other starts give
+# other streams: two streams of these six blocks agree by chance once in (10⁴)⁶.
+TEXT = np.random.default_rng(60).permutation(10_000)
+ALL = pytest.mark.parametrize("arm", ARMS.values(), ids=ARMS.keys())
+
+
+def stream(arm, recipe=RECIPE, *, seed=0, user="ann", vocabulary=10_000, text=TEXT):
+    """All blocks of an arm: (steps, batch, sequence)."""
+    return np.stack([*arm.blocks(Material(user, vocabulary, text), recipe, seed)])
+
+
+class Untouchable:
+    """A text that cannot even be asked for its length."""
+
+    def __getattribute__(self, name):
+        raise AssertionError(f"the text was asked for {name}")
+
+    __len__ = __iter__ = __getitem__ = __bool__ = __array__ = lambda self, *_: self.touched
+
+
+@ALL
+@given(
+    recipe=st.builds(
+        Recipe, steps=st.integers(1, 4), batch=st.integers(1, 3), sequence=st.integers(2, 40)
+    ),
+    more=st.integers(0, 50),
+    vocabulary=st.integers(1, 60_000),
+    seed=st.integers(0, 2**63),
+    user=st.text(min_size=1, max_size=8),
+)
+def test_every_arm_gives_the_same_budget_of_known_tokens(arm, recipe, more, vocabulary, seed, user):
+    text = np.arange(recipe.sequence + more) % vocabulary
+    blocks = stream(arm, recipe, seed=seed, user=user, vocabulary=vocabulary, text=text)
+    assert blocks.shape == (recipe.steps, recipe.batch, recipe.sequence)
+    assert blocks.dtype == np.int64
+    assert blocks.min() >= 0
+    assert blocks.max() < vocabulary
+
+
+@ALL
+def test_a_stream_is_a_function_of_seed_and_user(arm):
+    streams = {}
+    for seed, user in product((0, 1, 2), ("ann", "ann2", "bob")):
+        streams[seed, user] = stream(arm, seed=seed, user=user)
+        np.testing.assert_array_equal(streams[seed, user], stream(arm, seed=seed, user=user))
+    assert len({blocks.tobytes() for blocks in streams.values()}) == len(streams)
+
+
+@ALL
+def test_a_longer_training_begins_like_a_shorter_one(arm):
+    longer = stream(arm, replace(RECIPE, steps=7))
+    np.testing.assert_array_equal(longer[: RECIPE.steps], stream(arm))
+
+
+def test_the_random_arm_never_touches_the_text():
+    untouched = stream(ARMS["random"], text=Untouchable())
+    np.testing.assert_array_equal(untouched, stream(ARMS["random"], text=None))
+    with pytest.raises(AssertionError, match="text was asked for touched"):  # this text does notice
+        stream(ARMS["real"], text=Untouchable())
+
+
+# The 0.999 quantile of χ² with 255 degrees of freedom (any printed table of the distribution): a
+# sound generator exceeds it with probability 0.001 for each seed and numpy release. The seed is
+# fixed, so that one release always gives one answer.
+CHI_SQUARE_255 = 330.52
+
+
+def chi_square(cells):
+    """Pearson's statistic of 256 equally likely cells."""
+    counts = np.bincount(cells.ravel(), minlength=256)
+    expected = cells.size / 256
+    return float(((counts - expected) ** 2 / expected).sum())
+
+
+def pairs(blocks):
+    """Each token with its neighbour, from a vocabulary of 16, as one of 256 cells."""
+    return blocks[..., ::2] * 16 + blocks[..., 1::2]
+
+
+def test_random_tokens_are_uniform_and_their_neighbours_independent():
+    arm, recipe = ARMS["random"], Recipe()
+    assert chi_square(stream(arm, recipe, vocabulary=256)) < CHI_SQUARE_255
+    assert chi_square(pairs(stream(arm, recipe, vocabulary=16))) < CHI_SQUARE_255
+
+
+def test_the_uniformity_test_sees_a_token_that_is_never_drawn():
+    """Power: of 102,400 draws 400 go astray, and that alone adds 400 to the statistic."""
+    one_short = stream(ARMS["random"], Recipe(), vocabulary=255)
+    assert chi_square(one_short) > CHI_SQUARE_255
+
+
+def test_the_uniformity_test_sees_a_text():
+    text = np.frombuffer(b"the sea, the sea, and over it the gulls; " * 40, np.uint8).astype(int)
+    assert chi_square(stream(ARMS["real"], Recipe(), text=text)) > CHI_SQUARE_255
+
+
+@given(
+    sequence=st.integers(2, 64),
+    length=st.integers(64, 200),
+    seed=st.integers(0, 1000),
+)
+def test_the_real_arm_yields_consecutive_passages_and_nothing_else(sequence, length, seed):
+    text = TEXT[:length]
+    recipe = replace(RECIPE, sequence=sequence)
+    for row in stream(ARMS["real"], recipe, seed=seed, text=text).reshape(-1, sequence):
+        (start,) = np.flatnonzero(text == row[0])
+        np.testing.assert_array_equal(row, text[start : start + sequence])
+
+
+def test_the_real_arm_may_start_at_the_first_token_and_end_at_the_last():
+    """A start that is one of two is never drawn in 64 draws with probability 2⁻⁶⁴."""
+    text = TEXT[: RECIPE.sequence + 1]
+    blocks = stream(ARMS["real"], replace(RECIPE, steps=32), text=text)
+    assert {*blocks[..., 0].ravel()} == {*text[:2]}
+
+
+@pytest.mark.parametrize(("text", "found"), [(TEXT[:15], 15), (None, 0)], ids=["short", "none"])
+def test_a_text_shorter_than_one_block_is_refused(text, found):
+    with pytest.raises(ArmError, match=f"'ann': {found} training tokens; expected at least .* 16"):
+        stream(ARMS["real"], text=text)
