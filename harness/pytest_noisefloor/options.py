@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import pytest
 
-DEFAULT_BASE = "smollm2-135m"
+DEFAULT_BASE = "reference"
 DEVICES = ("auto", "mps", "cuda", "cpu")
 
 
@@ -30,8 +30,8 @@ class Settings:
 _OPTIONS = {
     "base": (
         DEFAULT_BASE,
-        "base to train on: tiny, smollm2-135m, a folder with config.json and safetensors weights, "
-        "or a hub id",
+        "base to train on: reference, smollm2-135m, tiny, a folder with config.json and "
+        "safetensors weights, or a hub id",
     ),
     "users": ("shipped", "users' texts: 'shipped' (programmer, novelist, scientist) or a folder"),
     "device": ("auto", "auto (mps, then cuda, then cpu), mps, cuda or cpu"),
