@@ -167,6 +167,7 @@ softmax. The plan was registered, dated, in `LOG.md` before training.
     python scripts/reference_mix.py --packages build/packages --out build/mix
     python scripts/train_reference_base.py --mix build/mix --work build/base \\
         --out fixtures/bases/reference
+    pip install matplotlib
     python scripts/reference_card.py --mix build/mix --work build/base
 """)
 
