@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from pytest_noisefloor.bases import open_base
+from pytest_noisefloor.bases import Base, open_base
 from pytest_noisefloor.corpora import Slice, User
 from pytest_noisefloor.plugin import header
 from pytest_noisefloor.recipe import Recipe, Scoring
@@ -77,7 +77,7 @@ def write_users() -> Callable[..., Path]:
 
 @pytest.fixture(scope="session")
 def planted_study(
-    tmp_path_factory: pytest.TempPathFactory, write_users: Callable[..., Path]
+    tmp_path_factory: pytest.TempPathFactory, write_users: Callable[..., Path], tiny: Base
 ) -> Study:
     """Bet 60 on the tiny base for two users, with two seeds and two steps; not yet judged."""
     from pytest_noisefloor.bets import registered_bet
@@ -92,7 +92,7 @@ def planted_study(
     bet = registered_bet("bet60")
     runner = Runner(
         store=Store(out / "store"),
-        base=open_base("tiny"),
+        base=tiny,
         device="cpu",
         method=METHODS[bet.method],
         recipe=replace(bet.recipe, steps=2),

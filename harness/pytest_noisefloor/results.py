@@ -94,7 +94,7 @@ def judge_file(path: Path) -> Judged:
         return _judge_table(content) if path.suffix == ".toml" else _judge_result(content)
     except KeyError as error:
         raise ResultError(f"{path}: key {error} is missing") from None
-    except (TypeError, ValueError, AttributeError) as error:
+    except (TypeError, ValueError) as error:
         raise ResultError(f"{path}: not a result file or published table ({error})") from None
     except NoisefloorError as error:
         raise ResultError(f"{path}: {error}") from None

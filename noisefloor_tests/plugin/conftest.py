@@ -1,0 +1,81 @@
+"""Other people's projects, made for one test and run in this process or in their own."""
+
+import json
+
+import pytest
+
+# A shorter training is all that this changes of Bet 60: its adapters are worth nothing, and
+# whatever is said here holds for those that are.
+SHORT = """
+    import dataclasses
+    from pytest_noisefloor import bets
+
+    registered_bet = bets.registered_bet
+
+    def short_bet(name):
+        bet = registered_bet(name)
+        return dataclasses.replace(bet, recipe=dataclasses.replace(bet.recipe, steps=2))
+
+    def pytest_configure():
+        bets.registered_bet = short_bet
+
+    def pytest_unconfigure():
+        bets.registered_bet = registered_bet
+"""
+
+DOWNSTREAM = """
+    def test_each_user_has_two_adapters(real_adapter, random_adapter):
+        assert (real_adapter.arm, random_adapter.arm) == ("real", "random")
+        assert real_adapter.user == random_adapter.user
+        assert real_adapter.count == random_adapter.count > 0
+        assert real_adapter.nbytes == 4 * real_adapter.count
+        assert real_adapter.key != random_adapter.key
+
+    def test_the_comparison_can_be_asked_for(noise_floor):
+        assert [effect.user for effect in noise_floor.effects] == ["ann", "bob"]
+        assert len(noise_floor.bet.criteria) == 3
+"""
+
+
+@pytest.fixture
+def pytester(pytester):
+    """Projects whose runs shuffle nothing and reseed nothing in this process."""
+    run = pytester.runpytest_inprocess
+
+    def runpytest_inprocess(*args, **kwargs):
+        return run("-p", "no:randomly", *args, **kwargs)
+
+    pytester.runpytest_inprocess = runpytest_inprocess
+    return pytester
+
+
+@pytest.fixture(scope="session")
+def preloaded(planted_study):
+    """What a run in this process forgets at its end, and torch cannot be imported twice."""
+    import safetensors.torch  # noqa: F401
+    import tokenizers  # noqa: F401
+    import transformers
+
+    assert planted_study.verdict  # has imported all that a study needs
+    assert all((transformers.AutoModelForCausalLM, transformers.AutoTokenizer))
+
+
+@pytest.fixture
+def downstream(pytester, write_users, preloaded):
+    """A project with two users and two tests that ask for the fixtures; gives its options."""
+    write_users(pytester.path / "texts", "ann", "bob")
+    pytester.makeconftest(SHORT)
+    pytester.makepyfile(test_downstream=DOWNSTREAM)
+    return ["--noisefloor-users=texts", "--noisefloor-device=cpu", "--noisefloor-base=tiny"]
+
+
+@pytest.fixture
+def read_result():
+    """Read a result file without what two runs of one specification may differ in."""
+
+    def read(path):
+        content = json.loads(path.read_text(encoding="utf-8"))
+        del content["times"], content["environment"]
+        return content
+
+    return read

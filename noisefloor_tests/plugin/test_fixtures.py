@@ -1,0 +1,183 @@
+"""The fixtures and files of a session in somebody's project."""
+
+import json
+import re
+import sys
+
+import pytest
+
+from pytest_noisefloor.__main__ import main
+
+# Says, at a session's end, whether anything imported torch.
+WITNESS = """
+    import sys
+
+    def pytest_terminal_summary(terminalreporter):
+        terminalreporter.write_line(f"torch imported: {'torch' in sys.modules}")
+"""
+
+
+def stored(project):
+    """Every file of the store with the time at which it was written."""
+    folder = project.path / ".noisefloor"
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*.safetensors")}
+
+
+@pytest.fixture
+def folder_base(pytester):
+    """A folder with a small model and a tokenizer of bytes, as anybody's own base would lie."""
+    import torch
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    folder = pytester.mkdir("small")
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    vocabulary = {"<|endoftext|>": 0} | {c: i for i, c in enumerate(sorted(alphabet), start=1)}
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    config = LlamaConfig(
+        vocab_size=257,
+        hidden_size=8,
+        intermediate_size=8,
+        num_hidden_layers=1,
+        num_attention_heads=1,
+        max_position_embeddings=512,
+        bos_token_id=0,
+        eos_token_id=0,
+    )
+    with torch.random.fork_rng(devices=[]):
+        LlamaForCausalLM(config).save_pretrained(folder)
+    return folder
+
+
+def test_a_project_gets_adapters_comparison_files_and_one_table(pytester, downstream, capsys):
+    result = pytester.runpytest_inprocess(*downstream, "--noisefloor-seeds=3,1")
+    result.assert_outcomes(passed=3)  # one a user, and the comparison
+    names = [
+        f"PLANTED_60_{arm}_{user}{seed}{end}"
+        for user in ("ann", "bob")
+        for arm in ("real", "random")
+        for seed in ("", "_seed1")
+        for end in (".pt", ".safetensors")
+    ]
+    assert sorted(p.name for p in (pytester.path / "out").iterdir()) == sorted(names)
+    (path,) = (pytester.path / "results").iterdir()
+    assert path.name == "PLANTED_60_norm_only_noise_floor.json"
+
+    text = result.stdout.str()
+    assert text.count("PLANTED, proves the machinery alone: Bet 60: Norm-only noise floor") == 1
+    assert len(re.findall(r"^user +untrained +real", text, re.MULTILINE)) == 1
+    assert f"results: {path}" in text
+
+    content = json.loads(path.read_text(encoding="utf-8"))
+    assert content["seeds"] == [3, 1]
+    assert content["verdict"]["planted"]
+    files = {a["file"].removeprefix("out/") for a in content["adapters"]}
+    assert files == {name for name in names if name.endswith(".pt")}
+    assert main(["judge", str(path)]) == 0
+    level = content["verdict"]["level"].replace("_", " ")
+    assert f"\nPLANTED {level}. STRICT" in capsys.readouterr().out
+
+
+def test_an_adapter_file_loads_without_pickle_and_equals_its_twin(planted_study):
+    import torch
+    from safetensors.torch import load_file
+
+    assert planted_study.verdict
+    files = sorted(planted_study.out.glob("out/*.pt"))
+    assert len(files) == 8
+    real = planted_study.adapter("ann", "real").tensors
+    for file in files:
+        loaded = torch.load(file, weights_only=True)
+        twin = load_file(file.with_suffix(".safetensors"))
+        assert type(loaded) is dict
+        assert loaded.keys() == twin.keys() == real.keys()
+        for name, tensor in loaded.items():
+            assert tensor.dtype == torch.float32
+            assert torch.equal(tensor, twin[name])
+    first = torch.load(planted_study.out / "out/PLANTED_60_real_ann.pt", weights_only=True)
+    assert all(torch.equal(first[name], torch.from_numpy(real[name].copy())) for name in real)
+
+
+def test_a_second_session_trains_nothing_and_needs_no_torch(
+    pytester, downstream, folder_base, read_result
+):
+    words = [*downstream[:2], "--noisefloor-base=small"]
+    pytester.runpytest_inprocess(*words).assert_outcomes(passed=3)
+    path = pytester.path / "results" / "60_norm_only_noise_floor.json"
+    before, files = read_result(path), stored(pytester)
+    assert before["base"]["name"] == "small"
+    assert not before["verdict"]["planted"]
+    assert (pytester.path / "out" / "60_real_ann.pt").is_file()
+    assert len(files) == 2 * 2 + 2 * 3 * 2  # adapters, and scores of three arms and two slices
+
+    pytester.path.joinpath("witness.py").write_text(WITNESS.replace("\n    ", "\n"))
+    path.unlink()
+    again = pytester.run(
+        *(sys.executable, "-m", "pytest", "-p", "no:randomly", "-p", "witness", *words)
+    )
+    again.assert_outcomes(passed=3)
+    again.stdout.fnmatch_lines(["torch imported: False"])
+    assert read_result(path) == before
+    assert stored(pytester) == files
+
+
+@pytest.mark.slow
+def test_the_registered_recipe_runs_in_a_project_as_it_stands(pytester, downstream):
+    pytester.makeconftest("")
+    pytester.runpytest_inprocess(*downstream).assert_outcomes(passed=3)
+    (path,) = (pytester.path / "results").iterdir()
+    assert json.loads(path.read_text())["recipe"]["steps"] == 100
+
+
+# --- what goes wrong ---------------------------------------------------------------------------
+
+
+def test_held_out_text_in_the_training_text_is_one_clear_error(pytester, downstream):
+    train = pytester.path / "texts/ann/train.txt"
+    train.write_text(train.with_name("heldout").joinpath("a.txt").read_text())
+    result = pytester.runpytest_inprocess(*downstream, "-k", "comparison")
+    result.assert_outcomes(errors=1)
+    result.stdout.re_match_lines([r"user ann, slice a: 100\.00% of its word 13-grams stand in"])
+    assert "def " not in result.stdout.str()  # no traceback
+    assert not (pytester.path / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "message"),
+    [
+        ("texts/bob/train.txt", "", r".*train\.txt: empty; expected text"),
+        ("texts/bob/heldout/a.txt", "words " * 20, r"user 'bob', slice 'a': 119 tokens; expected"),
+        ("texts/bob/train.txt", "short", r"user 'bob', training text: 5 tokens; expected at least"),
+    ],
+)
+def test_a_text_that_cannot_be_used_is_one_clear_error(pytester, downstream, file, text, message):
+    pytester.path.joinpath(file).write_text(text)
+    result = pytester.runpytest_inprocess(*downstream, "-k", "comparison")
+    result.assert_outcomes(errors=1)
+    result.stdout.re_match_lines([message])
+    assert "def " not in result.stdout.str()
+    assert not stored(pytester)  # before anything trained
+
+
+def test_an_oddly_named_user_stops_the_collection_with_one_message(pytester, downstream):
+    pytester.mkdir("texts/ann smith")
+    result = pytester.runpytest_inprocess(*downstream)
+    result.assert_outcomes(errors=1)
+    result.stdout.re_match_lines([r".*name 'ann smith'; expected "])
+    assert "metafunc" not in result.stdout.str()
+
+
+def test_an_unknown_base_is_one_clear_error_for_each_test_that_wants_it(pytester, downstream):
+    result = pytester.runpytest_inprocess(*downstream[:2], "--noisefloor-base=tinny")
+    result.assert_outcomes(errors=3)
+    result.stdout.re_match_lines([r"base 'tinny': expected tiny, .*a folder with config\.json"])
+    assert "def " not in result.stdout.str()
+
+
+def test_a_user_that_is_not_there_is_an_error_that_names_those_who_are(planted_study):
+    from pytest_noisefloor.errors import NoisefloorError
+
+    with pytest.raises(NoisefloorError, match="user 'cy': expected one of ann, bob"):
+        planted_study.adapter("cy", "real")

@@ -1,0 +1,203 @@
+"""Tiers of this suite, its header, and the guard on global random state."""
+
+from pathlib import Path
+
+import pytest
+
+import noisefloor_tests
+from noisefloor_tests.conftest import TIERS
+
+SUITE = Path(noisefloor_tests.__file__).parent
+
+ONE_EACH = """
+    import pytest
+
+    def test_unmarked(): pass
+
+    @pytest.mark.fast
+    def test_fast(): pass
+
+    @pytest.mark.full
+    def test_full(): pass
+
+    @pytest.mark.scale
+    def test_scale(): pass
+
+    @pytest.mark.slow
+    class TestSlow:
+        def test_slow(self): pass
+"""
+
+
+@pytest.fixture
+def suite(pytester, preloaded):
+    """A project with this suite's own conftest."""
+    pytester.makeconftest("from noisefloor_tests.conftest import *")
+    return pytester
+
+
+def passed(result):
+    lines = [line for line in result.outlines if line.startswith("PASSED ")]
+    return {line.rpartition("::test_")[2] for line in lines}
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ([], {"unmarked", "fast"}),
+        (["-m", "fast"], {"unmarked", "fast"}),
+        (["-m", "full"], {"full"}),
+        (["-m", "scale"], {"scale"}),
+        (["-m", "slow"], {"slow"}),
+        (["-m", "fast or slow"], {"unmarked", "fast", "slow"}),
+    ],
+)
+def test_a_tier_runs_its_own_and_a_test_without_one_is_fast(suite, words, expected):
+    suite.makepyfile(ONE_EACH)
+    result = suite.runpytest_inprocess("-rA", "--noisefloor-base=tiny", *words)
+    assert passed(result) == expected
+    result.assert_outcomes(passed=len(expected), deselected=5 - len(expected))
+
+
+@pytest.mark.parametrize("module", ["", "pytestmark = pytest.mark.fast"])
+def test_a_test_in_two_tiers_stops_the_session(suite, module):
+    mark = "@pytest.mark.slow" if module else "@pytest.mark.fast\n@pytest.mark.slow"
+    suite.makepyfile(test_x=f"import pytest\n{module}\n{mark}\ndef test_both(): pass")
+    result = suite.runpytest_inprocess()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    message = "ERROR: test_x.py::test_both: in tiers fast, slow; expected one"
+    assert [line for line in result.errlines if line] == [message]
+
+
+def test_a_tier_that_is_none_is_an_error(suite):
+    suite.makepyfile("import pytest\n@pytest.mark.quick\ndef test_x(): pass")
+    result = suite.runpytest_inprocess("--strict-markers")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["'quick' not found in `markers` configuration option"])
+
+
+def test_selecting_a_tier_that_is_none_passes_nothing(suite):
+    suite.makepyfile(ONE_EACH)
+    result = suite.runpytest_inprocess("-m", "quick", "--noisefloor-base=tiny")
+    assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
+
+
+def test_every_test_of_this_suite_is_in_exactly_one_tier(suite):
+    """By its marks once collected; each tier has a test, and none is in no tier at all."""
+    found, left_out = [], []
+
+    class Witness:
+        def pytest_collection_finish(self, session):
+            found.extend(session.items)
+
+        def pytest_deselected(self, items):
+            left_out.extend(items)
+
+    suite.inline_run(
+        *("-p", "no:randomly", "-p", "no:cacheprovider", "--collect-only", "-qq"),
+        *("-m", "fast or full or scale or slow", "--noisefloor-base=tiny", str(SUITE)),
+        plugins=[Witness()],
+    )
+    tiers = [[tier for tier in TIERS if item.get_closest_marker(tier)] for item in found]
+    assert not left_out
+    assert all(len(tier) == 1 for tier in tiers)
+    assert {tier for (tier,) in tiers} == set(TIERS)
+
+
+# --- header ------------------------------------------------------------------------------------
+
+
+def header(suite, *words):
+    result = suite.runpytest_inprocess("--noisefloor-device=cpu", *words)
+    return [line for line in result.outlines if line.startswith("noisefloor: ")]
+
+
+def test_the_header_of_the_fast_tier_is_one_line(suite):
+    assert header(suite) == ["noisefloor: tier fast, tiny bases on the CPU"]
+
+
+def test_the_header_of_another_tier_says_what_it_will_use(suite):
+    from pytest_noisefloor.bases import open_base
+    from pytest_noisefloor.bets import registered_bet
+
+    words = ["-m", "full", "--noisefloor-base=tiny", "--noisefloor-seeds=0,4"]
+    assert header(suite, *words) == [
+        "noisefloor: tier full",
+        f"noisefloor: base tiny ({open_base('tiny').fingerprint[:12]}), device cpu, users shipped, "
+        "seeds 0, 4",
+        "noisefloor: AdamW, lr 5e-05, 100 steps of 4 × 256 tokens, float32",
+        f"noisefloor: Bet 60, registered 2026-11-23, {registered_bet('bet60').sha256[:12]}",
+    ]
+
+
+def test_a_base_that_is_not_there_is_named_in_the_header(suite):
+    _, line = header(suite, "-m", "full", "--noisefloor-base=tinny")
+    assert line.startswith("noisefloor: base 'tinny': expected tiny, ")
+
+
+# --- the guard ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def guarded(pytester):
+    """A project under the guard alone; its runs need a process of their own to draw in."""
+    pytester.makeconftest("pytest_plugins = ['noisefloor_tests.habits']")
+    return pytester
+
+
+def test_the_guard_names_whose_state_a_test_changed_and_reseeding_does_not_trip_it(guarded):
+    guarded.makepyfile(
+        """
+        import random
+
+        import numpy as np
+        import pytest
+        import torch
+
+        @pytest.fixture(scope="session")
+        def careless():
+            random.random()
+
+        @pytest.fixture
+        def late():
+            yield
+            torch.rand(1)
+
+        @pytest.fixture
+        def tidy():
+            state = random.getstate()
+            random.seed(7)
+            yield
+            random.setstate(state)
+
+        def test_python(): random.random()
+        def test_numpy(): np.random.normal()
+        def test_torch(): torch.manual_seed(0)
+        def test_set_up(careless): pass
+        def test_teardown(late): pass
+        def test_two(): random.random(); np.random.rand()
+        def test_failing(): np.random.rand(); assert False
+        def test_tidy(tidy): random.random()
+        def test_own_generators():
+            random.Random(0).random()
+            np.random.default_rng(0).random()
+            with torch.random.fork_rng():
+                torch.rand(1)
+        """
+    )
+    result = guarded.runpytest_subprocess("-rE", "-vv", "-p", "randomly", "-n0")
+    result.assert_outcomes(passed=8, failed=1, errors=7)
+    said = {
+        line.partition(" - ")[2].partition("::")[2].partition(", between")[0]
+        for line in result.outlines
+        if line.startswith("ERROR ")
+    } - {""}
+    assert said == {
+        "test_python changed Python's random",
+        "test_numpy changed NumPy's legacy generator",
+        "test_torch changed torch's default generator",
+        "test_set_up changed Python's random",
+        "test_teardown changed torch's default generator",
+        "test_two changed Python's random and NumPy's legacy generator",
+        "test_failing changed NumPy's legacy generator",
+    }

@@ -1,0 +1,135 @@
+"""The repository tests itself: what imports what, what is documented, what is locked."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+import noisefloor_tests
+import pytest_noisefloor
+from pytest_noisefloor.bets import check_lock, load_bet, read_toml
+from pytest_noisefloor.data import data_path
+
+HARNESS = Path(pytest_noisefloor.__file__).parent
+CHECKOUT = Path(noisefloor_tests.__file__).parents[1]
+
+# Each module imports only from those before it, inside functions too.
+ORDER = [
+    *("errors", "data", "recipe", "sources", "cleaning", "corpora", "arms", "bases"),
+    *("devices", "methods", "loss", "training", "scoring", "store", "runs", "progress"),
+    *("runner", "statistics", "bets", "judge", "report", "results", "claims", "study", "options"),
+    *("plugin", "__main__"),
+]
+
+LONGEST = 320  # lines of a module that can still be read in one sitting
+
+needs_checkout = pytest.mark.skipif(
+    not (CHECKOUT / "pyproject.toml").is_file(),
+    reason="an installed wheel brings neither docs nor configuration",
+)
+
+
+def modules():
+    """Every module of the package but its first, by name."""
+    return {path.stem: path for path in HARNESS.glob("*.py") if path.stem != "__init__"}
+
+
+def parsed(path):
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def imported(tree):
+    """Names of the package's modules that a module imports anywhere in its text."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.level == 1:
+            yield from [node.module] if node.module else [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith(HARNESS.name):
+            yield node.module.partition(".")[2] or "__init__"
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+            yield from (n.partition(".")[2] for n in names if n.startswith(f"{HARNESS.name}."))
+
+
+def test_every_module_has_its_place_in_the_order():
+    assert sorted(modules()) == sorted(ORDER)
+
+
+@pytest.mark.parametrize("name", ORDER)
+def test_a_module_imports_only_from_those_before_it(name):
+    before = ORDER[: ORDER.index(name)]
+    late = sorted(set(imported(parsed(modules()[name]))) - set(before))
+    assert not late, f"{name} imports {late}, which stand behind it"
+
+
+def test_no_module_is_too_long_to_read():
+    lengths = {n: len(p.read_text("utf-8").splitlines()) for n, p in modules().items()}
+    assert not {name: n for name, n in lengths.items() if n > LONGEST}
+
+
+def undocumented(tree, prefix=""):
+    """Public functions, classes and their public methods that have no docstring."""
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+            if not ast.get_docstring(node):
+                yield f"{prefix}{node.name}"
+            if isinstance(node, ast.ClassDef):
+                yield from undocumented(node, f"{node.name}.")
+
+
+@pytest.mark.parametrize("name", ORDER)
+def test_everything_public_is_documented(name):
+    tree = parsed(modules()[name])
+    assert ast.get_docstring(tree)
+    assert not list(undocumented(tree))
+
+
+def test_every_bet_is_locked_and_every_lock_has_its_bet():
+    bets = sorted(data_path("bets").glob("*.toml"))
+    lock = data_path("bets", "LOCK")
+    for path in bets:
+        check_lock(path, lock)
+        assert load_bet(path).registered <= max(row["date"] for row in read_toml(lock)["lock"])
+    assert {row["file"] for row in read_toml(lock)["lock"]} == {path.name for path in bets}
+
+
+def test_nothing_here_unpickles_or_runs_code_from_elsewhere():
+    texts = {name: path.read_text(encoding="utf-8") for name, path in modules().items()}
+    loads = r"\bimport (pickle|marshal)\b|(?<!\.)\b(eval|exec)\(|trust_remote_code=True"
+    for name, text in texts.items():
+        assert not re.search(loads, text), name
+        assert "torch.load" not in text.replace("``torch.load(weights_only=True)``", ""), name
+
+
+@needs_checkout
+def test_the_version_of_the_changelog_is_that_of_the_package():
+    text = (CHECKOUT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert re.search(rf"^## {re.escape(pytest_noisefloor.__version__)}\b", text, re.MULTILINE)
+
+
+# --- docs --------------------------------------------------------------------------------------
+
+
+def keys(value, named=("mean_nll", "perplexity", "mean_nll_by_seed", "training_s")):
+    """Every key of a result file; below ``named``, keys are names of arms or of files."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield key
+            if key not in named:
+                yield from keys(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from keys(inner)
+
+
+@needs_checkout
+def test_every_key_of_a_result_file_is_documented(planted_study):
+    import json
+
+    assert planted_study.verdict
+    content = json.loads(planted_study.result_path.read_text(encoding="utf-8"))
+    text = (CHECKOUT / "docs" / "results.md").read_text(encoding="utf-8")
+    documented = set(re.findall(r"`([\w-]+)`", text))
+    found = set(keys(content))
+    assert len(found) > 50  # a study that was judged, not an empty file
+    assert not sorted(found - documented)
