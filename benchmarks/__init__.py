@@ -1,0 +1,1 @@
+"""Side by side with peers, on this machine: ``python -m benchmarks --help``."""

@@ -1,0 +1,117 @@
+"""Three ways to train the same gains on the same tokens: two that people use, and ours.
+
+Each takes a frozen model and gives back the trained gains in the model's order. ``tick`` is called
+at the end of every step.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from pytest_noisefloor.loss import head_of
+from pytest_noisefloor.methods import METHODS, gain_names
+from pytest_noisefloor.training import train
+
+from .shapes import Shape
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Gains = list[npt.NDArray[np.float32]]
+Contender = Callable[["nn.Module", Shape, int, Callable[[], None]], Gains]
+
+
+def peft_trainer(model: nn.Module, shape: Shape, steps: int, tick: Callable[[], None]) -> Gains:
+    """PEFT's LNTuning under the Trainer of transformers, with all that it could skip turned off."""
+    from peft import LNTuningConfig, get_peft_model
+    from transformers import Trainer, TrainerCallback, TrainingArguments
+
+    class Clock(TrainerCallback):
+        def on_step_end(self, *_: Any, **__: Any) -> None:
+            tick()
+
+    rows = [torch.from_numpy(row) for block in shape.stream(steps) for row in block]
+    # the first token is nobody's target: so every version divides by the same number of tokens
+    labels = [torch.cat([row.new_tensor([-100]), row[1:]]) for row in rows]
+    norms = [name.removesuffix(".weight") for name in gain_names(model)]
+    adapted = get_peft_model(model, LNTuningConfig(target_modules=norms, task_type="CAUSAL_LM"))
+    gains = [p for p in adapted.parameters() if p.requires_grad]
+    optimizer = _adamw(gains, shape)
+    constant = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda _: 1.0)
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = TrainingArguments(
+            output_dir=folder,
+            max_steps=steps,
+            per_device_train_batch_size=shape.batch,
+            max_grad_norm=0.0,
+            train_sampling_strategy="sequential",
+            dataloader_pin_memory=False,
+            logging_strategy="no",
+            save_strategy="no",
+            report_to="none",
+            disable_tqdm=True,
+            use_cpu=True,
+        )
+        Trainer(
+            model=adapted,
+            args=arguments,
+            train_dataset=[
+                {"input_ids": i, "labels": t} for i, t in zip(rows, labels, strict=True)
+            ],
+            optimizers=(optimizer, constant),
+            callbacks=[Clock()],
+        ).train()
+    return _values(gains)
+
+
+def plain_loop(model: nn.Module, shape: Shape, steps: int, tick: Callable[[], None]) -> Gains:
+    """The loop of the tutorials, with the base frozen."""
+    gains = [model.get_parameter(name).requires_grad_() for name in gain_names(model)]
+    optimizer = _adamw(gains, shape)
+    for block in shape.stream(steps):
+        ids = torch.from_numpy(block)
+        loss = model(input_ids=ids, labels=ids, use_cache=False).loss
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        tick()
+    return _values(gains)
+
+
+def noisefloor(model: nn.Module, shape: Shape, steps: int, tick: Callable[[], None]) -> Gains:
+    """The suite's own training."""
+    done = train(
+        model,
+        head_of(model),
+        METHODS["norm-only"],
+        shape.stream(steps),
+        shape.recipe(steps),
+        on_step=lambda *_: tick(),
+    )
+    return list(done.tensors.values())
+
+
+def _adamw(gains: list[nn.Parameter], shape: Shape) -> torch.optim.AdamW:
+    recipe = shape.recipe(1)
+    return torch.optim.AdamW(
+        gains,
+        lr=recipe.lr,
+        betas=(recipe.beta1, recipe.beta2),
+        eps=recipe.eps,
+        weight_decay=recipe.weight_decay,
+    )
+
+
+def _values(gains: list[nn.Parameter]) -> Gains:
+    return [gain.detach().numpy() for gain in gains]
+
+
+PEFT, PLAIN, OURS = "PEFT LNTuning + Trainer", "plain loop, base frozen", "noisefloor"
+CONTENDERS: dict[str, Contender] = {PEFT: peft_trainer, PLAIN: plain_loop, OURS: noisefloor}
+"""By the name that stands in tables."""

@@ -1,0 +1,127 @@
+"""What is printed of a part's figures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def show(part: str, found: dict[str, Any]) -> str:
+    """A part's table, with what belongs under it."""
+    return {
+        "steps": _steps,
+        "memory": _memory,
+        "scoring": _scoring,
+        "plugin": _plugin,
+        "tiers": _tiers,
+    }[part](found)
+
+
+def _steps(found: dict[str, Any]) -> str:
+    roof = found["roofline"]
+    tables = []
+    for name, shape in found["shapes"].items():
+        rows = [row for row in found["rows"] if row["shape"] == name]
+        slowest = rows[0]
+        head = (
+            "contender | ms a step | quartiles | tokens/s | of the roofline | peak over base, MB | "
+            f"s for {slowest['steps']} steps | speed, by step | speed, whole | gains off plain by"
+        )
+        lines = [
+            [
+                row["contender"],
+                f"{1e3 * row['step_s']['median']:.0f}",
+                f"{1e3 * row['step_s']['q1']:.0f}–{1e3 * row['step_s']['q3']:.0f}",
+                f"{row['tokens_per_s']:.0f}",
+                f"{row['roofline_share']:.0%}",
+                f"{row['peak_over_base_mb']:.0f}",
+                f"{row['adapter_s']:.1f}",
+                f"{slowest['step_s']['median'] / row['step_s']['median']:.2f} ×",
+                f"{slowest['adapter_s'] / row['adapter_s']:.2f} ×",
+                f"{row['largest_gain_difference_to_plain']:.1e}",
+            ]
+            for row in rows
+        ]
+        gflop = shape["step_flops"]["total"] / 1e9
+        title = (
+            f"{name} shape: {shape['batch']} × {shape['sequence']} tokens, {rows[0]['gains']:,} "
+            f"gains, {gflop:.1f} GFLOP a step ({gflop / roof['gflops']:.3f} s at the roofline)"
+        )
+        tables.append(f"{title}\n{table(head, lines)}")
+    ways = sorted({way for row in roof["before"]["products"] for way in row["gflops"]})
+    products = [
+        [f"{a['product']} ({a['m']} × {a['k']} × {a['n']})"]
+        + [f"{r['gflops'][way]:.0f}" for way in ways for r in (a, b)]
+        for a, b in zip(roof["before"]["products"], roof["after"]["products"], strict=True)
+    ]
+    head = " | ".join(["fp32 matmul, GFLOP/s", *(f"{w}{x}" for w in ways for x in ("", ", after"))])
+    tables.append(
+        f"Roofline: {roof['gflops']:.0f} GFLOP/s, the best of these\n{table(head, products)}"
+    )
+    return "\n\n".join(tables)
+
+
+def _memory(found: dict[str, Any]) -> str:
+    lines = [
+        [
+            row["contender"],
+            str(row["batch"]),
+            f"{row['vocabulary']:,}",
+            f"{row['peak_over_base_mb']:.0f}",
+            f"{4e-6 * row['batch'] * 256 * row['vocabulary']:.0f}",
+        ]
+        for row in found["rows"]
+    ]
+    head = "contender | batch × 256 | vocabulary | peak over base, MB | one copy of all logits, MB"
+    return table(head, lines)
+
+
+def _scoring(found: dict[str, Any]) -> str:
+    lines = [
+        [
+            f"{row['shape']} shape, slice of {row['tokens']:,} tokens",
+            f"{row['slice_s']['median']:.2f}",
+            f"{row['slice_s']['q1']:.2f}–{row['slice_s']['q3']:.2f}",
+            f"{row['tokens_per_s']:.0f}",
+            f"{row['peak_over_base_mb']:.0f}",
+        ]
+        for row in found["rows"]
+    ]
+    return table("held-out scoring | s | quartiles | tokens/s | peak over base, MB", lines)
+
+
+def _plugin(found: dict[str, Any]) -> str:
+    lines = [
+        [
+            row["what"],
+            f"{1e3 * row['s']['median']:.0f}",
+            f"{1e3 * row['s']['q1']:.0f}–{1e3 * row['s']['q3']:.0f}",
+            str(row["s"]["n"]),
+        ]
+        for row in found["rows"]
+    ]
+    torch = "imported" if found["torch_imported"] else "not imported"
+    return (
+        table("start of pytest | ms | quartiles | starts", lines)
+        + f"\ntorch in the other project: {torch}. Here: {found['collected']}."
+    )
+
+
+def _tiers(found: dict[str, Any]) -> str:
+    lines = [[row["what"], f"{row['s']:.1f}", row["outcome"]] for row in found["rows"]]
+    return table("session | s | outcome", lines)
+
+
+def table(head: str, lines: list[list[str]]) -> str:
+    """A Markdown table; all columns but the first lean right."""
+    rows = [head.split(" | "), *lines]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+
+    def line(cells: list[str]) -> str:
+        padded = [
+            c.ljust(w) if i == 0 else c.rjust(w)
+            for i, (c, w) in enumerate(zip(cells, widths, strict=True))
+        ]
+        return f"| {' | '.join(padded)} |"
+
+    rule = [("-" * w) if i == 0 else "-" * (w - 1) + ":" for i, w in enumerate(widths)]
+    return "\n".join([line(rows[0]), line(rule), *(line(row) for row in rows[1:])])
