@@ -188,7 +188,14 @@ def test_a_planted_difference_is_found_and_its_sign_does_not_matter():
 
 @pytest.mark.parametrize(
     ("deltas", "p"),
-    [([1, 1, 1], 1 / 8), ([1, 2, -0.5], 2 / 8), ([-1, -1, -1], 1.0), ([1] * 5, 1 / 32)],
+    [
+        ([2], 1 / 2),
+        ([-2], 1.0),
+        ([1, 1, 1], 1 / 8),
+        ([1, 2, -0.5], 2 / 8),
+        ([-1, -1, -1], 1.0),
+        ([1] * 5, 1 / 32),
+    ],
 )
 def test_across_users_the_sign_flip_is_exact(deltas, p):
     assert across_users(deltas) == p
