@@ -85,6 +85,8 @@ def noisefloor_claim(
     request: pytest.FixtureRequest, noisefloor_study: Callable[[str], Study]
 ) -> Claim | None:
     """The claim about what ``noise_floor`` compares, or None where nobody claims anything of it."""
+    if not request.config.stash[_GATE].file:
+        return None  # and nothing is opened to find that out
     return claimed(request.config, noisefloor_study(request.config.stash[_SETTINGS].base))
 
 
