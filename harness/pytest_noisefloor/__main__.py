@@ -52,6 +52,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         metavar="FILE",
         help="a session's results/<bet>.json, or a table of perplexities in TOML",
     )
+    judge.add_argument(
+        "--against",
+        metavar="BET",
+        help="judge by this bet instead of the one that FILE names: a registered bet (bet60), or "
+        "the path of a bet file (.toml)",
+    )
     judge.set_defaults(run=_judge, failure=2)
 
     arguments = parser.parse_args(argv)
@@ -66,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _judge(arguments: argparse.Namespace) -> None:
-    judged = judge_file(arguments.file)
+    judged = judge_file(arguments.file, against=arguments.against)
     print(report(judged.verdict), "", *judged.notes, sep="\n")
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,8 @@ from .errors import NoisefloorError
 from .recipe import Recipe
 
 Ids = npt.NDArray[np.int64]
+Reads = Literal["nothing", "training text", "held-out text"]
+"""What an arm may see of its user."""
 
 
 class ArmError(NoisefloorError):
@@ -25,7 +27,7 @@ class ArmError(NoisefloorError):
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """What an arm may draw on: the vocabulary's size, and text only if the arm reads it."""
+    """What an arm may draw on: the vocabulary's size, and of its user what the arm reads."""
 
     user: str
     vocabulary: int
@@ -37,7 +39,7 @@ class Arm(Protocol):
 
     name: str
     version: int
-    reads_text: bool
+    reads: Reads
 
     def blocks(self, material: Material, recipe: Recipe, seed: int) -> Iterator[Ids]:
         """Yield ``recipe.steps`` arrays (batch, sequence) of token ids."""
@@ -55,7 +57,7 @@ class Real:
 
     name = "real"
     version = 1
-    reads_text = True
+    reads: Reads = "training text"
 
     def blocks(self, material: Material, recipe: Recipe, seed: int) -> Iterator[Ids]:
         """Yield blocks of consecutive tokens, their starts uniform over the text.
@@ -66,7 +68,8 @@ class Real:
         text = material.text
         if text is None or len(text) < recipe.sequence:
             raise ArmError(
-                f"user {material.user!r}: {0 if text is None else len(text)} training tokens; "
+                f"user {material.user!r}: {0 if text is None else len(text)} "
+                f"{self.reads.removesuffix(' text')} tokens; "
                 f"expected at least one block of {recipe.sequence}"
             )
         rng = generator(seed, material.user)
@@ -81,7 +84,7 @@ class Random:
 
     name = "random"
     version = 1
-    reads_text = False
+    reads: Reads = "nothing"
 
     def blocks(self, material: Material, recipe: Recipe, seed: int) -> Iterator[Ids]:
         """Yield independent, uniformly distributed ids; never reads ``material.text``."""
@@ -90,7 +93,18 @@ class Random:
             yield rng.integers(material.vocabulary, size=(recipe.batch, recipe.sequence))
 
 
-ARMS: dict[str, Arm] = {arm.name: arm for arm in (Real(), Random())}
+class Oracle(Real):
+    """The scored held-out tokens themselves: an estimate of what the best text could have bought.
+
+    No adapter to be used: the one arm that is exempt from the leak check. A real arm may touch it.
+    """
+
+    name = "oracle"
+    version = 1
+    reads: Reads = "held-out text"
+
+
+ARMS: dict[str, Arm] = {arm.name: arm for arm in (Real(), Random(), Oracle())}
 """The arms that train; ``untrained`` is the arm without adapter."""
 
 UNTRAINED = "untrained"

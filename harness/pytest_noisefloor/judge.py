@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from .bets import Bet, Criterion, Level
 from .errors import NoisefloorError
+from .inference import ALPHA, Resolved
 from .statistics import Effect
 
 SLACK = 1e-12
@@ -14,9 +16,46 @@ SLACK = 1e-12
 exp(log 143 − log 130) is 1.0999999999999999. The next published quotient that could be meant
 (142/130) misses the bar by 7e-3."""
 
+ABSENT = "ABSENT"
+ASSERTIONS = ("STRICT", "LENIENT", "NOT_MET", ABSENT, "CATASTROPHIC")
+"""What a claim can assert."""
+
 
 class JudgeError(NoisefloorError):
     """Nothing that could be judged."""
+
+
+@dataclass(frozen=True)
+class Reach:
+    """Who could have met a level, had the real arm had the best text.
+
+    A user is counted whose real ratio, or whose oracle's upper bound, satisfies the level's
+    condition: ``by_ratio``; ``by_help`` with help in place of the ratio, so without random harm.
+    """
+
+    level: Level
+    needed: int
+    by_ratio: tuple[str, ...]
+    by_help: tuple[str, ...]
+
+    @property
+    def within(self) -> bool:
+        """Whether the level was within reach of the ratio."""
+        return len(self.by_ratio) >= self.needed
+
+    @property
+    def within_help(self) -> bool:
+        """Whether the level was within reach of help alone."""
+        return len(self.by_help) >= self.needed
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What judge() said in ``trials`` simulated repetitions at one true ratio of every user."""
+
+    ratio: float
+    trials: int
+    counts: dict[Level, int]
 
 
 @dataclass(frozen=True)
@@ -24,7 +63,9 @@ class Verdict:
     """A level with its evidence.
 
     ``met`` counts, for each criterion, the users that satisfy it. ``planted`` marks a verdict
-    that only proves the machinery.
+    that only proves the machinery. What rests on the scores of single tokens is empty for a
+    published table, and where ``unresolved`` says why not: ``resolved`` for each user, ``reach``
+    of each level with a least ratio, and ``error_rates`` of the bet itself.
     """
 
     bet: Bet
@@ -32,33 +73,131 @@ class Verdict:
     effects: tuple[Effect, ...]
     met: dict[Level, tuple[str, ...]]
     planted: bool = False
+    resolved: tuple[Resolved, ...] = ()
+    reach: tuple[Reach, ...] = ()
+    rests_on_harm: tuple[Level, ...] = ()
+    error_rates: tuple[Scenario, ...] = ()
+    unresolved: str = ""
+
+    def holds(self, level: Level) -> bool:
+        """Whether a criterion's condition holds; STRICT and LENIENT can hold together."""
+        criterion = next(c for c in self.bet.criteria if c.level == level)
+        return len(self.met[level]) >= criterion.needed(len(self.effects))
+
+    @property
+    def helped(self) -> tuple[str, ...]:
+        """Users whose own text made the base better, resolved: help's lower bound is above 1."""
+        return tuple(one.user for one in self.resolved if one.help.low > 0)
+
+    @property
+    def absent(self) -> tuple[str, ...]:
+        """Users whose ratio is shown to lie within LENIENT's bar, on either side (TOST)."""
+        return tuple(one.user for one in self.resolved if one.absent < ALPHA)
 
 
-def judge(bet: Bet, effects: Sequence[Effect], *, planted: bool = False) -> Verdict:
+def supported(verdict: Verdict) -> tuple[str, ...]:
+    """What a claim may assert on this verdict: level names, and ABSENT.
+
+    LENIENT and STRICT need more than the level: on every user that meets it, the user's own text
+    must have made the base better, resolved, or random harm could buy it. ABSENT (no
+    personalisation of LENIENT's size) needs every user within the bar, shown, and LENIENT within
+    reach, since a design that could not have seen an effect shows nothing by seeing none.
+    """
+    if verdict.level > Level.NOT_MET:
+        levels = [lv for lv in (Level.LENIENT, Level.STRICT) if verdict.holds(lv)]
+        return tuple(lv.name for lv in levels if set(verdict.met[lv]) <= set(verdict.helped))
+    shown = len(verdict.absent) == len(verdict.effects)
+    reachable = any(r.level == Level.LENIENT and r.within for r in verdict.reach)
+    if verdict.level == Level.NOT_MET and shown and reachable:
+        return (Level.NOT_MET.name, ABSENT)
+    return (verdict.level.name,)
+
+
+def margin(bet: Bet) -> float:
+    """What counts as no effect, in nats: the logarithm of LENIENT's bar."""
+    return math.log(next(c.bar for c in bet.criteria if c.level == Level.LENIENT))
+
+
+def judge(
+    bet: Bet,
+    effects: Sequence[Effect],
+    *,
+    planted: bool = False,
+    resolved: Sequence[Resolved] = (),
+    unresolved: str = "",
+) -> Verdict:
     """The level that a bet's criteria give to the users' effects.
 
     Levels rest on point estimates of the ratio, verbatim. STRICT implies LENIENT, so the highest
     level whose condition holds is the verdict; CATASTROPHIC and LENIENT cannot hold together
-    while each needs more than half of the users.
+    while each needs more than half of the users. What is ``resolved`` never changes the level.
 
     Raises:
-        JudgeError: no users, or a user twice.
+        JudgeError: no users, a user twice, or other users resolved than these.
     """
     users = [effect.user for effect in effects]
     if not users or len(set(users)) != len(users):
         raise JudgeError(f"users {', '.join(users) or '(none)'}: expected each once, at least one")
+    if resolved and [one.user for one in resolved] != users:
+        raise JudgeError(
+            f"users {', '.join(users)}, but intervals of "
+            f"{', '.join(one.user for one in resolved)}; expected the same in the same order"
+        )
     met = {
         criterion.level: tuple(e.user for e in effects if satisfies(e, criterion))
         for criterion in bet.criteria
     }
     reached = [c.level for c in bet.criteria if len(met[c.level]) >= c.needed(len(users))]
     good = [level for level in reached if level > Level.NOT_MET]
-    level = max(good, default=min(reached, default=Level.NOT_MET))
-    return Verdict(bet, level, tuple(effects), met, planted)
+    return Verdict(
+        bet,
+        level=max(good, default=min(reached, default=Level.NOT_MET)),
+        effects=tuple(effects),
+        met=met,
+        planted=planted,
+        resolved=tuple(resolved),
+        reach=_reach(bet, effects, resolved),
+        rests_on_harm=tuple(
+            c.level
+            for c in bet.criteria
+            if c.level in good
+            and all(e.help is not None for e in effects)
+            and sum(compare(e.help or 0.0, c) for e in effects) < c.needed(len(users))
+        ),
+        unresolved=unresolved,
+    )
 
 
 def satisfies(effect: Effect, criterion: Criterion) -> bool:
     """Whether one user's ratio satisfies a criterion."""
+    return compare(effect.ratio, criterion)
+
+
+def compare(value: float, criterion: Criterion) -> bool:
+    """Whether a quotient of perplexities satisfies a criterion's condition."""
     if criterion.comparison == "at least":
-        return effect.ratio >= criterion.bar * (1 - SLACK)
-    return effect.ratio < criterion.bar * (1 - SLACK)
+        return value >= criterion.bar * (1 - SLACK)
+    return value < criterion.bar * (1 - SLACK)
+
+
+def _reach(bet: Bet, effects: Sequence[Effect], resolved: Sequence[Resolved]) -> tuple[Reach, ...]:
+    """The reach of every level with a least ratio, where every user's oracle is resolved."""
+    if not resolved or any(one.oracle is None for one in resolved):
+        return ()
+
+    def counted(best: Callable[[Resolved], float], criterion: Criterion) -> tuple[str, ...]:
+        return tuple(one.user for one in resolved if compare(math.exp(best(one)), criterion))
+
+    def by_ratio(one: Resolved) -> float:
+        assert one.oracle is not None  # noqa: S101 (for the type checker; seen above)
+        return max(one.oracle.high, one.delta.estimate)
+
+    def by_help(one: Resolved) -> float:
+        assert one.oracle_help is not None  # noqa: S101
+        return max(one.oracle_help.high, one.help.estimate)
+
+    return tuple(
+        Reach(c.level, c.needed(len(effects)), counted(by_ratio, c), counted(by_help, c))
+        for c in bet.criteria
+        if c.comparison == "at least"
+    )

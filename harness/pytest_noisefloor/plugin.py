@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import pytest
 
-from . import options
+from . import gate, options
 from .errors import NoisefloorError
 
 if TYPE_CHECKING:
+    from .claims import Claim
     from .judge import Verdict
     from .runs import Adapter
     from .study import Study
@@ -25,17 +26,21 @@ T = TypeVar("T")
 
 _REPORTS = pytest.StashKey[dict[str, str]]()
 _SETTINGS = pytest.StashKey[options.Settings]()
+_GATE = pytest.StashKey[gate.Gate]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add an option and an ini twin for each setting."""
     options.add(parser)
+    gate.add(parser)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Read the settings, so that a bad value stops the session before anything runs."""
     config.stash[_SETTINGS] = options.read_settings(config)
     config.stash[_REPORTS] = {}
+    config.stash[_GATE] = gate.Gate(config, renew=partial(_renew, config))
+    config.pluginmanager.register(config.stash[_GATE], "noisefloor-gate")
 
 
 # --- fixtures ---------------------------------------------------------------------------------
@@ -73,6 +78,29 @@ def judged(config: pytest.Config, study: Study) -> Verdict:
     verdict = _explained(lambda: study.verdict)
     config.stash[_REPORTS][str(study.result_path)] = report(verdict)
     return verdict
+
+
+@pytest.fixture(scope="session")
+def noisefloor_claim(
+    request: pytest.FixtureRequest, noisefloor_study: Callable[[str], Study]
+) -> Claim | None:
+    """The claim about what ``noise_floor`` compares, or None where nobody claims anything of it."""
+    if not request.config.stash[_GATE].file:
+        return None  # and nothing is opened to find that out
+    return claimed(request.config, noisefloor_study(request.config.stash[_SETTINGS].base))
+
+
+def claimed(config: pytest.Config, study: Study) -> Claim | None:
+    """The claim in the session's claims file about a study's bet, base, method and users."""
+    return _explained(
+        lambda: config.stash[_GATE].claim_about(
+            bet=study.bet,
+            base=study.runner.base.name,
+            fingerprint=study.runner.base.fingerprint,
+            method=study.bet.method,
+            users=[user.name for user in study.users],
+        )
+    )
 
 
 @pytest.fixture
@@ -115,7 +143,23 @@ def _explained(make: Callable[[], T]) -> T:
     pytest.fail(message, pytrace=False)
 
 
-def _open_study(config: pytest.Config, base: str) -> Study:
+def _renew(config: pytest.Config, claim: Claim) -> None:
+    """Train what a claim rests on, where it never was trained, and write its evidence."""
+    import json
+
+    from .store import write_atomically
+
+    folder = claim.file.parent / claim.base
+    base = str(folder) if folder.is_dir() else claim.base
+    study = _open_study(config, base, "shipped" if claim.shipped else None)
+    judged(config, study)
+    content = json.loads(study.result_path.read_text(encoding="utf-8"))
+    content["base"]["name"] = claim.base  # and no path of the machine that trained it
+    text = json.dumps(content, indent=1, ensure_ascii=False)
+    write_atomically(claim.evidence, f"{text}\n".encode())
+
+
+def _open_study(config: pytest.Config, base: str, users: str | None = None) -> Study:
     from .bases import open_base
     from .bets import registered_bet
     from .corpora import load_users
@@ -143,7 +187,7 @@ def _open_study(config: pytest.Config, base: str) -> Study:
     return Study(
         bet=bet,
         runner=runner,
-        users=load_users(settings.users),
+        users=load_users(users or settings.users),
         seeds=settings.seeds or bet.seeds,
         out=out,
     )

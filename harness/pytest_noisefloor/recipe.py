@@ -98,7 +98,7 @@ class Scoring:
 class RunSpec:
     """One adapter to be trained: everything its tensors depend on, and nothing else.
 
-    ``text`` is the hash of the cleaned training text, empty for an arm that reads none;
+    ``text`` is the hash of the cleaned text that the arm reads, empty for an arm that reads none;
     ``method`` and ``arm`` carry their versions (``norm-only/1``).
     """
 

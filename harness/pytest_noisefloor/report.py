@@ -1,19 +1,32 @@
-"""Verdicts in words and tables; formatting only."""
+"""Verdicts in tables; formatting only."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
-from .bets import Criterion, Level
+from .bets import Level
+from .errorrates import bounds
+from .intervals import Interval
 from .judge import Verdict
+from .paragraph import criterion, criterion_sentence, paragraph
 from .statistics import Effect
 
+__all__ = ["criterion", "criterion_sentence", "paragraph", "report", "table", "title"]
+
 _COLUMNS = ("user", "untrained", "real", "random", "ratio", "harm", "help", "winner")
+_INTERVALS = ("user", "ratio", "help", "oracle's ratio", "score", "p (Holm)", "detectable")
 
 
 def report(verdict: Verdict) -> str:
-    """All that a person reads of a verdict: title, table of perplexities, level in words."""
-    return "\n".join([title(verdict), "", table(verdict.effects), "", paragraph(verdict)])
+    """All that a person reads of a verdict: title, tables, and the paragraph in plain words.
+
+    The tables of intervals and of error rates stand where the scores of single tokens are known.
+    """
+    parts = [title(verdict), table(verdict.effects)]
+    if verdict.resolved:
+        parts += [interval_table(verdict), rate_table(verdict)]
+    return "\n\n".join([*parts, paragraph(verdict)])
 
 
 def title(verdict: Verdict) -> str:
@@ -34,10 +47,50 @@ def table(effects: Sequence[Effect]) -> str:
         )
         for effect in effects
     ]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(_COLUMNS))]
+    return _aligned(rows)
+
+
+def interval_table(verdict: Verdict) -> str:
+    """For each user 95 % intervals of ratio, help and reach, the p value, the detectable ratio.
+
+    ``score`` is Δ(real)/Δ(oracle), where the oracle's is resolved above 0.
+    """
+    rows = [_INTERVALS] + [
+        (
+            one.user,
+            _interval(one.delta),
+            _interval(one.help),
+            "–" if one.oracle is None else _interval(one.oracle),
+            "–" if one.normalised is None else f"{one.normalised:.2f}",
+            f"{one.holm:.4f}",
+            f"{math.exp(one.detectable):.4f}",
+        )
+        for one in verdict.resolved
+    ]
+    return _aligned(rows)
+
+
+def rate_table(verdict: Verdict) -> str:
+    """What the bet's levels do by chance: each level's share of simulated repetitions."""
+    levels = sorted(Level, reverse=True)
+    rows = [("true ratio of all users", *(level.name for level in levels))] + [
+        (
+            f"{scenario.ratio:g}",
+            *(_rate(scenario.counts[level], scenario.trials) for level in levels),
+        )
+        for scenario in verdict.error_rates
+    ]
+    return _aligned(rows)
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Rows under their headings: the first column and a last one of words to the left."""
+    last = len(rows[0]) - 1
+    left = {0} | ({last} if rows[0][last] == "winner" else set())
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = [
         "  ".join(
-            cell.rjust(width) if 0 < i < len(_COLUMNS) - 1 else cell.ljust(width)
+            cell.ljust(width) if i in left else cell.rjust(width)
             for i, (cell, width) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
         for row in rows
@@ -45,58 +98,20 @@ def table(effects: Sequence[Effect]) -> str:
     return "\n".join([lines[0], "─" * max(map(len, lines)), *lines[1:]])
 
 
-def paragraph(verdict: Verdict) -> str:
-    """The verdict in plain words, each from the numbers."""
-    words = [f"{'PLANTED ' if verdict.planted else ''}{verdict.level.name.replace('_', ' ')}."]
-    words += [criterion_sentence(verdict, criterion) for criterion in verdict.bet.criteria]
-    inverted = [e for e in verdict.effects if e.delta < 0]
-    words += [
-        f"Inversion: for {e.user}, random tokens beat the user's own text by {1 / e.ratio - 1:.2%}."
-        for e in inverted
-    ]
-    words += [_harm_and_help(e) for e in verdict.effects if e.untrained is not None]
-    if any(e.untrained is None for e in verdict.effects):
-        words.append(
-            "The untrained base's perplexity is unknown, and with it whether the users' text "
-            "helped or random tokens did harm."
-        )
-    return " ".join(words)
+def _interval(interval: Interval) -> str:
+    estimate, low, high = interval.ratios
+    return f"{estimate:.4f} [{low:.4f}, {high:.4f}]"
 
 
-def criterion_sentence(verdict: Verdict, criterion: Criterion) -> str:
-    """Whether a criterion's condition holds, with the ratio that each user had."""
-    users = len(verdict.effects)
-    met = verdict.met[criterion.level]
-    needed = criterion.needed(users)
-    ratios = ", ".join(f"{e.user} {_ratio(e.ratio)}" for e in verdict.effects)
-    outcome = "holds" if len(met) >= needed else "does not hold"
-    return (
-        f"{criterion.level.name} (ratio {criterion.comparison} {criterion.bar:g} on {needed} of "
-        f"{users}) {outcome}: {len(met)} of {users} ({ratios})."
-    )
-
-
-def criterion(verdict: Verdict, level: Level) -> Criterion:
-    """The criterion of a level."""
-    return next(c for c in verdict.bet.criteria if c.level == level)
-
-
-def _harm_and_help(effect: Effect) -> str:
-    """What the two arms did to the base, for a user whose untrained score is known."""
-    assert effect.harm is not None  # noqa: S101 (for the type checker; the caller chose)
-    assert effect.help is not None  # noqa: S101
-    return (
-        f"For {effect.user} the user's text changed the base's perplexity by "
-        f"{1 / effect.help - 1:+.2%}, random tokens by {effect.harm - 1:+.2%}."
-    )
+def _rate(count: int, trials: int) -> str:
+    low, high = bounds(count, trials)
+    return f"{count / trials:.1%} [{low:.1%}, {high:.1%}]"
 
 
 def _perplexity(nll: float | None) -> str:
-    from math import exp
-
     if nll is None:
         return "–"
-    value = exp(nll)
+    value = math.exp(nll)
     # from 999.95 on, four digits would read 1000, without the comma
     return f"{value:,.0f}" if value >= 999.95 else f"{value:.4g}"  # noqa: PLR2004
 

@@ -8,13 +8,19 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from .bets import Bet, Level, registered_bet
+from .bets import Bet, Level, load_bet, registered_bet
+from .errorrates import assess
 from .errors import NoisefloorError
+from .intervals import Interval
 from .judge import Verdict, judge
 from .statistics import Effect, effect_from_perplexities
+from .tally import CELL, tally_from_record
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the layout of result files, which docs/results.md describes."""
+
+READABLE = (1, SCHEMA)
+"""Versions that can be judged again; 1 has no sums, hence no intervals."""
 
 
 class ResultError(NoisefloorError):
@@ -54,6 +60,59 @@ def verdict_record(verdict: Verdict) -> dict[str, Any]:
             }
             for c in verdict.bet.criteria
         ],
+        "rests_on_harm": [level.name for level in verdict.rests_on_harm],
+        "reach": [
+            {
+                "level": reach.level.name,
+                "needed": reach.needed,
+                "within": reach.within,
+                "by_ratio": list(reach.by_ratio),
+                "by_help": list(reach.by_help),
+            }
+            for reach in verdict.reach
+        ],
+        "error_rates": [
+            {
+                "true_ratio": scenario.ratio,
+                "trials": scenario.trials,
+                "counts": {level.name: count for level, count in scenario.counts.items()},
+            }
+            for scenario in verdict.error_rates
+        ],
+        "unresolved": verdict.unresolved,
+    }
+
+
+def resolved_record(verdict: Verdict) -> list[dict[str, Any]]:
+    """What a result file adds about each user where intervals could be had, in nats per token."""
+    if not verdict.resolved:
+        return [{} for _ in verdict.effects]
+    return [
+        {
+            "intervals": {
+                name: interval_record(interval)
+                for name in ("delta", "harm", "help", "oracle", "oracle_help")
+                if (interval := getattr(one, name)) is not None
+            },
+            "sign_flip_p": one.p,
+            "holm_p": one.holm,
+            "absent_p": one.absent,
+            "detectable": one.detectable,
+            "normalised": one.normalised,
+        }
+        for one in verdict.resolved
+    ]
+
+
+def interval_record(interval: Interval) -> dict[str, Any]:
+    """An interval in nats per token, with what it rests on."""
+    return {
+        "estimate": interval.estimate,
+        "low": interval.low,
+        "high": interval.high,
+        "standard_error": interval.error,
+        "freedom": interval.freedom,
+        "blocks": interval.blocks,
     }
 
 
@@ -74,11 +133,11 @@ def effect_record(effect: Effect) -> dict[str, Any]:
     }
 
 
-def judge_file(path: Path) -> Judged:
-    """Judge a result file (.json) or a published table (.toml) by the bet that it names.
+def read_file(path: Path) -> dict[str, Any]:
+    """The content of a result file (.json) or a published table (.toml).
 
     Raises:
-        ResultError: a file that is neither, or lacks what a verdict needs.
+        ResultError: not readable, or not of its format.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -90,8 +149,27 @@ def judge_file(path: Path) -> Judged:
         raise ResultError(f"{path}: not {expected} ({error})") from None
     if not isinstance(content, dict):
         raise ResultError(f"{path}: not a result file (a JSON {type(content).__name__})")
+    return content
+
+
+def judge_file(path: Path, *, against: str | None = None) -> Judged:
+    """Judge a result file (.json) or a published table (.toml), without training.
+
+    Args:
+        path: the file.
+        against: a registered bet, or the path of a bet file, to judge by; if None, the bet that
+            the file names.
+
+    Raises:
+        ResultError: a file that is neither, or lacks what a verdict needs.
+        BetError: no such bet.
+    """
+    content = read_file(path)
+    bet = None if against is None else _other_bet(against)
     try:
-        return _judge_table(content) if path.suffix == ".toml" else _judge_result(content)
+        if path.suffix == ".toml":
+            return _judge_table(content, bet)
+        return _judge_result(content, bet)
     except KeyError as error:
         raise ResultError(f"{path}: key {error} is missing") from None
     except (TypeError, ValueError) as error:
@@ -100,7 +178,16 @@ def judge_file(path: Path) -> Judged:
         raise ResultError(f"{path}: {error}") from None
 
 
-def _judge_table(content: dict[str, Any]) -> Judged:
+def _other_bet(name: str) -> Bet:
+    path = Path(name)
+    return load_bet(path) if path.suffix == ".toml" else registered_bet(name)
+
+
+def _by_another(bet: Bet | None) -> list[str]:
+    return [f"Judged by {bet.name} ({bet.sha256[:12]}), as asked for."] if bet else []
+
+
+def _judge_table(content: dict[str, Any], other: Bet | None) -> Judged:
     bet = registered_bet(content["bet"])
     effects = [
         effect_from_perplexities(
@@ -111,7 +198,7 @@ def _judge_table(content: dict[str, Any]) -> Judged:
         )
         for row in content["user"]
     ]
-    verdict = judge(bet, effects)
+    verdict = judge(other or bet, effects)
     published = Level[content["published_level"]]
     agrees = "agrees" if published == verdict.level else "DISAGREES"
     return Judged(
@@ -119,23 +206,43 @@ def _judge_table(content: dict[str, Any]) -> Judged:
         (
             f"Published table: {content['source']}. Point estimates only: intervals and reach "
             "are unknown.",
+            *_by_another(other),
             f"The source's own verdict, {published.name}, {agrees}.",
         ),
     )
 
 
-def _judge_result(content: dict[str, Any]) -> Judged:
-    if content["schema"] != SCHEMA:
-        raise ValueError(f"schema {content['schema']!r}; expected {SCHEMA}")
+def _judge_result(content: dict[str, Any], other: Bet | None) -> Judged:
+    if content["schema"] not in READABLE:
+        expected = " or ".join(map(str, READABLE))
+        raise ValueError(f"schema {content['schema']!r}; expected {expected}")
     bet = registered_bet(f"bet{content['bet']['id']}")
-    effects = [Effect(user=row["user"], **row["mean_nll"]) for row in content["users"]]
-    verdict = judge(bet, effects, planted=content["verdict"]["planted"])
+    verdict = judge_content(content, other or bet)
     notes = [f"Base {content['base']['name']} ({content['base']['fingerprint'][:12]})."]
     if content["bet"]["sha256"] != bet.sha256:
         notes.append(
             f"Made under an older text of the bet ({content['bet']['sha256'][:12]}, "
             f"now {bet.sha256[:12]})."
         )
+    notes += _by_another(other)
     if content["verdict"]["level"] != verdict.level.name:
         notes.append(f"The file itself says {content['verdict']['level']}.")
     return Judged(verdict, tuple(notes))
+
+
+def judge_content(content: dict[str, Any], bet: Bet) -> Verdict:
+    """The verdict on a result file's content: from its sums, or its means where it has no sums.
+
+    Raises:
+        NoisefloorError: figures that cannot be, or sums of which the means are not the means.
+        KeyError, TypeError, ValueError, AttributeError: not the content of a result file.
+    """
+    planted = content["verdict"]["planted"]
+    rows = content["users"]
+    effects = [Effect(user=row["user"], **row["mean_nll"]) for row in rows]
+    if content["schema"] == 1 or not any("slices" in row for row in rows):
+        return judge(bet, effects, planted=planted)
+    if content["cell"] != CELL:
+        raise ValueError(f"cell {content['cell']!r}; expected {CELL} tokens")
+    tallies = [tally_from_record(row["user"], row["slices"]) for row in rows]
+    return assess(bet, effects, tallies, planted=planted)

@@ -25,15 +25,15 @@ from .corpora import Slice, User
 from .errors import NoisefloorError
 from .methods import Method, restore
 from .progress import Watcher
-from .recipe import SCORER, Recipe, RunSpec, ScoreSpec, Scoring
-from .runs import Adapter, Request, pack, unpack
+from .recipe import SCORER, Recipe, RunSpec, ScoreSpec, Scoring, digest
+from .runs import Adapter, Request, Scores, pack, unpack
 from .sources import cache_path
 from .store import Kind, Record, Store
+from .texts import Texts
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from .arms import Ids
     from .loss import Head
     from .training import Progress
 
@@ -75,7 +75,7 @@ class Runner:
         self._watcher = watcher
         self._workers = workers
         self._torch = ".".join(version("torch").split(".")[:2])
-        self._tokens: dict[str, Ids] = {}
+        self._texts = Texts(base, recipe, scoring)
 
     # --- what is asked for ----------------------------------------------------------------
 
@@ -86,7 +86,7 @@ class Runner:
             base=self.base.fingerprint,
             method=f"{self.method.name}/{self.method.version}",
             user=request.user.name,
-            text=request.user.train_sha256 if arm.reads_text else "",
+            text=self._texts.sha256(request.user, arm),
             arm=f"{arm.name}/{arm.version}",
             recipe=self.recipe,
             seed=request.seed,
@@ -125,8 +125,14 @@ class Runner:
 
     def scores(self, request: Request, piece: Slice) -> npt.NDArray[np.float32]:
         """Negative log-likelihoods in nats (n,) of a slice's tokens, scored now if need be."""
+        return self.scored(request, piece).nll
+
+    def scored(self, request: Request, piece: Slice) -> Scores:
+        """The scores with the identity of the tokens that they are of, as their record has it."""
         self.complete([request])
-        return self._stored("scores", self.score_spec(request, piece).key).arrays["nll"]
+        record = self._stored("scores", self.score_spec(request, piece).key)
+        spec = {k: v for k, v in record.facts["spec"].items() if k != "adapter"}
+        return Scores(record.arrays["nll"], digest(spec))
 
     def complete(self, requests: Sequence[Request]) -> None:
         """Make all adapters and scores of ``requests`` that are not there yet."""
@@ -147,7 +153,7 @@ class Runner:
         if not waiting:
             return
         for user in users:
-            self._check_lengths(user)
+            self._texts.check_lengths(user)
         with self._watcher.watch(
             runs=sum(task.kind == "adapters" for task in waiting),
             cost=sum(task.cost for task in waiting),
@@ -227,7 +233,7 @@ class Runner:
         material = Material(
             user=request.user.name,
             vocabulary=head.weight.shape[0],
-            text=self._encode(request.user.train) if arm.reads_text else None,
+            text=self._texts.read(request.user, arm),
         )
         unfinished = self.store.get("unfinished", spec.key)
         start = unpack(unfinished) if unfinished else None
@@ -284,7 +290,7 @@ class Runner:
         from .scoring import score
 
         model, head = self._bench
-        tokens = self._encode(piece.text)[: self.scoring.tokens]
+        tokens = self._texts.scored(piece)
         prefix = self.base.tokenizer.prefix
         if spec.adapter == UNTRAINED:
             nll = score(model, head, tokens, prefix, self.scoring)
@@ -295,24 +301,6 @@ class Runner:
                 nll = score(model, head, tokens, prefix, self.scoring)
         self._watcher.advance(cost)
         return Record({"nll": nll}, {"spec": asdict(spec)})
-
-    # --- texts ----------------------------------------------------------------------------
-
-    def _check_lengths(self, user: User) -> None:
-        """Refuse a text too short for the recipe, before anything trains."""
-        texts = [("training text", user.train, self.recipe.sequence)]
-        texts += [(f"slice {s.name!r}", s.text, self.scoring.window) for s in user.heldout]
-        for what, text, least in texts:
-            found = len(self._encode(text))
-            if found < least:
-                raise NoisefloorError(
-                    f"user {user.name!r}, {what}: {found} tokens; expected at least {least}"
-                )
-
-    def _encode(self, text: str) -> Ids:
-        if text not in self._tokens:
-            self._tokens[text] = self.base.tokenizer.encode(text)
-        return self._tokens[text]
 
 
 def _cores() -> int:

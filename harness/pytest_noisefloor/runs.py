@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+import numpy.typing as npt
+
 from .corpora import User
 from .methods import Tensors
 from .store import Record
@@ -50,6 +53,14 @@ class Adapter:
     def nbytes(self) -> int:
         """Bytes of payload, without a file's header."""
         return sum(tensor.nbytes for tensor in self.tensors.values())
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What one adapter scored on one slice: nats of each token (n,), and which tokens they were."""
+
+    nll: npt.NDArray[np.float32]
+    tokens: str
 
 
 def pack(progress: Progress) -> Record:

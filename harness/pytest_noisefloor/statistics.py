@@ -24,10 +24,11 @@ class StatisticsError(NoisefloorError):
 class Effect:
     """One user's comparison of arms on the same held-out tokens.
 
-    ``untrained``, ``real`` and ``random`` are mean negative log-likelihoods in nats per token,
-    pooled over slices by tokens and averaged over seeds; ``untrained`` is None where it was not
-    published. Ratios are quotients of perplexities, exp of differences of these means; they are
-    never ratios of averaged perplexities.
+    ``untrained``, ``real``, ``random`` and ``oracle`` are mean negative log-likelihoods in nats
+    per token, pooled over slices by tokens and averaged over seeds; ``untrained`` is None where it
+    was not published, ``oracle`` where nobody asked what was reachable. Ratios are quotients of
+    perplexities, exp of differences of these means; they are never ratios of averaged
+    perplexities.
 
     Raises:
         StatisticsError: a mean that is not finite, or so large that quotients overflow.
@@ -37,9 +38,10 @@ class Effect:
     real: float
     random: float
     untrained: float | None = None
+    oracle: float | None = None
 
     def __post_init__(self) -> None:
-        for arm in ("real", "random", "untrained"):
+        for arm in ("real", "random", "untrained", "oracle"):
             value = getattr(self, arm)
             if value is not None and not abs(value) <= LARGEST_NLL:
                 raise StatisticsError(

@@ -16,18 +16,24 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save
 
-from .arms import UNTRAINED
+from .arms import ARMS, UNTRAINED
 from .bets import Bet
 from .corpora import User, check_leak
+from .errorrates import assess
 from .errors import NoisefloorError
-from .judge import Verdict, judge
-from .results import SCHEMA, bet_record, effect_record, verdict_record
+from .judge import Verdict
+from .recipe import SCORER
+from .results import SCHEMA, bet_record, effect_record, resolved_record, verdict_record
 from .runner import Runner
 from .runs import Adapter, Request
 from .statistics import Effect, mean_nll
 from .store import write_atomically
+from .tally import CELL, Tally, pack, tally
 
-TRAINED = ("real", "random")
+COMPARED = ("real", "random")
+TRAINED = (*COMPARED, "oracle")
+"""The arms that train. The oracle's part is to say what was reachable; it has no part in a level,
+and its adapters, trained on held-out text, are kept in the store alone."""
 
 
 class Study:
@@ -72,7 +78,12 @@ class Study:
     def verdict(self) -> Verdict:
         """The comparison of all users, judged; its result files are written on the way."""
         self.runner.complete(list(self._requests()))
-        verdict = judge(self.bet, [self._effect(user) for user in self.users], planted=self.planted)
+        verdict = assess(
+            self.bet,
+            [self._effect(user) for user in self.users],
+            [self._tally(user) for user in self.users],
+            planted=self.planted,
+        )
         self._write_adapters()
         content = json.dumps(self._result(verdict), indent=1, ensure_ascii=False)
         write_atomically(self.result_path, f"{content}\n".encode())
@@ -96,16 +107,32 @@ class Study:
 
     def _nll(self, user: User, arm: str) -> float:
         """Mean over seeds of the mean over all slices' tokens, in nats per token."""
-        seeds = (0,) if arm == UNTRAINED else self.seeds
         means = [
             mean_nll([self.runner.scores(Request(user, arm, s), piece) for piece in user.heldout])
-            for s in seeds
+            for s in self._of(arm)
         ]
         return float(np.mean(means))
 
     def _effect(self, user: User) -> Effect:
-        real, random, untrained = (self._nll(user, arm) for arm in (*TRAINED, UNTRAINED))
-        return Effect(user=user.name, real=real, random=random, untrained=untrained)
+        nll = {arm: self._nll(user, arm) for arm in (*TRAINED, UNTRAINED)}
+        return Effect(user=user.name, **nll)
+
+    def _tally(self, user: User) -> Tally:
+        """The user's scores, once they are known to be of the same tokens under every arm."""
+        return tally(
+            user.name,
+            [
+                {
+                    arm: [self.runner.scored(Request(user, arm, s), piece) for s in self._of(arm)]
+                    for arm in (UNTRAINED, *TRAINED)
+                }
+                for piece in user.heldout
+            ],
+        )
+
+    def _of(self, arm: str) -> tuple[int, ...]:
+        """An arm's seeds; untrained has one."""
+        return (0,) if arm == UNTRAINED else self.seeds
 
     # --- files ----------------------------------------------------------------------------
 
@@ -113,7 +140,7 @@ class Study:
         """Every adapter with the stem of its files; the first seed has the source's names."""
         named = []
         for request in self._requests():
-            if request.arm != UNTRAINED:
+            if request.arm in COMPARED:
                 seed = "" if request.seed == self.seeds[0] else f"_seed{request.seed}"
                 stem = f"{self._prefix}{self.bet.id}_{request.arm}_{request.user.name}{seed}"
                 named.append((self.runner.adapter(request), stem))
@@ -144,12 +171,20 @@ class Study:
                 "trained_values": first.count,
                 "adapter_bytes": first.nbytes,
             },
+            "versions": {
+                "method": self.runner.method.version,
+                "arms": {arm: ARMS[arm].version for arm in TRAINED},
+                "scorer": SCORER,
+            },
             "recipe": asdict(self.runner.recipe),
             "scoring": asdict(self.runner.scoring),
             "seeds": list(self.seeds),
+            "cell": CELL,
             "users": [
-                self._user_record(user, effect)
-                for user, effect in zip(self.users, verdict.effects, strict=True)
+                self._user_record(user, effect) | resolved
+                for user, effect, resolved in zip(
+                    self.users, verdict.effects, resolved_record(verdict), strict=True
+                )
             ],
             "adapters": [
                 {
@@ -183,12 +218,12 @@ class Study:
 
     def _user_record(self, user: User, effect: Effect) -> dict[str, Any]:
         slices = []
-        for piece, figures in zip(user.heldout, self._leaks[user.name], strict=True):
+        sums = self._tally(user)
+        for k, (piece, figures) in enumerate(
+            zip(user.heldout, self._leaks[user.name], strict=True)
+        ):
             arms = {
-                arm: [
-                    self.runner.scores(Request(user, arm, seed), piece)
-                    for seed in ((0,) if arm == UNTRAINED else self.seeds)
-                ]
+                arm: [self.runner.scores(Request(user, arm, seed), piece) for seed in self._of(arm)]
                 for arm in (UNTRAINED, *TRAINED)
             }
             nll = {arm: [mean_nll([s]) for s in scores] for arm, scores in arms.items()}
@@ -202,6 +237,7 @@ class Study:
                     "tokens": int(arms[UNTRAINED][0].size),
                     "leak": {"share": figures.share, "paragraphs": figures.paragraphs},
                     "mean_nll_by_seed": nll,
+                    "sums": {arm: pack(s[:, sums.slices == k]) for arm, s in sums.sums.items()},
                     **{k: v for k, v in effect_record(of_slice).items() if k != "user"},
                 }
             )

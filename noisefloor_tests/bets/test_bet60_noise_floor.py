@@ -2,9 +2,9 @@
 
 The hypothesis, the recipe and the levels are in ``fixtures/bets/bet60.toml``, locked by hash.
 ``noise_floor`` trains both adapters of each user, once ever, and scores them on the same held-out
-text. Each test below asks one question of that comparison. A level that is missed is reported as
-an expected failure with its numbers, since nobody claims it; random tokens winning on most users
-is a failure outright.
+text. Each test below asks one question of that comparison and holds the answer to what is claimed:
+a level that is met and claimed passes, one that is missed and not claimed is an expected failure
+with its numbers, and where claim and data disagree, either way, the test fails.
 """
 
 from __future__ import annotations
@@ -12,22 +12,22 @@ from __future__ import annotations
 import pytest
 
 from pytest_noisefloor.bets import Level
-from pytest_noisefloor.claims import settle
+from pytest_noisefloor.claims import Claim, settle
 from pytest_noisefloor.judge import Verdict
 
 pytestmark = pytest.mark.full
 
 
-def test_strict(noise_floor: Verdict) -> None:
+def test_strict(noise_floor: Verdict, noisefloor_claim: Claim | None) -> None:
     """STRICT: the user's text beats random tokens by at least 1.5 × on every user."""
-    settle(noise_floor, Level.STRICT)
+    settle(noise_floor, Level.STRICT, noisefloor_claim)
 
 
-def test_lenient(noise_floor: Verdict) -> None:
+def test_lenient(noise_floor: Verdict, noisefloor_claim: Claim | None) -> None:
     """LENIENT: the user's text beats random tokens by at least 1.1 × on two users of three."""
-    settle(noise_floor, Level.LENIENT)
+    settle(noise_floor, Level.LENIENT, noisefloor_claim)
 
 
-def test_not_catastrophic(noise_floor: Verdict) -> None:
+def test_not_catastrophic(noise_floor: Verdict, noisefloor_claim: Claim | None) -> None:
     """CATASTROPHIC: random tokens beat the user's text on two users of three. It must not hold."""
-    settle(noise_floor, Level.CATASTROPHIC)
+    settle(noise_floor, Level.CATASTROPHIC, noisefloor_claim)

@@ -11,9 +11,9 @@ from collections.abc import Callable
 import pytest
 
 from pytest_noisefloor.bets import Level
-from pytest_noisefloor.claims import settle
+from pytest_noisefloor.claims import Claim, settle
 from pytest_noisefloor.judge import Verdict
-from pytest_noisefloor.plugin import judged
+from pytest_noisefloor.plugin import claimed, judged
 from pytest_noisefloor.study import Study
 
 pytestmark = pytest.mark.scale
@@ -24,6 +24,11 @@ def verdict(request: pytest.FixtureRequest, noisefloor_study: Callable[[str], St
     return judged(request.config, noisefloor_study("smollm2-135m"))
 
 
+@pytest.fixture(scope="module")
+def claim(request: pytest.FixtureRequest, noisefloor_study: Callable[[str], Study]) -> Claim | None:
+    return claimed(request.config, noisefloor_study("smollm2-135m"))
+
+
 @pytest.mark.parametrize("level", [Level.STRICT, Level.LENIENT, Level.CATASTROPHIC])
-def test_criterion_at_scale(verdict: Verdict, level: Level) -> None:
-    settle(verdict, level)
+def test_criterion_at_scale(verdict: Verdict, level: Level, claim: Claim | None) -> None:
+    settle(verdict, level, claim)

@@ -282,7 +282,8 @@ def test_the_command_without_a_file_is_refused_with_its_usage(capsys):
     with pytest.raises(SystemExit) as caught:
         main(["judge"])
     assert caught.value.code == 2
-    assert "usage: python -m pytest_noisefloor judge [-h] FILE" in capsys.readouterr().err
+    usage = "usage: python -m pytest_noisefloor judge [-h] [--against BET] FILE"
+    assert usage in capsys.readouterr().err
 
 
 def test_judging_imports_no_torch_and_survives_a_terminal_without_our_signs(save):

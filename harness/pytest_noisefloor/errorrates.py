@@ -1,0 +1,86 @@
+"""What a bet's levels do by chance: judge() itself, on users whose true ratio is known."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from .bets import Bet, Level
+from .inference import resolve
+from .intervals import CONFIDENCE, SEED, TooFewBlocks
+from .judge import Scenario, Verdict, judge, margin
+from .statistics import Effect, StatisticsError
+from .tally import Tally
+
+TRIALS = 1000
+"""Repetitions for each true ratio: a rate is then known to 3 points, one near 0 to 0.4."""
+
+AGREEMENT = 1e-9
+"""Nats per token by which two ways of summing the same scores may differ: 1e5 additions of
+numbers near 300 in float64 err by less than 1e5 × 300 × 1.1e-16 = 3e-9 in total, before they are
+divided by the number of tokens."""
+
+
+def assess(
+    bet: Bet, effects: Sequence[Effect], tallies: Sequence[Tally], *, planted: bool = False
+) -> Verdict:
+    """The verdict with all that stands beside it: intervals, reach, error rates.
+
+    Too little held-out text for an interval leaves the point estimates and says so.
+
+    Raises:
+        StatisticsError: means that are not those of the tallies, or scores nothing rests on.
+    """
+    for effect, tally in zip(effects, tallies, strict=True):
+        _check_means(effect, tally)
+    try:
+        resolved = resolve(tallies, margin=margin(bet))
+    except TooFewBlocks as reason:
+        return judge(bet, effects, planted=planted, unresolved=str(reason))
+    verdict = judge(bet, effects, planted=planted, resolved=resolved)
+    return replace(verdict, error_rates=error_rates(bet, tuple(r.delta.error for r in resolved)))
+
+
+def _check_means(effect: Effect, tally: Tally) -> None:
+    for arm in tally.sums:
+        said, summed = getattr(effect, arm, None), tally.mean(arm)
+        if said is None or abs(said - summed) > AGREEMENT:
+            raise StatisticsError(
+                f"user {effect.user!r}: mean NLL({arm}) is given as {said}, but the scores' sums "
+                f"give {summed}"
+            )
+
+
+@lru_cache(maxsize=64)
+def error_rates(bet: Bet, errors: tuple[float, ...]) -> tuple[Scenario, ...]:
+    """How often each level comes out when every user's true ratio is 1, or at a level's bar.
+
+    ``errors`` are the users' standard errors of Δ in nats; estimates are drawn as normal around
+    the truth. With one seed the errors lack the spread between trainings, and the rates are those
+    of a design less noisy than it is.
+    """
+    ratios = sorted({1.0, *(c.bar for c in bet.criteria if c.comparison == "at least")})
+    return tuple(_scenario(bet, ratio, np.asarray(errors)) for ratio in ratios)
+
+
+def _scenario(bet: Bet, ratio: float, errors: npt.NDArray[np.float64]) -> Scenario:
+    rng = np.random.default_rng(SEED)
+    drawn = math.log(ratio) + errors * rng.standard_normal((TRIALS, len(errors)))
+    counts = dict.fromkeys(Level, 0)
+    for deltas in drawn.tolist():
+        users = [Effect(user=str(i), real=0.0, random=delta) for i, delta in enumerate(deltas)]
+        counts[judge(bet, users).level] += 1
+    return Scenario(ratio, TRIALS, counts)
+
+
+def bounds(count: int, trials: int) -> tuple[float, float]:
+    """95 % bounds of a simulated probability (Clopper & Pearson 1934, Biometrika 26:404)."""
+    from scipy import stats
+
+    found = stats.binomtest(count, trials).proportion_ci(CONFIDENCE, method="exact")
+    return float(found.low), float(found.high)

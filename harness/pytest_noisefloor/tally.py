@@ -1,0 +1,152 @@
+"""Scores in little room: their sums over short runs of neighbouring tokens.
+
+All that intervals and tests need, small enough to be committed beside the verdict.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .arms import UNTRAINED
+from .runs import Scores
+from .statistics import StatisticsError
+
+CELL = 64
+"""Tokens in a cell. Three users with three slices of 8,192 tokens make 1,152 cells: 12 KB an arm
+and seed."""
+
+
+@dataclass(frozen=True, eq=False)
+class Tally:
+    """One user's scores, summed over cells of CELL consecutive tokens of a slice.
+
+    ``tokens`` and ``slices`` (cells,) are each cell's tokens and the number of its slice, ``sums``
+    (seeds, cells) the nats of each arm; untrained has one seed.
+
+    Raises:
+        StatisticsError: an arm that is missing, shapes that do not fit, or sums not finite.
+    """
+
+    user: str
+    tokens: npt.NDArray[np.int64]
+    slices: npt.NDArray[np.int64]
+    sums: dict[str, npt.NDArray[np.float64]] = field(repr=False)
+
+    def __post_init__(self) -> None:
+        missing = {UNTRAINED, "real", "random"} - self.sums.keys()
+        if missing:
+            raise StatisticsError(f"user {self.user!r}: no scores of {', '.join(sorted(missing))}")
+        seeds = len(self.sums["real"])
+        for arm, sums in self.sums.items():
+            shape = (1 if arm == UNTRAINED else seeds, len(self.tokens))
+            if sums.shape != shape or not seeds or not len(self.tokens):
+                raise StatisticsError(
+                    f"user {self.user!r}, arm {arm}: {sums.shape} sums (seeds, cells); "
+                    f"expected {shape}, and not none"
+                )
+            if not np.isfinite(sums).all():
+                raise StatisticsError(f"user {self.user!r}, arm {arm}: scores that are not finite")
+
+    def mean(self, arm: str) -> float:
+        """Mean NLL of an arm in nats per token, over all slices' tokens and over seeds."""
+        total = math.fsum(self.sums[arm].sum(axis=1)) / len(self.sums[arm])
+        return total / int(self.tokens.sum())
+
+
+def tally(user: str, slices: Sequence[Mapping[str, Sequence[Scores]]]) -> Tally:
+    """Sum a user's scores, given for each slice by arm and seed, over cells.
+
+    Raises:
+        StatisticsError: other tokens under one arm than under another, or scores not finite.
+    """
+    for number, arms in enumerate(slices):
+        found = {(s.tokens, s.nll.size) for of_arm in arms.values() for s in of_arm}
+        if len(found) != 1:
+            counts = ", ".join(f"{n} tokens ({name[:12]})" for name, n in sorted(found))
+            raise StatisticsError(
+                f"user {user!r}, slice number {number + 1}: {counts or 'no scores'} under its "
+                "arms; expected the same tokens under each"
+            )
+    lengths = [next(iter(arms.values()))[0].nll.size for arms in slices]
+    names = list(slices[0]) if slices else []
+    return Tally(
+        user=user,
+        tokens=cell_tokens(lengths),
+        slices=cell_slices(lengths),
+        sums={
+            arm: np.array(
+                [
+                    np.concatenate([_cells(arms[arm][seed].nll) for arms in slices])
+                    for seed in range(len(slices[0][arm]))
+                ]
+            )
+            for arm in names
+        },
+    )
+
+
+def cell_tokens(lengths: Sequence[int]) -> npt.NDArray[np.int64]:
+    """Tokens of each cell, for slices of these lengths; only the last of a slice may be short."""
+    return np.array(
+        [min(CELL, n - at) for n in lengths for at in range(0, n, CELL)], dtype=np.int64
+    )
+
+
+def cell_slices(lengths: Sequence[int]) -> npt.NDArray[np.int64]:
+    """The number of the slice that each cell is of."""
+    return np.repeat(np.arange(len(lengths)), [math.ceil(n / CELL) for n in lengths])
+
+
+def _cells(nll: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    return np.add.reduceat(nll, np.arange(0, nll.size, CELL), dtype=np.float64)
+
+
+# --- in a result file -------------------------------------------------------------------------
+
+
+def pack(sums: npt.NDArray[np.float64]) -> list[str]:
+    """Sums (seeds, cells) as JSON holds them, a text for each seed, to the last bit."""
+    return [base64.b64encode(row.astype("<f8").tobytes()).decode() for row in sums]
+
+
+def unpack(rows: Sequence[str]) -> npt.NDArray[np.float64]:
+    """The sums (seeds, cells) that ``pack`` packed.
+
+    Raises:
+        StatisticsError: no such text, or rows of several lengths.
+    """
+    try:
+        arrays = [np.frombuffer(base64.b64decode(row, validate=True), "<f8") for row in rows]
+        return np.stack(arrays).astype(np.float64)
+    except (TypeError, ValueError, binascii.Error) as error:
+        raise StatisticsError(f"packed sums: {error}") from None
+
+
+def tally_from_record(user: str, slices: Sequence[Mapping[str, Any]]) -> Tally:
+    """The tally of a user from the ``slices`` of its entry in a result file.
+
+    Raises:
+        StatisticsError: sums that cannot be.
+    """
+    lengths = [piece["tokens"] for piece in slices]
+    if not slices or any(type(n) is not int or n < 1 for n in lengths):
+        raise StatisticsError(f"user {user!r}: slices of {lengths} tokens; expected at least one")
+    if any(piece["sums"].keys() != slices[0]["sums"].keys() for piece in slices):
+        raise StatisticsError(f"user {user!r}: slices with different arms")
+    return Tally(
+        user=user,
+        tokens=cell_tokens(lengths),
+        slices=cell_slices(lengths),
+        sums={
+            arm: np.concatenate([unpack(piece["sums"][arm]) for piece in slices], axis=1)
+            for arm in slices[0]["sums"]
+        },
+    )

@@ -1,0 +1,66 @@
+"""Texts as tokens: what is scored of a user, and what an arm is given to read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .arms import Arm, Ids
+from .corpora import Slice, User
+from .errors import NoisefloorError
+from .recipe import Recipe, Scoring, digest
+
+if TYPE_CHECKING:
+    from .bases import Base
+
+
+class Texts:
+    """The users' texts in a base's tokens, each encoded once."""
+
+    def __init__(self, base: Base, recipe: Recipe, scoring: Scoring) -> None:
+        self._base = base
+        self._recipe = recipe
+        self._scoring = scoring
+        self._tokens: dict[str, Ids] = {}
+
+    def scored(self, piece: Slice) -> Ids:
+        """The tokens (n,) of a slice that are scored."""
+        return self._encode(piece.text)[: self._scoring.tokens]
+
+    def read(self, user: User, arm: Arm) -> Ids | None:
+        """The tokens (n,) that an arm reads of a user; it is given no others."""
+        if arm.reads == "training text":
+            return self._encode(user.train)
+        if arm.reads == "held-out text":
+            return np.concatenate([self.scored(piece) for piece in user.heldout])
+        return None
+
+    def sha256(self, user: User, arm: Arm) -> str:
+        """The hash of what an arm reads of a user, empty for nothing."""
+        if arm.reads == "training text":
+            return user.train_sha256
+        if arm.reads == "held-out text":
+            slices = [piece.sha256 for piece in user.heldout]
+            return digest({"slices": slices, "tokens": self._scoring.tokens})
+        return ""
+
+    def check_lengths(self, user: User) -> None:
+        """Refuse a text too short for the recipe, before anything trains.
+
+        Raises:
+            NoisefloorError: the training text has no whole block, or a slice no whole window.
+        """
+        texts = [("training text", user.train, self._recipe.sequence)]
+        texts += [(f"slice {s.name!r}", s.text, self._scoring.window) for s in user.heldout]
+        for what, text, least in texts:
+            found = len(self._encode(text))
+            if found < least:
+                raise NoisefloorError(
+                    f"user {user.name!r}, {what}: {found} tokens; expected at least {least}"
+                )
+
+    def _encode(self, text: str) -> Ids:
+        if text not in self._tokens:
+            self._tokens[text] = self._base.tokenizer.encode(text)
+        return self._tokens[text]

@@ -1,0 +1,205 @@
+"""Verdicts beyond the level: what was reachable, what rests on harm, what chance would say."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+from noisefloor_tests.results_planted import planted_result, planted_tallies
+from pytest_noisefloor.__main__ import main
+from pytest_noisefloor.bets import Level, registered_bet
+from pytest_noisefloor.errorrates import TRIALS, assess, bounds, error_rates
+from pytest_noisefloor.inference import resolve
+from pytest_noisefloor.judge import judge, margin, supported
+from pytest_noisefloor.paragraph import paragraph
+from pytest_noisefloor.report import report
+from pytest_noisefloor.results import judge_content, judge_file
+from pytest_noisefloor.runs import Scores
+from pytest_noisefloor.statistics import Effect, StatisticsError
+from pytest_noisefloor.tally import tally
+
+BET = registered_bet("bet60")
+
+
+def verdict(**users):
+    """Judge users given as name=(help, harm, the oracle's help): quotients of perplexities."""
+    tallies = planted_tallies(users)
+    effects = [Effect(user=t.user, **{arm: t.mean(arm) for arm in t.sums}) for t in tallies]
+    return assess(BET, effects, tallies)
+
+
+def reach(one, level):
+    return next(r for r in one.reach if r.level == level)
+
+
+# --- reach -------------------------------------------------------------------------------------
+
+
+def test_a_level_that_the_held_out_text_itself_could_not_buy_was_out_of_reach():
+    one = verdict(a=(1.01, 1.0, 1.02), b=(1.01, 1.0, 1.03), c=(1.01, 1.0, 1.2))
+    assert one.level is Level.NOT_MET
+    lenient = reach(one, Level.LENIENT)
+    assert (lenient.by_ratio, lenient.needed, lenient.within) == (("c",), 2, False)
+    text = paragraph(one)
+    assert "LENIENT was out of reach: trained on the held-out text itself, 1 of 3 could" in text
+    assert "That personalisation is absent may not be claimed: LENIENT was out of reach" in text
+    assert "An effect below the registered levels is shown for a, b, c" in text
+
+
+def test_a_level_that_the_oracle_reached_and_the_real_arm_missed_was_within_reach():
+    one = verdict(a=(1.0, 1.0, 1.3), b=(1.0, 1.0, 1.3), c=(1.0, 1.0, 1.3))
+    assert reach(one, Level.LENIENT).within
+    assert not reach(one, Level.STRICT).within
+    assert one.absent == ("a", "b", "c")
+    assert supported(one) == ("NOT_MET", "ABSENT")
+
+
+def test_what_the_real_arm_met_was_within_reach_whatever_the_oracle_did():
+    one = verdict(a=(1.2, 1.0, 1.0), b=(1.2, 1.0, 1.0), c=(1.2, 1.0, 1.0))
+    assert reach(one, Level.LENIENT).by_ratio == ("a", "b", "c")
+
+
+def test_reach_counts_what_the_oracles_interval_touches():
+    """Its upper bound and not its estimate: the best text may be a little better yet."""
+    one = verdict(a=(1.0, 1.0, 1.097), b=(1.0, 1.0, 1.097), c=(1.0, 1.0, 1.05))
+    assert max(r.oracle.estimate for r in one.resolved) < math.log(1.1)
+    assert reach(one, Level.LENIENT).by_ratio == ("a", "b")
+
+
+def test_random_harm_brings_the_ratio_within_reach_but_not_help():
+    one = verdict(a=(1.0, 1.2, 1.0), b=(1.0, 1.2, 1.0), c=(1.0, 1.2, 1.0))
+    assert reach(one, Level.LENIENT).by_ratio == ("a", "b", "c")
+    assert reach(one, Level.LENIENT).by_help == ()
+
+
+def test_the_normalised_score_is_only_given_where_there_was_something_to_gain():
+    some, none = verdict(a=(1.05, 1.0, 1.1), b=(1.05, 1.0, 1.0)).resolved
+    assert some.normalised == pytest.approx(0.5, abs=0.1)  # se of either Δ is 2 % of 0.1
+    assert none.normalised is None
+
+
+# --- harm --------------------------------------------------------------------------------------
+
+
+def test_a_strict_that_random_harm_bought_rests_on_harm_and_may_not_be_claimed():
+    """The case of a hundredfold learning rate: 2.27 = harm 2.19 × help 1.04."""
+    one = verdict(a=(1.0, 2.2, 1.1), b=(1.04, 2.2, 1.1), c=(1.04, 2.2, 1.1))
+    assert one.level is Level.STRICT
+    assert one.rests_on_harm == (Level.STRICT, Level.LENIENT)
+    assert "a" not in one.helped
+    assert supported(one) == ()
+    assert "STRICT rests on harm" in paragraph(one)
+    assert "STRICT may not be claimed: on a it is not shown" in paragraph(one)
+
+
+def test_a_strict_that_the_users_text_bought_may_be_claimed():
+    one = verdict(a=(1.6, 1.0, 1.7), b=(1.6, 1.0, 1.7), c=(1.6, 1.0, 1.7))
+    assert one.rests_on_harm == ()
+    assert supported(one) == ("LENIENT", "STRICT")
+    assert "May be claimed, of these users, this base and recipe: LENIENT, STRICT." in paragraph(
+        one
+    )
+
+
+def test_intervals_never_change_the_level():
+    """Effects of 1.1000001 on noise: LENIENT by its words, whatever its interval."""
+    tallies = planted_tallies(dict.fromkeys("abc", (1.12, 1.0, 1.2)), noise=5.0)
+    effects = [Effect(user=t.user, **{arm: t.mean(arm) for arm in t.sums}) for t in tallies]
+    one = assess(BET, effects, tallies)
+    assert one.level == judge(BET, effects).level
+
+
+# --- error rates -------------------------------------------------------------------------------
+
+
+def counts(errors, ratio):
+    return next(s for s in error_rates(BET, errors) if s.ratio == ratio).counts
+
+
+def test_catastrophic_comes_out_half_the_time_without_any_difference():
+    """2 of 3 below 1: exactly one half. ± 6 points are 3.8 standard errors of 1,000 trials."""
+    share = counts((0.05,) * 3, 1.0)[Level.CATASTROPHIC] / TRIALS
+    assert share == pytest.approx(0.5, abs=0.06)
+
+
+@pytest.mark.parametrize(("noise", "share"), [(0.05, 0.002), (0.1, 0.077), (0.2, 0.24)])
+def test_leniently_false_alarms_are_those_of_the_binomial(noise, share):
+    """3 q² − 2 q³ with q = P(noise ≥ ln 1.1). 4 standard errors of 1,000 trials: 6e-5."""
+    found = counts((noise,) * 3, 1.0)
+    allowed = 4 * math.sqrt(share * (1 - share) / TRIALS)
+    assert (found[Level.LENIENT] + found[Level.STRICT]) / TRIALS == pytest.approx(
+        share, abs=allowed + 0.001
+    )
+
+
+def test_at_its_own_bar_a_level_of_all_users_has_the_power_of_three_coins():
+    found = counts((0.01,) * 3, 1.5)
+    assert found[Level.STRICT] / TRIALS == pytest.approx(1 / 8, abs=0.042)  # 4 standard errors
+
+
+def test_bounds_of_a_rate_that_never_happened_are_clopper_and_pearsons():
+    assert bounds(0, 1000) == (0.0, pytest.approx(1 - 0.025 ** (1 / 1000)))
+
+
+def test_rates_of_one_seed_say_that_they_are_a_lower_bound():
+    text = paragraph(verdict(a=(1.0, 1.0, 1.0)))
+    assert "so these rates are a lower bound on chance" in text
+    assert "conditional on these adapters and texts" in text
+
+
+# --- refusals, and what is too short -----------------------------------------------------------
+
+
+def test_means_that_are_not_those_of_the_sums_are_refused():
+    tallies = planted_tallies({"a": (1.0, 1.0, 1.0)})
+    effect = Effect(user="a", **{arm: tallies[0].mean(arm) for arm in tallies[0].sums})
+    cheat = Effect(user="a", **{**effect_means(effect), "real": effect.real - 0.1})
+    with pytest.raises(StatisticsError, match=r"user 'a': mean NLL\(real\) is given as"):
+        assess(BET, [cheat], tallies)
+
+
+def effect_means(effect):
+    return {arm: getattr(effect, arm) for arm in ("untrained", "real", "random", "oracle")}
+
+
+def test_too_little_text_leaves_a_verdict_on_points_that_says_so():
+    nll = np.random.default_rng(1).gamma(2, 2, 500).astype(np.float32)
+    short = tally(
+        "a",
+        [{arm: [Scores(nll + i, "x")] for i, arm in enumerate(("untrained", "real", "random"))}],
+    )
+    one = assess(BET, [Effect(user="a", **{arm: short.mean(arm) for arm in short.sums})], [short])
+    assert (one.level, one.resolved, one.reach) == (Level.STRICT, (), ())
+    assert supported(one) == ()
+    assert "Point estimates only, so nothing may be claimed. user 'a': 500 held-out" in paragraph(
+        one
+    )
+
+
+# --- in a file ---------------------------------------------------------------------------------
+
+
+def test_a_file_is_judged_again_to_the_last_digit(tmp_path):
+    content = planted_result({"a": (1.2, 1.0, 1.3), "b": (1.2, 1.1, 1.3), "c": (1.0, 1.0, 1.0)})
+    again = judge_content(json.loads(json.dumps(content)), BET)
+    tallies = planted_tallies({"a": (1.2, 1.0, 1.3), "b": (1.2, 1.1, 1.3), "c": (1.0, 1.0, 1.0)})
+    assert again.resolved == resolve(tallies, margin=margin(BET))
+    assert len(json.dumps(content)) < 200_000
+    text = report(again)
+    assert text.count("[") > 9 + 12  # three intervals a user, four rates a scenario
+
+
+def test_another_bet_can_judge_and_its_hash_is_said(tmp_path, capsys):
+    from pytest_noisefloor.data import data_path
+
+    strict = tmp_path / "strict.toml"
+    text = data_path("bets", "bet60.toml").read_text(encoding="utf-8")
+    strict.write_text(text.replace("at_least = 1.1", "at_least = 1.4"), encoding="utf-8")
+    file = data_path("published", "bet60.toml")
+    assert judge_file(file).verdict.level is Level.LENIENT
+    judged = judge_file(file, against=str(strict))
+    assert judged.verdict.level is Level.NOT_MET
+    assert any(judged.verdict.bet.sha256[:12] in note for note in judged.notes)
+    assert main(["judge", str(file), "--against", "bet99"]) == 2
+    assert "bet 'bet99': expected bet60" in capsys.readouterr().err

@@ -1,0 +1,109 @@
+"""Results with known truth, for tests: scores drawn, never trained."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from pytest_noisefloor.arms import ARMS
+from pytest_noisefloor.bets import registered_bet
+from pytest_noisefloor.errorrates import assess
+from pytest_noisefloor.methods import METHODS
+from pytest_noisefloor.recipe import SCORER
+from pytest_noisefloor.results import (
+    SCHEMA,
+    bet_record,
+    effect_record,
+    resolved_record,
+    verdict_record,
+)
+from pytest_noisefloor.runs import Scores
+from pytest_noisefloor.statistics import Effect
+from pytest_noisefloor.tally import CELL, Tally, pack, tally
+
+LENGTHS = (4096, 4096)
+
+
+def planted_tallies(users, *, noise: float = 0.1) -> list[Tally]:
+    """Tallies of users given as name: (help, harm, the oracle's help), quotients of perplexities.
+
+    Each token's score has noise of its own under each arm, so that Δ has a standard error of
+    ``noise`` × √(2/8192): 0.0016 nats.
+    """
+    rng = np.random.default_rng(60)
+    tallies = []
+    for name, (help_, harm, oracle) in users.items():
+        shifts = {
+            "untrained": 0.0,
+            "real": -math.log(help_),
+            "random": math.log(harm),
+            "oracle": -math.log(oracle),
+        }
+        slices = []
+        for length in LENGTHS:
+            tokens = rng.gamma(4, 1, length)
+            slices.append(
+                {
+                    arm: [Scores((tokens + shift + rng.normal(0, noise, length)).astype("f4"), "x")]
+                    for arm, shift in shifts.items()
+                }
+            )
+        tallies.append(tally(name, slices))
+    return tallies
+
+
+def planted_result(users, *, base="organisation/model", fingerprint="f" * 64):
+    """The content of a result file about such users, whole but for what no judge reads."""
+    bet = registered_bet("bet60")
+    tallies = planted_tallies(users)
+    effects = [Effect(user=t.user, **{arm: t.mean(arm) for arm in t.sums}) for t in tallies]
+    verdict = assess(bet, effects, tallies)
+    recipe = {key: getattr(bet.recipe, key) for key in bet.recipe.__slots__}
+    scoring = {key: getattr(bet.scoring, key) for key in bet.scoring.__slots__}
+    return {
+        "schema": SCHEMA,
+        "bet": bet_record(bet),
+        "base": {"name": base, "fingerprint": fingerprint},
+        "method": {"name": bet.method},
+        "versions": {
+            "method": METHODS[bet.method].version,
+            "arms": {arm: ARMS[arm].version for arm in ("real", "random", "oracle")},
+            "scorer": SCORER,
+        },
+        "recipe": recipe,
+        "scoring": scoring,
+        "cell": CELL,
+        "users": [
+            {
+                **effect_record(effect),
+                **resolved,
+                **_texts(effect.user),
+                "slices": [
+                    {
+                        "slice": name,
+                        "sha256": sha256,
+                        "tokens": length,
+                        "sums": {
+                            arm: pack(sums[:, one.slices == k]) for arm, sums in one.sums.items()
+                        },
+                    }
+                    for k, (length, (name, sha256)) in enumerate(
+                        zip(LENGTHS, _slices(effect.user), strict=True)
+                    )
+                ],
+            }
+            for effect, resolved, one in zip(
+                effects, resolved_record(verdict), tallies, strict=True
+            )
+        ],
+        "verdict": verdict_record(verdict),
+    }
+
+
+def _texts(user):
+    return {"train_sha256": "0" * 64}
+
+
+def _slices(user):
+    return [("first", "1" * 64), ("second", "2" * 64)]
