@@ -128,4 +128,4 @@ def test_help_shows_every_option_with_its_default(project):
     assert "--noisefloor-base=BASE base to train on: " in text
     assert f"(default: {DEFAULT_BASE})" in text
     assert "(default: those of the bet)" in text
-    assert text.count("--noisefloor-") == 5
+    assert text.count("--noisefloor-") == 7

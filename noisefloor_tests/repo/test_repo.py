@@ -18,8 +18,9 @@ CHECKOUT = Path(noisefloor_tests.__file__).parents[1]
 ORDER = [
     *("errors", "data", "recipe", "sources", "cleaning", "corpora", "arms", "bases"),
     *("devices", "methods", "loss", "training", "scoring", "store", "runs", "progress"),
-    *("runner", "statistics", "bets", "judge", "report", "results", "claims", "study", "options"),
-    *("plugin", "__main__"),
+    *("texts", "runner", "statistics", "tally", "intervals", "inference", "bets", "judge"),
+    *("errorrates", "paragraph", "report", "results", "claims", "evidence", "study"),
+    *("options", "gate", "plugin", "__main__"),
 ]
 
 LONGEST = 320  # lines of a module that can still be read in one sitting
