@@ -46,7 +46,7 @@ def _steps(found: dict[str, Any]) -> str:
             f"{name} shape: {shape['batch']} × {shape['sequence']} tokens, {rows[0]['gains']:,} "
             f"gains, {gflop:.1f} GFLOP a step ({gflop / roof['gflops']:.3f} s at the roofline)"
         )
-        tables.append(f"{title}\n{table(head, lines)}")
+        tables.append(f"{title}\n\n{table(head, lines)}")
     ways = sorted({way for row in roof["before"]["products"] for way in row["gflops"]})
     products = [
         [f"{a['product']} ({a['m']} × {a['k']} × {a['n']})"]

@@ -2,8 +2,8 @@
 
 The vocabulary's projection is most of a small model's work. One chunk of logits at a time is
 turned into losses and, while training, into the gradient to the hidden states, which is all that
-a frozen base needs. Training on a CPU goes further where the head is a plain projection: there the
-gradient is an attention, and no chunk leaves the cache.
+a frozen base needs. On a CPU and for a plain projection even that chunk is never written: the
+gradient is an attention over the vocabulary, and torch's kernel for it stays in the cache.
 """
 
 from __future__ import annotations
@@ -146,11 +146,11 @@ def _by_attention(hidden: Tensor, targets: Tensor, head: Head) -> tuple[Tensor, 
     """Sum of losses, and its gradient to ``scale · hidden``: softmax(scale · h Wᵀ) W − W[target].
 
     That is attention with the rows of W as keys and as values. torch's fused kernel for it (Dao et
-    al. 2022, arXiv:2205.14135) gives, beside the softmax's mean of rows, the log of its
-    denominator, which the loss needs and by which parts of the vocabulary are put together.
+    al. 2022, arXiv:2205.14135) gives, beside the mean row under the softmax, the log of the
+    softmax's denominator: the loss needs it, and it weighs the vocabulary's parts.
     """
     parts = gcd(VOCABULARY_PARTS, len(head.weight))
-    rows = head.weight.unflatten(0, (parts, -1))[None]  # (1, parts, vocabulary / parts, hidden)
+    rows = head.weight.view(1, parts, -1, hidden.shape[1])  # vocabulary / parts rows each
     means, lse = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
         hidden.contiguous().expand(1, parts, -1, -1), rows, rows, scale=head.scale
     )  # (1, parts, rows, hidden), (1, parts, rows)

@@ -250,7 +250,7 @@ class Quick(Runner):
         return Record({"me": me}, {"losses": [], "seconds": 0.0})
 
     def _score(self, piece, spec, cost):
-        return Record({"nll": self._stored("adapters", spec.adapter).arrays["me"]}, {})
+        return Record({"nll": self._stored("adapters", spec.adapter).arrays["me"]}, {"spec": {}})
 
 root = Path(sys.argv[1])
 quick = Quick(

@@ -110,7 +110,8 @@ def test_a_second_session_trains_nothing_and_needs_no_torch(
     assert before["base"]["name"] == "small"
     assert not before["verdict"]["planted"]
     assert (pytester.path / "out" / "60_real_ann.pt").is_file()
-    assert len(files) == 2 * 2 + 2 * 3 * 2  # adapters, and scores of three arms and two slices
+    # for each user: real, random and oracle; scores of these and untrained on two slices
+    assert len(files) == 2 * (3 + 4 * 2)
 
     pytester.path.joinpath("witness.py").write_text(WITNESS.replace("\n    ", "\n"))
     path.unlink()
