@@ -73,6 +73,7 @@ def planted_result(users, *, base="organisation/model", fingerprint="f" * 64):
         },
         "recipe": recipe,
         "scoring": scoring,
+        "seeds": list(bet.seeds),
         "cell": CELL,
         "users": [
             {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .arms import ARMS
+from .arms import ARMS, UNTRAINED
 from .bets import read_toml
 from .claims import Claim
 from .data import data_path
@@ -13,6 +13,9 @@ from .judge import Verdict
 from .methods import METHODS
 from .recipe import SCORER, Recipe, Scoring
 from .results import SCHEMA, judge_content, read_file
+
+_ARMS = (UNTRAINED, "real", "random", "oracle")
+"""Arms whose scores a claim's evidence must hold, or its means would rest on nothing."""
 
 
 class EvidenceError(NoisefloorError):
@@ -62,6 +65,16 @@ def _compared(claim: Claim, content: dict[str, Any]) -> list[tuple[str, Any, Any
         ("the recipe", Recipe(**content["recipe"]), claim.bet.recipe),
         ("the scoring", Scoring(**content["scoring"]), claim.bet.scoring),
         ("the users", sorted(row["user"] for row in content["users"]), sorted(claim.users)),
+        ("the seeds", content["seeds"], list(claim.bet.seeds)),
+    ]
+    rows += [
+        (
+            f"{row['user']}'s scores in {piece['slice']}, by arm",
+            sorted(piece["sums"]),
+            sorted(_ARMS),
+        )
+        for row in content["users"]
+        for piece in row["slices"]
     ]
     rows += [
         (f"the version of arm {arm}", version, ARMS[arm].version if arm in ARMS else None)

@@ -236,5 +236,5 @@ def _claims_file(config: pytest.Config) -> Path | None:
 
 def _adds_claims(config: pytest.Config) -> bool:
     """Whether claims are collected beside what was named: not where single tests were asked for."""
-    asked_for_tests = config.args_source is pytest.Config.ArgsSource.ARGS
-    return config.getoption("noisefloor_claims") is not None or not asked_for_tests
+    single = bool(config.args) and all("::" in argument for argument in config.args)
+    return config.getoption("noisefloor_claims") is not None or not single

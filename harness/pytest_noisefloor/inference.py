@@ -10,7 +10,7 @@ from itertools import combinations
 import numpy as np
 
 from .arms import UNTRAINED
-from .intervals import CONFIDENCE, SEED, Floats, Interval, block_sums, interval
+from .intervals import CONFIDENCE, SEED, Floats, Interval, TooFewBlocks, block_sums, interval
 from .statistics import StatisticsError
 from .tally import Tally
 
@@ -25,6 +25,7 @@ class Resolved:
 
     ``delta``, ``harm`` and ``help`` are logarithms of the three quotients; ``oracle`` and
     ``oracle_help`` those of ratio and help with the oracle's adapter in place of the real one.
+    All but ``delta`` are None where their own differences leave too few independent blocks.
     ``p`` is the sign-flip probability of so large a |Δ| without a difference, ``holm`` the same
     for this many users; ``absent`` the TOST probability that Δ is not within the margin;
     ``detectable`` the least |Δ| that such a design finds with 80 % power.
@@ -32,8 +33,8 @@ class Resolved:
 
     user: str
     delta: Interval
-    harm: Interval
-    help: Interval
+    harm: Interval | None
+    help: Interval | None
     oracle: Interval | None
     oracle_help: Interval | None
     p: float
@@ -53,7 +54,7 @@ def resolve(tallies: Sequence[Tally], *, margin: float) -> tuple[Resolved, ...]:
     """Intervals and tests for every user; ``margin`` bounds what counts as no effect, in nats.
 
     Raises:
-        TooFewBlocks: a user's held-out text is too short.
+        TooFewBlocks: a user's held-out text is too short for an interval of Δ.
         StatisticsError: two seeds are one replicate.
     """
     single = [_resolve(tally, margin) for tally in tallies]
@@ -69,15 +70,22 @@ def _resolve(tally: Tally, margin: float) -> Resolved:
     return Resolved(
         user=tally.user,
         delta=delta,
-        harm=interval(tally, "random", UNTRAINED),
-        help=interval(tally, UNTRAINED, "real"),
-        oracle=interval(tally, "random", "oracle") if has_oracle else None,
-        oracle_help=interval(tally, UNTRAINED, "oracle") if has_oracle else None,
+        harm=_interval_if_any(tally, "random", UNTRAINED),
+        help=_interval_if_any(tally, UNTRAINED, "real"),
+        oracle=_interval_if_any(tally, "random", "oracle") if has_oracle else None,
+        oracle_help=_interval_if_any(tally, UNTRAINED, "oracle") if has_oracle else None,
         p=p,
         holm=p,
         absent=equivalence(delta, margin),
         detectable=detectable(delta),
     )
+
+
+def _interval_if_any(tally: Tally, minuend: str, subtrahend: str) -> Interval | None:
+    try:
+        return interval(tally, minuend, subtrahend)
+    except TooFewBlocks:
+        return None
 
 
 def check_replicates(tally: Tally) -> None:

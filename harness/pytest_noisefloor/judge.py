@@ -30,13 +30,14 @@ class Reach:
     """Who could have met a level, had the real arm had the best text.
 
     A user is counted whose real ratio, or whose oracle's upper bound, satisfies the level's
-    condition: ``by_ratio``; ``by_help`` with help in place of the ratio, so without random harm.
+    condition: ``by_ratio``; ``by_help`` with help in place of the ratio, so without random harm,
+    None where some user's help has no interval.
     """
 
     level: Level
     needed: int
     by_ratio: tuple[str, ...]
-    by_help: tuple[str, ...]
+    by_help: tuple[str, ...] | None
 
     @property
     def within(self) -> bool:
@@ -44,9 +45,9 @@ class Reach:
         return len(self.by_ratio) >= self.needed
 
     @property
-    def within_help(self) -> bool:
-        """Whether the level was within reach of help alone."""
-        return len(self.by_help) >= self.needed
+    def within_help(self) -> bool | None:
+        """Whether the level was within reach of help alone; None where that is unknown."""
+        return None if self.by_help is None else len(self.by_help) >= self.needed
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ class Verdict:
     @property
     def helped(self) -> tuple[str, ...]:
         """Users whose own text made the base better, resolved: help's lower bound is above 1."""
-        return tuple(one.user for one in self.resolved if one.help.low > 0)
+        return tuple(one.user for one in self.resolved if one.help is not None and one.help.low > 0)
 
     @property
     def absent(self) -> tuple[str, ...]:
@@ -194,10 +195,17 @@ def _reach(bet: Bet, effects: Sequence[Effect], resolved: Sequence[Resolved]) ->
 
     def by_help(one: Resolved) -> float:
         assert one.oracle_help is not None  # noqa: S101
+        assert one.help is not None  # noqa: S101
         return max(one.oracle_help.high, one.help.estimate)
 
+    helps = all(one.help is not None and one.oracle_help is not None for one in resolved)
     return tuple(
-        Reach(c.level, c.needed(len(effects)), counted(by_ratio, c), counted(by_help, c))
+        Reach(
+            c.level,
+            c.needed(len(effects)),
+            counted(by_ratio, c),
+            counted(by_help, c) if helps else None,
+        )
         for c in bet.criteria
         if c.comparison == "at least"
     )

@@ -26,6 +26,10 @@ CHUNK_ELEMENTS = 128 * 49_152
 VOCABULARY_PARTS = 4
 """Parts of the vocabulary attended to side by side: at 4 × 256 tokens, work for 16 threads."""
 
+_ATTENTION = "_scaled_dot_product_flash_attention_for_cpu"
+# torch's own name for it: the public function gives no log of the denominator
+
+
 PROBE_TOLERANCE = 1e-4
 """Largest difference allowed between our logits and the model's, as a share of the largest logit.
 
@@ -131,7 +135,8 @@ class _MeanLoss(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, targets: Tensor, head: Head) -> Tensor:
-        way = _by_attention if head.plain and hidden.device.type == "cpu" else _by_chunks
+        attention = hidden.device.type == "cpu" and hasattr(torch.ops.aten, _ATTENTION)
+        way = _by_attention if head.plain and attention else _by_chunks
         total, gradient = way(hidden, targets, head)
         ctx.save_for_backward(gradient.mul_(head.scale / len(targets)))
         return total / len(targets)
@@ -151,7 +156,7 @@ def _by_attention(hidden: Tensor, targets: Tensor, head: Head) -> tuple[Tensor, 
     """
     parts = gcd(VOCABULARY_PARTS, len(head.weight))
     rows = head.weight.view(1, parts, -1, hidden.shape[1])  # vocabulary / parts rows each
-    means, lse = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
+    means, lse = getattr(torch.ops.aten, _ATTENTION)(
         hidden.contiguous().expand(1, parts, -1, -1), rows, rows, scale=head.scale
     )  # (1, parts, rows, hidden), (1, parts, rows)
     whole = lse.logsumexp(dim=1, keepdim=True)

@@ -123,7 +123,8 @@ def _refuse_detached_paths(config: pytest.Config) -> None:
     """
     words = config.invocation_params.args
     for option, value in pairwise(words):
-        if option.startswith("--noisefloor-") and "=" not in option and Path(value).exists():
+        takes_value = option.startswith("--noisefloor-") and option != "--noisefloor-train"
+        if takes_value and "=" not in option and Path(value).exists():
             raise pytest.UsageError(
                 f"write {option}={value}: with '=', or pytest moves its rootdir"
             )

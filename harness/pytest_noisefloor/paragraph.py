@@ -36,8 +36,10 @@ def paragraph(verdict: Verdict) -> str:
         ]
         words += [_reach(reach, len(verdict.effects)) for reach in verdict.reach]
     else:
+        allowed = supported(verdict)
+        but = f" but {_names(allowed)}" if allowed else ""
         words.append(
-            f"Point estimates only, so nothing may be claimed. {verdict.unresolved}".strip()
+            f"Point estimates only, so nothing may be claimed{but}. {verdict.unresolved}".strip()
         )
     words += [
         f"{level.name} rests on harm: with help in place of the ratio it would not be met."
@@ -89,7 +91,9 @@ def may_be_said(verdict: Verdict) -> list[str]:
         )
         words.append(f"That personalisation is absent may not be claimed: {why}.")
     small = [
-        one.user for one in verdict.resolved if one.delta.low > 0 and one.user in verdict.helped
+        one.user
+        for one in verdict.resolved
+        if one.delta.low > 0 and one.holm < ALPHA and one.user in verdict.helped
     ]
     if small and verdict.level < Level.LENIENT:
         words.append(
@@ -114,14 +118,25 @@ def _harm_and_help(effect: Effect) -> str:
 
 
 def _certainty(verdict: Verdict) -> str:
-    blocks = [one.delta.blocks for one in verdict.resolved]
+    blocks = [
+        interval.blocks
+        for one in verdict.resolved
+        for interval in (one.delta, one.harm, one.help, one.oracle, one.oracle_help)
+        if interval is not None
+    ]
+    unknown = [one.user for one in verdict.resolved if one.help is None]
+    missing = (
+        f" For {_names(unknown)} too few independent blocks are left for an interval of help."
+        if unknown
+        else ""
+    )
     seeds = verdict.resolved[0].delta.seeds
     scope = (
         "are conditional on these adapters and texts: one seed says nothing of another training"
         if seeds == 1
         else f"include the spread over {seeds} seeds"
     )
-    return f"95 % intervals rest on {min(blocks)} blocks or more for each user and {scope}."
+    return f"95 % intervals rest on {min(blocks)} blocks or more and {scope}.{missing}"
 
 
 def _who_won(verdict: Verdict) -> list[str]:
@@ -132,9 +147,15 @@ def _who_won(verdict: Verdict) -> list[str]:
     open_ = [one.user for one in verdict.resolved if one not in shown]
     words = []
     if won:
-        words.append(f"Beyond chance, their own text beat random tokens for {_names(won)}.")
+        words.append(
+            "For these adapters, beyond chance, their own text beat random tokens for "
+            f"{_names(won)}."
+        )
     if lost:
-        words.append(f"Beyond chance, random tokens beat their own text for {_names(lost)}.")
+        words.append(
+            "For these adapters, beyond chance, random tokens beat their own text for "
+            f"{_names(lost)}."
+        )
     if open_:
         words.append(f"No difference between the arms is shown for {_names(open_)}.")
     return words
@@ -156,18 +177,21 @@ def _who_was_helped(verdict: Verdict) -> str:
     bounds = ", ".join(
         f"{one.user} (help at least {math.exp(one.help.low):.4f})"
         for one in verdict.resolved
-        if one.user in verdict.helped
+        if one.help is not None and one.user in verdict.helped
     )
     return f"The user's own text made the base better, resolved, for {bounds}."
 
 
 def _reach(reach: Reach, users: int) -> str:
     ratio = "within reach" if reach.within else "out of reach"
-    by_help = "within reach" if reach.within_help else "out of reach"
+    if reach.by_help is None:
+        by_help = "unknown"
+    else:
+        by_help = f"{len(reach.by_help)}, {'within' if reach.within_help else 'out of'} reach"
     return (
         f"{reach.level.name} was {ratio}: trained on the held-out text itself, "
         f"{len(reach.by_ratio)} of {users} could have met it ({reach.needed} needed); by help "
-        f"alone, {len(reach.by_help)}, {by_help}."
+        f"alone, {by_help}."
     )
 
 

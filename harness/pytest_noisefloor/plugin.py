@@ -7,7 +7,9 @@ prints nothing until a test asks for one of its fixtures, and imports no torch.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
@@ -173,7 +175,7 @@ def _open_study(config: pytest.Config, base: str, users: str | None = None) -> S
     settings = config.stash[_SETTINGS]
     bet = registered_bet("bet60")
     # results of another base than the session's do not overwrite the session's own
-    out = settings.out if base == settings.base else settings.out / base
+    out = settings.out if base == settings.base else settings.out / _folder_name(base)
     runner = Runner(
         store=Store(settings.out / ".noisefloor"),
         base=open_base(base),
@@ -193,6 +195,11 @@ def _open_study(config: pytest.Config, base: str, users: str | None = None) -> S
     )
 
 
+def _folder_name(base: str) -> str:
+    """A base's name, path or hub id as the name of one folder."""
+    return re.sub(r"[^\w.-]+", "-", base).strip("-.") or "base"
+
+
 def _worker() -> int:
     """The number of this xdist worker, 0 also where there is none."""
     return int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
@@ -201,7 +208,7 @@ def _worker() -> int:
 def _terminal(config: pytest.Config) -> TextIO:
     """The session's own standard error, which capturing would swallow during a test."""
     capture: Any = config.pluginmanager.getplugin("capturemanager")
-    with capture.global_and_fixture_disabled():
+    with capture.global_and_fixture_disabled() if capture else nullcontext():
         stream = os.fdopen(os.dup(2), "w", encoding="utf-8", errors="replace")
     config.add_cleanup(stream.close)
     return stream

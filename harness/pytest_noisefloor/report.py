@@ -60,7 +60,7 @@ def interval_table(verdict: Verdict) -> str:
             one.user,
             _interval(one.delta),
             _interval(one.help),
-            "–" if one.oracle is None else _interval(one.oracle),
+            _interval(one.oracle),
             "–" if one.normalised is None else f"{one.normalised:.2f}",
             f"{one.holm:.4f}",
             f"{math.exp(one.detectable):.4f}",
@@ -98,7 +98,9 @@ def _aligned(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([lines[0], "─" * max(map(len, lines)), *lines[1:]])
 
 
-def _interval(interval: Interval) -> str:
+def _interval(interval: Interval | None) -> str:
+    if interval is None:
+        return "–"
     estimate, low, high = interval.ratios
     return f"{estimate:.4f} [{low:.4f}, {high:.4f}]"
 

@@ -67,7 +67,7 @@ def verdict_record(verdict: Verdict) -> dict[str, Any]:
                 "needed": reach.needed,
                 "within": reach.within,
                 "by_ratio": list(reach.by_ratio),
-                "by_help": list(reach.by_help),
+                "by_help": None if reach.by_help is None else list(reach.by_help),
             }
             for reach in verdict.reach
         ],
@@ -172,7 +172,7 @@ def judge_file(path: Path, *, against: str | None = None) -> Judged:
         return _judge_result(content, bet)
     except KeyError as error:
         raise ResultError(f"{path}: key {error} is missing") from None
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ResultError(f"{path}: not a result file or published table ({error})") from None
     except NoisefloorError as error:
         raise ResultError(f"{path}: {error}") from None

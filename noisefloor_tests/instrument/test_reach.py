@@ -9,6 +9,7 @@ import pytest
 from noisefloor_tests.results_planted import planted_result, planted_tallies
 from pytest_noisefloor.__main__ import main
 from pytest_noisefloor.bets import Level, registered_bet
+from pytest_noisefloor.data import data_path
 from pytest_noisefloor.errorrates import TRIALS, assess, bounds, error_rates
 from pytest_noisefloor.inference import resolve
 from pytest_noisefloor.judge import judge, margin, supported
@@ -175,6 +176,16 @@ def test_too_little_text_leaves_a_verdict_on_points_that_says_so():
     assert "Point estimates only, so nothing may be claimed. user 'a': 500 held-out" in paragraph(
         one
     )
+
+
+def test_a_user_whose_help_has_no_interval_keeps_the_one_of_the_ratio():
+    found = judge_file(data_path("evidence", "bet60_reference.json")).verdict
+    scientist = found.resolved[2]
+    assert scientist.help is None
+    assert scientist.delta.low < scientist.delta.estimate < scientist.delta.high
+    assert "scientist" not in found.helped
+    assert [(one.within, one.by_help) for one in found.reach] == [(False, None), (False, None)]
+    assert "too few independent blocks are left for an interval of help" in paragraph(found)
 
 
 # --- in a file ---------------------------------------------------------------------------------

@@ -126,7 +126,9 @@ def test_an_ini_names_them_but_single_tests_run_alone(project):
     given = project(entry("lenient", "LENIENT"), lenient=LENIENT)
     given.makepyprojecttoml('[tool.pytest]\nnoisefloor_claims = "claims.toml"')
     given.runpytest_inprocess("-p", "no:randomly").assert_outcomes(passed=2)
-    alone = given.runpytest_inprocess("-p", "no:randomly", next(given.path.glob("test_*.py")))
+    file = next(given.path.glob("test_*.py"))
+    given.runpytest_inprocess("-p", "no:randomly", file).assert_outcomes(passed=2)
+    alone = given.runpytest_inprocess("-p", "no:randomly", f"{file}::test_passes")
     alone.assert_outcomes(passed=1)
 
 
@@ -150,6 +152,8 @@ def test_a_claims_file_that_is_not_there_is_a_usage_error(pytester):
         (("versions", "scorer"), "sliding/0", "the scorer is 'sliding/0'"),
         (("versions", "arms", "random"), 0, "the version of arm random is 0"),
         (("recipe", "lr"), 5e-3, "the recipe is Recipe(lr=0.005"),
+        (("seeds",), [1], "the seeds is [1]"),
+        (("users", 0, "slices", 0, "sums"), {}, "scores in first, by arm is []"),
         (("users", 0, "user"), "dee", "the users is ['bob', 'cy', 'dee']"),
         (("verdict", "planted"), True, "verdict.planted is True"),
         (("schema",), 1, "the file's schema is 1"),
