@@ -1,6 +1,9 @@
 """Workers share the work through the store, and the session's words are said once."""
 
+import pytest
 
+
+@pytest.mark.slow
 def test_two_workers_leave_what_one_process_leaves_and_print_one_table(
     pytester, downstream, read_result, tiny, monkeypatch
 ):
