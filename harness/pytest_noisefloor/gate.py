@@ -189,9 +189,15 @@ class ClaimItem(pytest.Item):
         """Check the evidence, made anew first where the session trains; judge it again."""
         from .evidence import judge_evidence
 
-        if self.gate.training:
-            self.gate.renew(self.claim)
-        self.verdict = judge_evidence(self.claim)
+        try:
+            if self.gate.training:
+                self.gate.renew(self.claim)
+            self.verdict = judge_evidence(self.claim)
+        except NoisefloorError as error:
+            message = str(error)
+        else:
+            return
+        pytest.fail(message, pytrace=False)
 
     def runtest(self) -> None:
         """Hold the claim to the verdict.
