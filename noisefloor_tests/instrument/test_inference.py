@@ -1,6 +1,7 @@
 """Intervals and tests: do they cover, do they stay silent at no effect, what do they refuse."""
 
 import math
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -70,11 +71,17 @@ def differing(rng, *, rho=0.9, true=0.0, lengths=SLICES, seeds=1, spread=0.0, us
 
 
 def covered(monkeypatch, trials, **design):
-    """How many of ``trials`` intervals hold the truth, 0.3 nats per token."""
+    """How many intervals hold the truth, 0.3 nats per token, of how many that ``trials`` gave.
+
+    Scores that leave too few independent blocks are refused and give none.
+    """
     monkeypatch.setattr(intervals, "RESAMPLES", 499)
     rng = np.random.default_rng(60)
-    found = [interval(differing(rng, true=0.3, **design), "random", "real") for _ in range(trials)]
-    return sum(one.low <= 0.3 <= one.high for one in found)
+    found = []
+    for _ in range(trials):
+        with suppress(TooFewBlocks):
+            found.append(interval(differing(rng, true=0.3, **design), "random", "real"))
+    return sum(one.low <= 0.3 <= one.high for one in found), len(found)
 
 
 @pytest.mark.parametrize("rho", [0.0, 0.9])
@@ -84,15 +91,16 @@ def test_intervals_hold_the_truth_as_often_as_they_say(monkeypatch, rho):
     Seeded, so nothing here varies. With another seed, a true coverage of 95 % would fall below
     the bar, 87 of 100, in 0.05 % of draws, and one of 80 % would pass in 5 %.
     """
-    hits = covered(monkeypatch, 100, rho=rho)
-    low, high = bounds(hits, 100)
+    hits, given = covered(monkeypatch, 100, rho=rho)
+    low, high = bounds(hits, given)
+    assert given == 100
     assert hits >= 87, f"coverage {hits} of 100, 95 % bounds {low:.3f} to {high:.3f}"
 
 
 def test_tokens_taken_as_independent_would_not_cover(monkeypatch):
     """The cheat: cells as blocks, whatever depends on what. At 0.995 they cover half as often."""
     monkeypatch.setattr(intervals, "autocorrelation_time", lambda _: 1 / intervals.TIMES)
-    assert covered(monkeypatch, 40, rho=0.995) < 30
+    assert covered(monkeypatch, 40, rho=0.995)[0] < 30
 
 
 @pytest.mark.slow
@@ -100,12 +108,14 @@ def test_tokens_taken_as_independent_would_not_cover(monkeypatch):
 def test_coverage_measured(monkeypatch, rho):
     """2,000 intervals each, with the figure in the test's output (-rP).
 
-    A true coverage of 93 % falls below 91 % in 0.03 % of draws.
+    A true coverage of 93 % falls below 91 % in 0.03 % of draws. Half a per cent was refused when
+    first measured, at 0.98; five times that would be another instrument.
     """
-    hits = covered(monkeypatch, 2000, rho=rho)
-    low, high = bounds(hits, 2000)
-    print(f"autocorrelation {rho}: coverage {hits / 2000:.3f} [{low:.3f}, {high:.3f}]")
-    assert hits >= 0.91 * 2000
+    hits, given = covered(monkeypatch, 2000, rho=rho)
+    low, high = bounds(hits, given)
+    print(f"autocorrelation {rho}: coverage {hits} of {given} [{low:.3f}, {high:.3f}]")
+    assert given >= 0.975 * 2000
+    assert hits >= 0.91 * given
 
 
 def test_a_spread_between_seeds_widens_the_interval_by_students_t():
