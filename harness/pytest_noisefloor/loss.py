@@ -1,16 +1,16 @@
-"""Linear + cross-entropy in chunks: no (tokens, vocabulary) tensor is ever kept.
+"""Linear + cross-entropy in tiles: no (tokens, vocabulary) tensor is ever kept.
 
-The vocabulary's projection is most of a small model's work. One chunk of logits at a time is
-turned into losses and, while training, into the gradient to the hidden states, which is all that
-a frozen base needs. On a CPU and for a plain projection even that chunk is never written: the
-gradient is an attention over the vocabulary, and torch's kernel for it stays in the cache.
+The vocabulary's projection is most of a small model's work. One tile of logits at a time is turned
+into its part of the losses and, while training, of the gradient to the hidden states, which is all
+that a frozen base needs. There is more than one kernel for it; which is the fastest depends on the
+processor, so ``kernels`` measures.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import gcd
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import nn
@@ -20,8 +20,15 @@ from .errors import NoisefloorError
 if TYPE_CHECKING:
     from torch import Tensor
 
-CHUNK_ELEMENTS = 128 * 49_152
-"""Logits held at a time: 25 MB in fp32, about what the last-level cache of a CPU holds."""
+Kernel = Literal["attention/1", "tiles/1", "tiles-onednn/1"]
+"""How the head's products are made, with a version: torch's fused attention on the CPU; tiles by
+torch's own matrix product (its BLAS on a CPU); tiles by oneDNN."""
+
+CPU_TILE = (512, 1024)
+"""Rows and vocabulary of a tile on a CPU: 2 MB of logits in fp32, which stay in the cache."""
+
+DEVICE_TILE_ELEMENTS = 128 * 49_152
+"""Logits in a tile on an accelerator, over the whole vocabulary: 25 MB in fp32."""
 
 VOCABULARY_PARTS = 4
 """Parts of the vocabulary attended to side by side: at 4 × 256 tokens, work for 16 threads."""
@@ -50,25 +57,49 @@ class Head:
     bias: Tensor | None  # (vocabulary,)
     scale: float
     softcap: float | None
+    kernel: Kernel = "tiles/1"
 
     @property
     def plain(self) -> bool:
         """Whether logits are nothing but products with the rows of a matrix in memory order."""
         return self.bias is None and self.softcap is None and self.weight.is_contiguous()
 
-    @property
-    def chunk(self) -> int:
-        """Rows of hidden states whose logits are computed at a time."""
-        return max(1, CHUNK_ELEMENTS // self.weight.shape[0])
+    def logits(self, hidden: Tensor, part: slice = slice(None)) -> Tensor:
+        """Logits (rows, part) of hidden states (rows, hidden), for a part of the vocabulary."""
+        weight = self.weight[part]
+        bias = None if self.bias is None else self.bias[part]
+        logits = _product(hidden.to(weight.dtype), weight, bias, self.kernel)
+        return self._shaped(logits.to(hidden.dtype))
 
-    def logits(self, hidden: Tensor) -> Tensor:
-        """Logits (rows, vocabulary) of hidden states (rows, hidden)."""
-        logits = nn.functional.linear(hidden, self.weight, self.bias)
+    def target_logits(self, hidden: Tensor, targets: Tensor) -> Tensor:
+        """The logit (rows,) of one target for each row of hidden states (rows, hidden)."""
+        logits = torch.linalg.vecdot(hidden, self.weight[targets].to(hidden.dtype))
+        return self._shaped(logits if self.bias is None else logits + self.bias[targets])
+
+    def _shaped(self, logits: Tensor) -> Tensor:
+        """Scale and cap, in the logits' own memory."""
         if self.scale != 1.0:
             logits.mul_(self.scale)
         if self.softcap is not None:
             logits.div_(self.softcap).tanh_().mul_(self.softcap)
         return logits
+
+    def slope(self, logits: Tensor) -> Tensor | None:
+        """The cap's derivative at some logits; None where nothing is capped."""
+        return None if self.softcap is None else 1 - (logits / self.softcap).square_()
+
+
+def kernels(head: Head) -> tuple[Kernel, ...]:
+    """The kernels that can compute a head, the one to use without a measurement first."""
+    on_cpu = head.weight.device.type == "cpu"
+    fp32 = head.weight.dtype == torch.float32
+    found: list[Kernel] = []
+    if on_cpu and head.plain and hasattr(torch.ops.aten, _ATTENTION):
+        found.append("attention/1")
+    found.append("tiles/1")
+    if on_cpu and fp32 and torch.backends.mkldnn.is_available():
+        found.append("tiles-onednn/1")
+    return tuple(found)
 
 
 def hidden_states(model: nn.Module, ids: Tensor) -> Tensor:
@@ -94,6 +125,7 @@ def head_of(model: nn.Module) -> Head:
         scale=getattr(config, "logit_scale", 1.0) / getattr(config, "logits_scaling", 1.0),
         softcap=float(softcap) if softcap else None,
     )
+    head = replace(head, kernel=kernels(head)[0])
     vocabulary = head.weight.shape[0]
     ids = (torch.arange(8) * 7919 % vocabulary).to(head.weight.device)[None]
     with torch.no_grad():
@@ -113,14 +145,11 @@ def head_of(model: nn.Module) -> Head:
 def token_losses(hidden: Tensor, targets: Tensor, head: Head) -> Tensor:
     """Negative log-likelihood in nats of each target: (rows, hidden), (rows,) → (rows,)."""
     losses = torch.empty(len(targets), device=hidden.device)
-    for at in range(0, len(targets), head.chunk):
-        rows = slice(at, at + head.chunk)
-        logits = head.logits(hidden[rows])
-        target = logits.gather(1, targets[rows, None])
-        top = logits.amax(dim=1, keepdim=True)
-        # logsumexp in the logits' own memory
-        lse = logits.sub_(top).exp_().sum(dim=1, keepdim=True).log_().add_(top)
-        losses[rows] = lse.sub_(target)[:, 0]
+    rows, parts = _tiles(head)
+    for at in range(0, len(targets), rows):
+        some = slice(at, at + rows)
+        lse = torch.stack([head.logits(hidden[some], part).logsumexp(dim=1) for part in parts])
+        losses[some] = lse.logsumexp(dim=0) - head.target_logits(hidden[some], targets[some])
     return losses
 
 
@@ -135,8 +164,7 @@ class _MeanLoss(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, targets: Tensor, head: Head) -> Tensor:
-        attention = hidden.device.type == "cpu" and hasattr(torch.ops.aten, _ATTENTION)
-        way = _by_attention if head.plain and attention else _by_chunks
+        way = _by_attention if head.kernel == "attention/1" else _by_tiles
         total, gradient = way(hidden, targets, head)
         ctx.save_for_backward(gradient.mul_(head.scale / len(targets)))
         return total / len(targets)
@@ -166,23 +194,54 @@ def _by_attention(hidden: Tensor, targets: Tensor, head: Head) -> tuple[Tensor, 
     return total, mean.sub_(own)
 
 
-def _by_chunks(hidden: Tensor, targets: Tensor, head: Head) -> tuple[Tensor, Tensor]:
-    """The same by materialised logits, a chunk at a time, for every head and device."""
+def _by_tiles(hidden: Tensor, targets: Tensor, head: Head) -> tuple[Tensor, Tensor]:
+    """The same for every head and device: a tile of logits at a time, by the online softmax.
+
+    What was summed so far is rescaled whenever a tile has a larger logit (Milakov & Gimelshein
+    2018, arXiv:1805.02867).
+    """
     gradient = torch.empty_like(hidden)
     total = hidden.new_zeros(())
-    for at in range(0, len(targets), head.chunk):
-        rows = slice(at, at + head.chunk)
-        target = targets[rows, None]
-        logits = head.logits(hidden[rows])
-        lse = logits.logsumexp(dim=1, keepdim=True)
-        total += (lse - logits.gather(1, target)).sum()
-        slope = None
-        if head.softcap is not None:
-            slope = 1 - (logits / head.softcap).square_()
-        # softmax − one-hot, in the logits' own memory
-        error = logits.sub_(lse).exp_()
-        error.scatter_add_(1, target, error.new_full(target.shape, -1.0))
-        if slope is not None:
-            error.mul_(slope)
-        torch.mm(error, head.weight, out=gradient[rows])
+    rows, parts = _tiles(head)
+    for at in range(0, len(targets), rows):
+        some = slice(at, at + rows)
+        part_of = hidden[some]
+        top = part_of.new_full((len(part_of), 1), -torch.inf)
+        denominator = torch.zeros_like(top)
+        mean = torch.zeros_like(part_of)
+        for part in parts:
+            logits = head.logits(part_of, part)
+            slope = head.slope(logits)
+            higher = torch.maximum(top, logits.amax(dim=1, keepdim=True))
+            weights = logits.sub_(higher).exp_()
+            kept = top.sub_(higher).exp_()
+            denominator.mul_(kept).add_(weights.sum(dim=1, keepdim=True))
+            if slope is not None:
+                weights.mul_(slope)
+            matrix = head.weight[part].T  # (hidden, part)
+            product = _product(weights.to(matrix.dtype), matrix, None, head.kernel)
+            mean.mul_(kept).add_(product)
+            top = higher
+        target = head.target_logits(part_of, targets[some])
+        total += (denominator.log().add_(top)[:, 0] - target).sum()
+        own = head.weight[targets[some]]
+        slope = head.slope(target)
+        gradient[some] = mean.div_(denominator).sub_(own if slope is None else own * slope[:, None])
     return total, gradient
+
+
+def _tiles(head: Head) -> tuple[int, list[slice]]:
+    """Rows of hidden states that go together, and the parts of the vocabulary."""
+    vocabulary = len(head.weight)
+    rows, columns = CPU_TILE
+    if head.weight.device.type != "cpu":  # few large kernels rather than what a cache can hold
+        rows, columns = max(1, DEVICE_TILE_ELEMENTS // vocabulary), vocabulary
+    return rows, [slice(at, at + columns) for at in range(0, vocabulary, columns)]
+
+
+def _product(x: Tensor, weight: Tensor, bias: Tensor | None, kernel: Kernel) -> Tensor:
+    """``x weightᵀ + bias``: (rows, k), (columns, k), (columns,) → (rows, columns)."""
+    if kernel == "tiles-onednn/1":
+        product: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
+        return product
+    return nn.functional.linear(x, weight, bias)

@@ -1,8 +1,11 @@
-"""Linear + cross-entropy in chunks: the same numbers as in one piece, without the big tensor."""
+"""Linear + cross-entropy in tiles: the same numbers as in one piece, without the big tensor."""
+
+from dataclasses import replace
+from typing import get_args
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -11,8 +14,10 @@ from pytest_noisefloor import loss
 from pytest_noisefloor.loss import (
     Head,
     HeadError,
+    Kernel,
     head_of,
     hidden_states,
+    kernels,
     mean_loss,
     token_losses,
 )
@@ -51,35 +56,49 @@ HEADS = st.fixed_dictionaries(
     rows=st.integers(1, 40),
     width=st.integers(1, 12),
     vocabulary=st.integers(2, 70),
-    chunk=st.integers(1, 3000),
+    tile=st.tuples(st.integers(1, 50), st.integers(1, 80)),
     head=HEADS,
     upstream=st.sampled_from([1.0, -3.0]),
 )
+@pytest.mark.parametrize("kernel", get_args(Kernel))
 def test_value_and_gradient_are_those_of_the_loss_in_one_piece(
-    rows, width, vocabulary, chunk, head, upstream
+    kernel, rows, width, vocabulary, tile, head, upstream
 ):
-    hidden, targets, head = drawn(rows, width, vocabulary, **head)
+    dtype = torch.float32 if kernel == "tiles-onednn/1" else torch.float64
+    hidden, targets, head = drawn(rows, width, vocabulary, **head, dtype=dtype)
+    assume(kernel in kernels(head))
+    head = replace(head, kernel=kernel)
     ours, theirs = (hidden.clone().requires_grad_(True) for _ in range(2))
     expected = in_one_piece(theirs, targets, head).mean()
     (expected * upstream).backward()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loss, "CHUNK_ELEMENTS", chunk)
+        patch.setattr(loss, "CPU_TILE", tile)
         found = mean_loss(ours, targets, head)
         (found * upstream).backward()
-    # float64: 70 terms round to 70 × 2⁻⁵³ of a logit of some tens, below 1e-12; a term that is
-    # missing or doubled moves the mean by a fortieth of it and more
-    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
-    torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-12, atol=1e-12)
+    # float64: 70 terms round to 70 × 2⁻⁵³ of a logit of some tens, below 1e-12, and float32 (all
+    # that oneDNN has) to 2²⁹ times as much; a term that is missing or doubled moves the mean by a
+    # fortieth of it and more
+    close = 1e-12 if dtype == torch.float64 else 1e-4
+    torch.testing.assert_close(found, expected, rtol=close, atol=close)
+    torch.testing.assert_close(ours.grad, theirs.grad, rtol=close, atol=close)
 
 
 @settings(max_examples=50)
 @given(
-    rows=st.integers(1, 40), vocabulary=st.integers(2, 70), chunk=st.integers(1, 3000), head=HEADS
+    rows=st.integers(1, 40),
+    vocabulary=st.integers(2, 70),
+    tile=st.tuples(st.integers(1, 50), st.integers(1, 80)),
+    head=HEADS,
+    onednn=st.booleans(),
 )
-def test_token_losses_are_those_of_all_logits_whatever_the_chunk(rows, vocabulary, chunk, head):
+def test_token_losses_are_those_of_all_logits_whatever_the_tile(
+    rows, vocabulary, tile, head, onednn
+):
     hidden, targets, head = drawn(rows, 8, vocabulary, **head, dtype=torch.float32)
+    if onednn and "tiles-onednn/1" in kernels(head):
+        head = replace(head, kernel="tiles-onednn/1")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loss, "CHUNK_ELEMENTS", chunk)
+        patch.setattr(loss, "CPU_TILE", tile)
         found = token_losses(hidden, targets, head)
     # fp32: logits of some tens round to 2⁻²⁴ of themselves in each of 8 + 70 sums
     torch.testing.assert_close(found, in_one_piece(hidden, targets, head), rtol=1e-5, atol=1e-5)
@@ -100,14 +119,15 @@ class Largest(TorchDispatchMode):
 
 def test_no_tensor_of_tokens_times_vocabulary_is_ever_made(monkeypatch):
     rows, vocabulary, width = 256, 128, 4
-    monkeypatch.setattr(loss, "CHUNK_ELEMENTS", 16 * vocabulary)
+    monkeypatch.setattr(loss, "CPU_TILE", (16, 32))
     hidden, targets, head = drawn(rows, width, vocabulary, bias=True, softcap=30.0)
     hidden.requires_grad_(True)
 
     with Largest() as ours:
         mean_loss(hidden, targets, head).backward()
         token_losses(hidden.detach(), targets, head)
-    assert ours.elements == 16 * vocabulary  # one chunk of logits
+    # hidden states, the head's matrix and a tile of logits; nothing larger
+    assert ours.elements == max(16 * 32, rows * width, vocabulary * width)
 
     with Largest() as theirs:
         in_one_piece(hidden, targets, head).mean().backward()

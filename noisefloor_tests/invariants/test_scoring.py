@@ -90,13 +90,15 @@ def test_scores_are_those_of_one_window_at_a_time(model, head, window, stride):
 
 
 @PLANS
-@pytest.mark.parametrize(("batch", "chunk"), [(1, 257), (64, 1000), (10**6, 10**9)])
-def test_batches_and_chunks_change_scores_by_rounding_at_most(
-    model, head, monkeypatch, window, stride, batch, chunk
+@pytest.mark.parametrize(
+    ("batch", "tile"), [(1, (1, 257)), (64, (7, 100)), (10**6, (10**6, 10**6))]
+)
+def test_batches_and_tiles_change_scores_by_rounding_at_most(
+    model, head, monkeypatch, window, stride, batch, tile
 ):
     usual = score(model, head, TOKENS, PREFIX, plan(window, stride))
     monkeypatch.setattr(scoring, "BATCH_TOKENS", batch)
-    monkeypatch.setattr(loss, "CHUNK_ELEMENTS", chunk)
+    monkeypatch.setattr(loss, "CPU_TILE", tile)
     found = score(model, head, TOKENS, PREFIX, plan(window, stride))
     np.testing.assert_allclose(found, usual, rtol=0, atol=ROUNDING)
 
