@@ -10,7 +10,8 @@ import json
 import math
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -45,13 +46,7 @@ def train(
         _ = peft.LNTuningConfig, transformers.Trainer  # imported here, so that they weigh nothing
     form = SHAPES[shape].varied(batch=batch, vocabulary=vocabulary)
     model = form.model()
-    ends: list[float] = []
-    with tqdm(total=steps, desc=f"  {shape}, {contender}", unit="step", leave=False) as bar:
-
-        def tick() -> None:
-            ends.append(time.perf_counter())
-            bar.update()
-
+    with _steps(f"  {shape}, {contender}", steps) as (ends, tick):
         memory = PeakMemory()
         began = time.perf_counter()
         gains = CONTENDERS[contender](model, form, steps, tick)
@@ -64,6 +59,19 @@ def train(
         "peak_was_reset": memory.resettable,
         "gains": sum(gain.size for gain in gains),
     }
+
+
+@contextmanager
+def _steps(about: str, count: int) -> Iterator[tuple[list[float], Callable[[], None]]]:
+    """The ends of steps, which a call at each of them notes."""
+    ends: list[float] = []
+    with tqdm(total=count, desc=about, unit="step", leave=False) as bar:
+
+        def tick() -> None:
+            ends.append(time.perf_counter())
+            bar.update()
+
+        yield ends, tick
 
 
 def scoring(_: Path, *, shape: str, tokens: int, repeats: int) -> dict[str, Any]:
@@ -88,13 +96,7 @@ def group(_: Path, *, shape: str, steps: int, group: int) -> dict[str, Any]:
     """Time the steps of some adapters that train as one batch; of one, the way of one."""
     form = SHAPES[shape]
     model = form.model()
-    ends: list[float] = []
-    with tqdm(total=steps, desc=f"  {shape}, {group} at once", unit="step", leave=False) as bar:
-
-        def tick() -> None:
-            ends.append(time.perf_counter())
-            bar.update()
-
+    with _steps(f"  {shape}, {group} at once", steps) as (ends, tick):
         memory = PeakMemory()
         if group == 1:
             CONTENDERS[OURS](model, form, steps, tick)
