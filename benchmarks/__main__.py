@@ -13,7 +13,7 @@ from typing import Any
 
 from pytest_noisefloor.options import DEFAULT_BASE
 
-from . import machine, parts, sessions
+from . import crowd, machine, parts, sessions
 from .parts import BenchmarkError, Plan
 from .tables import show
 
@@ -21,6 +21,8 @@ PARTS: dict[str, Callable[[Plan], dict[str, Any]]] = {
     "steps": parts.steps,
     "memory": parts.memory,
     "scoring": parts.scoring,
+    "many": crowd.many,
+    "store": crowd.store,
     "plugin": sessions.plugin,
     "tiers": sessions.tiers,
 }
@@ -44,8 +46,10 @@ def _parser() -> argparse.ArgumentParser:
         description="Measure noisefloor side by side with its peers on this machine. Nothing is "
         "asserted. Parts: steps (a training step: PEFT with Trainer, a plain loop, noisefloor, "
         "against the best measured matrix product), memory (peak over the loaded base as batch "
-        "and vocabulary grow), scoring (held-out tokens a second), plugin (what it adds to another "
-        "project's pytest), tiers (whole sessions, cold and warm). Default: all of them.",
+        "and vocabulary grow), scoring (held-out tokens a second), many (adapters that train as "
+        "one batch, beside PEFT with Trainer), store (a hundred thousand adapters kept), plugin "
+        "(what it adds to another project's pytest), tiers (whole sessions, cold and warm). "
+        "Default: all of them.",
         epilog="A later call on the same day adds its parts to the same file. Leave the machine "
         "alone meanwhile; all of it takes about half an hour on two cores.",
     )

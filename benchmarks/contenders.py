@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from safetensors.numpy import save
 
+from pytest_noisefloor.group import train_stacked
 from pytest_noisefloor.loss import head_of
 from pytest_noisefloor.methods import METHODS, gain_names
 from pytest_noisefloor.training import train
@@ -95,6 +98,32 @@ def noisefloor(model: nn.Module, shape: Shape, steps: int, tick: Callable[[], No
         on_step=lambda *_: tick(),
     )
     return list(done.tensors.values())
+
+
+def group(model: nn.Module, shape: Shape, steps: int, count: int, tick: Callable[[], None]) -> None:
+    """The suite's own training of some adapters, each on tokens of its own, as one batch."""
+    train_stacked(
+        model,
+        head_of(model),
+        METHODS["norm-only"],
+        {f"run {seed}": shape.stream(steps, seed) for seed in range(count)},
+        shape.recipe(steps),
+        on_step=lambda *_: tick(),
+    )
+
+
+def file_bytes(model: nn.Module) -> dict[str, int]:
+    """The size of one adapter's file, as PEFT saves it and as the suite leaves it in ``out/``."""
+    from peft import LNTuningConfig, get_peft_model
+
+    gains = {name: model.get_parameter(name).numpy() for name in gain_names(model)}
+    ours = len(save(gains, {"key": "0" * 64}))
+    norms = [name.removesuffix(".weight") for name in gains]
+    config = LNTuningConfig(target_modules=norms, task_type="CAUSAL_LM")
+    with tempfile.TemporaryDirectory() as folder:
+        get_peft_model(model, config).save_pretrained(folder)
+        peft = Path(folder, "adapter_model.safetensors").stat().st_size
+    return {PEFT: peft, OURS: ours}
 
 
 def _adamw(gains: list[nn.Parameter], shape: Shape) -> torch.optim.AdamW:

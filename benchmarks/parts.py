@@ -69,7 +69,9 @@ def need(*packages: str) -> None:
 
 
 @dataclass(frozen=True)
-class _Training:
+class Training:
+    """A contender's training at a shape."""
+
     shape: str
     contender: str
     steps: int
@@ -83,14 +85,14 @@ def steps(plan: Plan) -> dict[str, Any]:
     from .contenders import CONTENDERS, PLAIN
 
     jobs = [
-        _Training(name, contender, count, SHAPES[name].batch, SHAPES[name].vocabulary)
+        Training(name, contender, count, SHAPES[name].batch, SHAPES[name].vocabulary)
         for name, count in zip(SHAPES, (plan.steps, plan.large_steps), strict=True)
         for contender in CONTENDERS
     ]
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         before = work(plan, "matmul", folder, repeats=10)
-        rows = list(_trained(plan, jobs, folder))
+        rows = list(trained(plan, jobs, folder))
         after = work(plan, "matmul", folder, repeats=10)
     best = max(before["best"], after["best"])
     for row in rows:
@@ -124,13 +126,13 @@ def memory(plan: Plan) -> dict[str, Any]:
 
     shape = SHAPES[REFERENCE]
     jobs = [
-        _Training(REFERENCE, contender, 4, batch, vocabulary)
+        Training(REFERENCE, contender, 4, batch, vocabulary)
         for contender in (PLAIN, OURS)
         for batch in (shape.batch, 2 * shape.batch)
         for vocabulary in (shape.vocabulary, 2 * shape.vocabulary)
     ]
     with tempfile.TemporaryDirectory() as scratch:
-        rows = list(_trained(plan, jobs, Path(scratch)))
+        rows = list(trained(plan, jobs, Path(scratch)))
     kept = ("contender", "batch", "vocabulary", "peak_over_base_mb", "peak_was_reset")
     return {"rows": [{key: row[key] for key in kept} for row in rows]}
 
@@ -142,7 +144,8 @@ def scoring(plan: Plan) -> dict[str, Any]:
     return {"rows": [{"shape": REFERENCE, **row, "tokens_per_s": 8192 / row["slice_s"]["median"]}]}
 
 
-def _trained(plan: Plan, jobs: list[_Training], folder: Path) -> Iterator[dict[str, Any]]:
+def trained(plan: Plan, jobs: list[Training], folder: Path) -> Iterator[dict[str, Any]]:
+    """Each training's figures, and the gains that it left as ``values``."""
     for job in tqdm(jobs, desc="trainings", unit="run", leave=False):
         facts = work(plan, "train", folder, **asdict(job))
         with np.load(folder / "gains.npz") as file:

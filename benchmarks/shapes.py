@@ -56,10 +56,10 @@ class Shape:
         """The registered recipe with this shape's batch."""
         return Recipe(steps=steps, batch=self.batch, sequence=self.sequence)
 
-    def stream(self, steps: int) -> Iterator[Ids]:
-        """The token ids (batch, sequence) of each step, equal for all contenders."""
+    def stream(self, steps: int, seed: int = 0) -> Iterator[Ids]:
+        """The token ids (batch, sequence) of each step of a run, equal for all contenders."""
         material = Material(user="benchmark", vocabulary=self.vocabulary, text=None)
-        return ARMS["random"].blocks(material, self.recipe(steps), seed=0)
+        return ARMS["random"].blocks(material, self.recipe(steps), seed)
 
     def flops(self) -> dict[str, float]:
         """Floating-point operations of a training step that no exact method can leave out.

@@ -11,6 +11,8 @@ def show(part: str, found: dict[str, Any]) -> str:
         "steps": _steps,
         "memory": _memory,
         "scoring": _scoring,
+        "many": _many,
+        "store": _store,
         "plugin": _plugin,
         "tiers": _tiers,
     }[part](found)
@@ -87,6 +89,53 @@ def _scoring(found: dict[str, Any]) -> str:
         for row in found["rows"]
     ]
     return table("held-out scoring | s | quartiles | tokens/s | peak over base, MB", lines)
+
+
+def _many(found: dict[str, Any]) -> str:
+    slowest = found["rows"][0]
+    lines = [
+        [
+            row["what"],
+            str(row["group"]),
+            f"{1e3 * row['step_s']['median']:.0f}",
+            f"{row['seconds_per_adapter']:.2f}",
+            f"{row['adapters_per_s']:.4f}",
+            f"{row['adapters_per_s'] / slowest['adapters_per_s']:.2f} ×",
+            f"{row['peak_over_base_mb']:.0f}",
+            f"{row['file_bytes']:,}",
+        ]
+        for row in found["rows"]
+    ]
+    head = (
+        "contender | adapters at once | ms a step | s an adapter | adapters/s | speed | "
+        "peak over base, MB | bytes a file"
+    )
+    title = f"An adapter is {found['registered_steps']} steps; few of them are timed."
+    return f"{table(head, lines)}\n{title}"
+
+
+def _store(found: dict[str, Any]) -> str:
+    lines = [
+        [
+            f"{row['records']:,}, {row['group']} at a time",
+            f"{1e3 * row['write_s']:.2f}",
+            f"{row['first_look_s']:.2f}",
+            f"{1e6 * row['find_s']:.0f}",
+            f"{1e6 * row['miss_s']:.0f}",
+            f"{row['list_s']:.3f}",
+            f"{1e3 * row['read_s']:.2f}",
+            f"{row['files']:,}",
+            f"{row['bytes']:.0f}",
+            f"{row['bytes'] - row['payload_bytes']:.0f}",
+            f"{row['facts_bytes']:.0f}",
+        ]
+        for row in found["rows"]
+    ]
+    head = (
+        "adapters | ms to write one | s to the first look-up | µs to find | µs to miss | "
+        "s to list | ms to read | files | bytes each | over payload | of it facts"
+    )
+    return table(head, lines)
 
 
 def _plugin(found: dict[str, Any]) -> str:

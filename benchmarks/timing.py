@@ -12,12 +12,14 @@ from tqdm import tqdm
 def timed(once: Callable[[], object], repeats: int, about: str) -> list[float]:
     """Seconds of each of some repeats, after one that is not timed."""
     once()
-    seconds = []
-    for _ in tqdm(range(repeats), desc=about, leave=False):
-        began = time.perf_counter()
-        once()
-        seconds.append(time.perf_counter() - began)
-    return seconds
+    return [timed_once(once) for _ in tqdm(range(repeats), desc=about, leave=False)]
+
+
+def timed_once(once: Callable[[], object]) -> float:
+    """Seconds that something takes."""
+    began = time.perf_counter()
+    once()
+    return time.perf_counter() - began
 
 
 def spread(values: list[float]) -> dict[str, float]:

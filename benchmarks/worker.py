@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import math
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +20,16 @@ import torch
 from tqdm import tqdm
 
 from pytest_noisefloor.loss import head_of
-from pytest_noisefloor.recipe import Scoring
+from pytest_noisefloor.recipe import Scoring, canonical_json
+from pytest_noisefloor.records import Record
 from pytest_noisefloor.scoring import score
+from pytest_noisefloor.store import Store
 
-from .contenders import CONTENDERS, PEFT
+from . import contenders
+from .contenders import CONTENDERS, OURS, PEFT
 from .machine import PeakMemory
 from .shapes import SHAPES
-from .timing import spread, timed
+from .timing import spread, timed, timed_once
 
 WARM_UP = 2
 """Steps that are not timed."""
@@ -40,13 +46,7 @@ def train(
         _ = peft.LNTuningConfig, transformers.Trainer  # imported here, so that they weigh nothing
     form = SHAPES[shape].varied(batch=batch, vocabulary=vocabulary)
     model = form.model()
-    ends: list[float] = []
-    with tqdm(total=steps, desc=f"  {shape}, {contender}", unit="step", leave=False) as bar:
-
-        def tick() -> None:
-            ends.append(time.perf_counter())
-            bar.update()
-
+    with _steps(f"  {shape}, {contender}", steps) as (ends, tick):
         memory = PeakMemory()
         began = time.perf_counter()
         gains = CONTENDERS[contender](model, form, steps, tick)
@@ -59,6 +59,19 @@ def train(
         "peak_was_reset": memory.resettable,
         "gains": sum(gain.size for gain in gains),
     }
+
+
+@contextmanager
+def _steps(about: str, count: int) -> Iterator[tuple[list[float], Callable[[], None]]]:
+    """The ends of steps, which a call at each of them notes."""
+    ends: list[float] = []
+    with tqdm(total=count, desc=about, unit="step", leave=False) as bar:
+
+        def tick() -> None:
+            ends.append(time.perf_counter())
+            bar.update()
+
+        yield ends, tick
 
 
 def scoring(_: Path, *, shape: str, tokens: int, repeats: int) -> dict[str, Any]:
@@ -76,6 +89,65 @@ def scoring(_: Path, *, shape: str, tokens: int, repeats: int) -> dict[str, Any]
         "slice_s": spread(seconds),
         "tokens": tokens,
         "peak_over_base_mb": memory.megabytes(),
+    }
+
+
+def group(_: Path, *, shape: str, steps: int, group: int) -> dict[str, Any]:
+    """Time the steps of some adapters that train as one batch; of one, the way of one."""
+    form = SHAPES[shape]
+    model = form.model()
+    with _steps(f"  {shape}, {group} at once", steps) as (ends, tick):
+        memory = PeakMemory()
+        if group == 1:
+            CONTENDERS[OURS](model, form, steps, tick)
+        else:
+            contenders.group(model, form, steps, group, tick)
+    return {
+        "step_s": spread(np.diff(ends)[WARM_UP - 1 :].tolist()),
+        "peak_over_base_mb": memory.megabytes(),
+        "peak_was_reset": memory.resettable,
+    }
+
+
+def files(_: Path, *, shape: str) -> dict[str, Any]:
+    """The size of one adapter's file, by contender."""
+    return contenders.file_bytes(SHAPES[shape].model())
+
+
+def store(folder: Path, *, records: int, group: int) -> dict[str, Any]:
+    """Write, find, list and read adapters of the reference shape's size."""
+    names = [f"model.layers.{n // 2}.norm_{n % 2}.weight" for n in range(9)]
+    facts = {"spec": dict.fromkeys("abcdefgh", "0" * 64), "losses": [math.pi] * 100}
+    record = Record({name: np.ones(256, np.float32) for name in names}, facts)
+    keys = [hashlib.sha256(str(n).encode()).hexdigest() for n in range(records)]
+    root = folder / f"store {group}"
+    before = Store(root)
+    began = time.perf_counter()
+    for at in tqdm(range(0, records, group), desc=f"  writing, {group} at a time", leave=False):
+        before.put_many("adapters", dict.fromkeys(keys[at : at + group], record))
+    written = time.perf_counter() - began
+
+    fresh = Store(root)  # as another process, which has no index yet
+    some = np.random.default_rng(60).permutation(keys)[:2000].tolist()
+    times = {
+        "first_look_s": timed_once(lambda: fresh.has("adapters", keys[0])),
+        "find_s": timed_once(lambda: [fresh.has("adapters", key) for key in some]) / len(some),
+        "miss_s": timed_once(lambda: [fresh.has("adapters", key[::-1]) for key in some])
+        / len(some),
+        "list_s": timed_once(lambda: fresh.keys("adapters")),
+        "read_s": timed_once(lambda: [fresh.get("adapters", key) for key in some]) / len(some),
+    }
+    sizes = [path.stat().st_size for path in root.rglob("*") if path.is_file()]
+    payload = sum(array.nbytes for array in record.arrays.values())
+    return {
+        "records": records,
+        "group": group,
+        "write_s": written / records,
+        **times,
+        "files": len(sizes),
+        "bytes": sum(sizes) / records,
+        "payload_bytes": payload,
+        "facts_bytes": len(canonical_json(facts)),
     }
 
 
@@ -107,6 +179,9 @@ def matmul(_: Path, *, repeats: int) -> dict[str, Any]:
 JOBS: dict[str, Callable[..., dict[str, Any]]] = {
     "train": train,
     "scoring": scoring,
+    "group": group,
+    "files": files,
+    "store": store,
     "matmul": matmul,
 }
 

@@ -149,7 +149,7 @@ def _renew(config: pytest.Config, claim: Claim) -> None:
     """Train what a claim rests on, where it never was trained, and write its evidence."""
     import json
 
-    from .store import write_atomically
+    from .records import write_atomically
 
     folder = claim.file.parent / claim.base
     base = str(folder) if folder.is_dir() else claim.base

@@ -26,9 +26,10 @@ from .errors import NoisefloorError
 from .methods import Method, restore
 from .progress import Watcher
 from .recipe import SCORER, Recipe, RunSpec, ScoreSpec, Scoring, digest
+from .records import Record
 from .runs import Adapter, Request, Scores, pack, unpack
 from .sources import cache_path
-from .store import Kind, Record, Store
+from .store import Kind, Store
 from .texts import Texts
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from .corpora import User
 from .methods import Tensors
-from .store import Record
+from .records import Record
 
 if TYPE_CHECKING:
     from .training import Progress

@@ -52,25 +52,37 @@ def score(
     Raises:
         ScoringError: no tokens, or a score that is not finite.
     """
+    return score_copies(model, head, tokens, prefix, scoring, copies=1).reshape(-1)
+
+
+def score_copies(
+    model: nn.Module, head: Head, tokens: Ids, prefix: int, scoring: Scoring, *, copies: int
+) -> npt.NDArray[np.float32]:
+    """The same for a model that treats each of ``copies`` of its rows in its own way → (copies, n).
+
+    Raises:
+        ScoringError: no tokens, or a score that is not finite.
+    """
     if not len(tokens):
         raise ScoringError("no tokens to score")
     inputs = np.concatenate([[prefix], tokens[:-1]])
-    scores = np.full(len(tokens), np.nan, dtype=np.float32)
+    scores = np.full((copies, len(tokens)), np.nan, dtype=np.float32)
     shape = {w: (w[2] - w[0], w[2] - w[1]) for w in windows(len(tokens), scoring)}
     # windows of one shape share forward passes, so that nothing is ever padded
     for (width, scored), same in groupby(shape, key=shape.__getitem__):
         group = list(same)
-        rows = max(1, BATCH_TOKENS // width)
+        rows = max(1, BATCH_TOKENS // (width * copies))
         for at in range(0, len(group), rows):
             part = group[at : at + rows]
             ids = np.stack([inputs[first:end] for first, _, end in part])
             targets = np.stack([tokens[start:end] for _, start, end in part])
-            losses = _losses(model, head, ids, targets)  # (rows, scored)
-            for (_, start, end), row in zip(part, losses.reshape(-1, scored), strict=True):
-                scores[start:end] = row
+            losses = _losses(model, head, np.tile(ids, (copies, 1)), np.tile(targets, (copies, 1)))
+            by_window = losses.reshape(copies, -1, scored).swapaxes(0, 1)
+            for (_, start, end), row in zip(part, by_window, strict=True):
+                scores[:, start:end] = row  # (copies, scored)
     if not np.isfinite(scores).all():
-        worst = int(np.flatnonzero(~np.isfinite(scores))[0])
-        raise ScoringError(f"token {worst} of {len(tokens)} scored {scores[worst]}")
+        copy, worst = (int(at) for at in np.argwhere(~np.isfinite(scores))[0])
+        raise ScoringError(f"token {worst} of {len(tokens)} scored {scores[copy, worst]}")
     return scores
 
 

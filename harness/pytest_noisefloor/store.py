@@ -1,43 +1,27 @@
 """Adapters and scores by key: written atomically, shared under locks, verified on reading.
 
-A record is one safetensors file (https://github.com/huggingface/safetensors): fp32 arrays and,
-in its metadata, the record's own key, what it depends on, and a digest of the arrays.
+A record has a file of its own until there are many small ones; then they move into shards.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
-import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import numpy as np
-import numpy.typing as npt
-from filelock import BaseFileLock, FileLock
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
+from filelock import BaseFileLock, FileLock, Timeout
 
-from .errors import NoisefloorError
-from .recipe import canonical_json
+from .records import Record, StoreError, read_record, write_record
+from .shards import Shards
 
 Kind = Literal["adapters", "scores", "unfinished"]
-Arrays = dict[str, npt.NDArray[np.float32]]
 
+SHARD = 256
+"""Small files from which they move into a shard."""
 
-class StoreError(NoisefloorError):
-    """A stored file that is not what its name says."""
-
-
-@dataclass(frozen=True)
-class Record:
-    """What is stored under a key: arrays by name, and facts about them that JSON can hold."""
-
-    arrays: Arrays
-    facts: dict[str, Any]
+SMALL = 64 * 1024
+"""Bytes up to which a file is small: an adapter of 9 KB or the scores of a slice is."""
 
 
 class Store:
@@ -45,77 +29,112 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._shards: dict[Kind, Shards] = {
+            kind: Shards(root / kind / "shards") for kind in ("adapters", "scores")
+        }
+        self._loose: dict[Kind, int] = {}  # files of their own, as far as this process knows
 
     def path(self, kind: Kind, key: str) -> Path:
-        """The file of a record."""
+        """The file of a record that has one of its own."""
         return self.root / kind / f"{key}.safetensors"
 
     def has(self, kind: Kind, key: str) -> bool:
-        """Whether a record is there (it is verified when read)."""
-        return self.path(kind, key).is_file()
+        """Whether a record is there (it is verified when read).
+
+        Raises:
+            StoreError: a shard is damaged, so that nobody knows what it held.
+        """
+        # in this order: a record that moves is in its shard before its file goes
+        return self.path(kind, key).is_file() or self._in_shard(kind, key)
+
+    def keys(self, kind: Kind) -> set[str]:
+        """The keys of all records of a kind."""
+        loose = {path.stem for path in self._files(kind)}
+        return loose | (self._shards[kind].keys() if kind in self._shards else set())
 
     def lock(self, key: str) -> BaseFileLock:
-        """A lock between processes; the operating system frees it when its holder dies."""
-        folder = self.root / "locks"
-        folder.mkdir(parents=True, exist_ok=True)
-        return FileLock(folder / f"{key}.lock")
+        """A lock between processes; the operating system frees it when its holder dies.
+
+        Its file goes once the record is put: whoever gets the lock looks for the record first.
+        """
+        path = self._lock_path(key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return FileLock(path)
 
     def put(self, kind: Kind, key: str, record: Record) -> None:
         """Write a record whole or not at all."""
-        facts = canonical_json(record.facts)
-        metadata = {"key": key, "facts": facts, "digest": _digest(key, record.arrays, facts)}
-        write_atomically(self.path(kind, key), save(record.arrays, metadata))
+        write_record(self.path(kind, key), key, record)
+        if kind in self._shards:
+            self._lock_path(key).unlink(missing_ok=True)
+            if kind not in self._loose:
+                self._loose[kind] = len(self._files(kind)) - 1
+            self._loose[kind] += 1
+            if self._loose[kind] >= SHARD:
+                self._loose[kind] = 0
+                self._move(kind)
+
+    def put_many(self, kind: Kind, records: Mapping[str, Record]) -> None:
+        """Write records into as few files as may be, each file whole or not at all."""
+        if len(records) == 1 or kind not in self._shards:
+            for key, record in records.items():
+                self.put(kind, key, record)
+            return
+        self._shards[kind].add(records)
+        for key in records:
+            self._lock_path(key).unlink(missing_ok=True)
 
     def get(self, kind: Kind, key: str) -> Record | None:
         """Read a record, or None where there is none.
 
         Raises:
-            StoreError: the file is damaged, or is another record's under this name.
+            StoreError: a file is damaged, or is another record's under this name.
         """
-        path = self.path(kind, key)
-        if not path.is_file():
-            return None
-        try:
-            with safe_open(path, framework="numpy") as file:
-                metadata = file.metadata() or {}
-                arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        except (SafetensorError, OSError) as error:
-            raise StoreError(f"{path}: not readable ({error}); delete it to make it anew") from None
-        if metadata.get("key") != key:
-            raise StoreError(
-                f"{path}: holds the record of {str(metadata.get('key'))[:12]}…, not of its name; "
-                "delete it to make it anew"
-            )
-        facts = metadata.get("facts", "")
-        if metadata.get("digest") != _digest(key, arrays, facts):
-            raise StoreError(f"{path}: changed since it was written; delete it to make it anew")
-        return Record(arrays, json.loads(facts))
+        record = read_record(self.path(kind, key), key)
+        if record is None and kind in self._shards:
+            return self._shards[kind].get(key)
+        return record
 
     def drop(self, kind: Kind, key: str) -> None:
-        """Remove a record if it is there."""
+        """Remove a record if it is there.
+
+        Raises:
+            StoreError: it is in a shard, which never changes.
+        """
         self.path(kind, key).unlink(missing_ok=True)
+        if self._in_shard(kind, key):
+            raise StoreError(f"{kind} {key}: in a shard, which never changes; not removed")
 
+    def _in_shard(self, kind: Kind, key: str) -> bool:
+        return kind in self._shards and key in self._shards[kind]
 
-def _digest(key: str, arrays: Mapping[str, npt.NDArray[np.float32]], facts: str) -> str:
-    total = hashlib.sha256(f"{key}\n{facts}\n".encode())
-    for name in sorted(arrays):
-        array = np.ascontiguousarray(arrays[name])
-        total.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
-        total.update(array.tobytes())
-    return total.hexdigest()
+    def _lock_path(self, key: str) -> Path:
+        return self.root / "locks" / f"{key}.lock"
 
+    def _files(self, kind: Kind) -> list[Path]:
+        return sorted((self.root / kind).glob("*.safetensors"))
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that readers, and a crash, see the old content or the new, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    def _move(self, kind: Kind) -> None:
+        """Move small files into shards. Killed anywhere in it, every record is still there."""
+        try:
+            with self.lock(f"moving-{kind}").acquire(timeout=0):
+                small = [path for path in self._files(kind) if path.stat().st_size <= SMALL]
+                for at in range(0, len(small) - SHARD + 1, SHARD):
+                    self._move_into_shard(kind, small[at : at + SHARD])
+        except Timeout:
+            pass  # another process is at it
+
+    def _move_into_shard(self, kind: Kind, files: list[Path]) -> None:
+        shards = self._shards[kind]
+        records = {}
+        for path in files:
+            with suppress(StoreError):  # a damaged file is reported when it is asked for
+                record = read_record(path, path.stem)
+                if record is not None:
+                    records[path.stem] = record
+        # some may be there already, from a move that was interrupted
+        shards.add({key: record for key, record in records.items() if key not in shards})
+        shards.settle()
+        for key, record in records.items():
+            moved = shards.get(key)  # which verifies it
+            if moved is not None and moved.digest(key) == record.digest(key):
+                self.path(kind, key).unlink()

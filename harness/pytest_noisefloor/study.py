@@ -23,11 +23,11 @@ from .errorrates import assess
 from .errors import NoisefloorError
 from .judge import Verdict
 from .recipe import SCORER
+from .records import write_atomically
 from .results import SCHEMA, bet_record, effect_record, resolved_record, verdict_record
 from .runner import Runner
 from .runs import Adapter, Request
 from .statistics import Effect, mean_nll
-from .store import write_atomically
 from .tally import CELL, Tally, pack, tally
 
 COMPARED = ("real", "random")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -60,25 +61,57 @@ def train(
         TrainingError: tokens outside the recipe's budget or the vocabulary, a loss that is not
             finite, tensors that did not move, or a base that did.
     """
-    base = fingerprint(model, skip={})
-    with method.attached(model) as tensors:
-        frozen_before = fingerprint(model, skip=tensors)
+    with guarded(model, method) as tensors:
         initial = snapshot(tensors)
         if start is not None:
             restore(tensors, start.tensors)
         progress = _steps(model, head, tensors, blocks, recipe, start, on_step)
+        check_moved(initial, progress.tensors, method, recipe)
+    return progress
+
+
+@contextmanager
+def guarded(model: nn.Module, method: Method) -> Iterator[dict[str, torch.Tensor]]:
+    """Attach a method, and insist on leaving that nothing else of the base moved.
+
+    Raises:
+        TrainingError: a tensor moved that the method does not name, or the base came back changed.
+    """
+    base = fingerprint(model, skip={})
+    with method.attached(model) as tensors:
+        frozen_before = fingerprint(model, skip=tensors)
+        yield tensors
         if fingerprint(model, skip=tensors) != frozen_before:
             raise TrainingError(
                 f"{method.name}: tensors of the base moved that the method does not name"
             )
-        if all(np.array_equal(initial[name], progress.tensors[name]) for name in initial):
-            raise TrainingError(
-                f"{method.name}: no tensor moved in {recipe.steps} steps at lr {recipe.lr:g}; "
-                "such a run is no result (a learning rate of 0, or a dtype too coarse for it)"
-            )
     if fingerprint(model, skip={}) != base:
         raise TrainingError(f"{method.name}: did not give the base back as it was")
-    return progress
+
+
+def check_moved(initial: Tensors, trained: Tensors, method: Method, recipe: Recipe) -> None:
+    """Refuse a run that left all its tensors where they were.
+
+    Raises:
+        TrainingError: none of them moved.
+    """
+    if all(np.array_equal(initial[name], trained[name]) for name in initial):
+        raise TrainingError(
+            f"{method.name}: no tensor moved in {recipe.steps} steps at lr {recipe.lr:g}; "
+            "such a run is no result (a learning rate of 0, or a dtype too coarse for it)"
+        )
+
+
+def adamw(tensors: Mapping[str, torch.Tensor], recipe: Recipe) -> torch.optim.AdamW:
+    """The recipe's optimiser of some tensors; it treats each element by itself."""
+    return torch.optim.AdamW(
+        tensors.values(),
+        lr=recipe.lr,
+        betas=(recipe.beta1, recipe.beta2),
+        eps=recipe.eps,
+        weight_decay=recipe.weight_decay,
+        foreach=True,
+    )
 
 
 def _steps(
@@ -90,29 +123,22 @@ def _steps(
     start: Progress | None,
     on_step: Callable[[int, float, Callable[[], Progress]], None],
 ) -> Progress:
-    optimizer = torch.optim.AdamW(
-        tensors.values(),
-        lr=recipe.lr,
-        betas=(recipe.beta1, recipe.beta2),
-        eps=recipe.eps,
-        weight_decay=recipe.weight_decay,
-        foreach=True,
-    )
+    optimizer = adamw(tensors, recipe)
     losses = list(start.losses) if start else []
     spent = start.seconds if start else 0.0
     if start:
-        _load_moments(optimizer, tensors, start.moments, step=len(losses))
+        load_moments(optimizer, tensors, start.moments, step=len(losses))
     began = time.perf_counter()
 
     def progress() -> Progress:
         return Progress(
             tensors=snapshot(tensors),
-            moments=_moments(optimizer, tensors),
+            moments=moments(optimizer, tensors),
             losses=tuple(losses),
             seconds=spent + time.perf_counter() - began,
         )
 
-    for step, block in enumerate(_budgeted(blocks, recipe, head.weight.shape[0])):
+    for step, block in enumerate(budgeted(blocks, recipe, head.weight.shape[0])):
         if step < len(losses):
             continue
         ids = torch.from_numpy(block).to(head.weight.device)  # (batch, sequence)
@@ -129,7 +155,7 @@ def _steps(
     return progress()
 
 
-def _budgeted(blocks: Iterator[Ids], recipe: Recipe, vocabulary: int) -> Iterator[Ids]:
+def budgeted(blocks: Iterator[Ids], recipe: Recipe, vocabulary: int) -> Iterator[Ids]:
     """Pass the blocks on while they keep to the recipe's budget, which is the same for all arms."""
     shape = (recipe.batch, recipe.sequence)
     count = 0
@@ -151,7 +177,8 @@ def _budgeted(blocks: Iterator[Ids], recipe: Recipe, vocabulary: int) -> Iterato
         raise TrainingError(f"the arm ended after {count} of {recipe.steps} steps")
 
 
-def _moments(optimizer: torch.optim.Optimizer, tensors: dict[str, torch.Tensor]) -> Tensors:
+def moments(optimizer: torch.optim.Optimizer, tensors: dict[str, torch.Tensor]) -> Tensors:
+    """The optimiser's running means of each tensor; none before its first step."""
     return snapshot(
         {
             f"{name}/{moment}": optimizer.state[tensor][moment]
@@ -162,9 +189,10 @@ def _moments(optimizer: torch.optim.Optimizer, tensors: dict[str, torch.Tensor])
     )
 
 
-def _load_moments(
+def load_moments(
     optimizer: torch.optim.Optimizer, tensors: dict[str, torch.Tensor], moments: Tensors, step: int
 ) -> None:
+    """Put the running means back as they were after ``step`` steps."""
     for name, tensor in tensors.items():
         optimizer.state[tensor] = {
             "step": torch.tensor(float(step)),

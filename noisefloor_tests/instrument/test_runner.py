@@ -238,7 +238,8 @@ from pytest_noisefloor.methods import METHODS
 from pytest_noisefloor.progress import Watcher
 from pytest_noisefloor.recipe import Recipe, Scoring
 from pytest_noisefloor.runner import Request, Runner
-from pytest_noisefloor.store import Record, Store
+from pytest_noisefloor.records import Record
+from pytest_noisefloor.store import Store
 
 trained = []
 

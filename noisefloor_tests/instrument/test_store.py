@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from pytest_noisefloor.store import Record, Store, StoreError, write_atomically
+from pytest_noisefloor.records import Record, StoreError, write_atomically
+from pytest_noisefloor.store import Store
 
 KEY, OTHER = "a" * 64, "b" * 64
 RECORD = Record({"gain": np.array([1, 1.25, 0.5], np.float32)}, {"losses": [0.5], "user": "ann"})
@@ -135,7 +136,8 @@ import sys
 from itertools import product
 from pathlib import Path
 import numpy as np
-from pytest_noisefloor.store import Record, Store
+from pytest_noisefloor.records import Record
+from pytest_noisefloor.store import Store
 store, value = Store(Path(sys.argv[1])), float(sys.argv[2])
 for count in range(60):
     store.put("scores", sys.argv[3], Record({"nll": np.full(4096, value, np.float32)}, {}))

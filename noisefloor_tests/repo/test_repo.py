@@ -17,7 +17,8 @@ CHECKOUT = Path(noisefloor_tests.__file__).parents[1]
 # Each module imports only from those before it, inside functions too.
 ORDER = [
     *("errors", "data", "recipe", "sources", "cleaning", "corpora", "arms", "bases", "texts"),
-    *("devices", "methods", "loss", "training", "scoring", "store", "runs", "progress"),
+    *("devices", "methods", "loss", "training", "scoring", "stacked", "group"),
+    *("records", "shards", "store", "runs", "progress"),
     *("runner", "statistics", "tally", "intervals", "inference", "bets", "judge", "errorrates"),
     *("paragraph", "report", "results", "claims", "evidence", "study", "gate", "options"),
     *("plugin", "__main__"),

@@ -1,0 +1,384 @@
+"""Adapters that share a batch: each as if it were alone, or refused by name."""
+
+import re
+from contextlib import contextmanager
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from pytest_noisefloor import scoring
+from pytest_noisefloor.arms import ARMS, Material
+from pytest_noisefloor.bases import open_base
+from pytest_noisefloor.group import train_stacked
+from pytest_noisefloor.loss import head_of
+from pytest_noisefloor.methods import METHODS, MethodError, gain_names, restore
+from pytest_noisefloor.recipe import Recipe, Scoring
+from pytest_noisefloor.scoring import ScoringError, score
+from pytest_noisefloor.stacked import StackError, check_stackable, score_stacked
+from pytest_noisefloor.training import TrainingError, fingerprint, train
+
+NORM_ONLY = METHODS["norm-only"]
+USERS = ("ann", "bob", "cem", "dee")
+
+# What two ways to one adapter may differ by, in every gain. Sums over a batch are taken in another
+# order, which moves a gradient by some 1e-7 of itself and a gain near 1 by its last bit or two
+# (2.4e-7 measured); one wrong step of the smallest rate below moves it by 5e-5.
+CLOSE = 1e-6
+
+
+def stream(user, recipe, vocabulary, *, seed=0):
+    """The blocks of a user's run; every second user has the random arm."""
+    arm = ARMS["random" if USERS.index(user) % 2 else "real"]
+    text = np.random.default_rng(USERS.index(user)).integers(vocabulary, size=10 * recipe.sequence)
+    return arm.blocks(Material(user, vocabulary, text), recipe, seed)
+
+
+def alone(model, head, users, recipe, seed=0):
+    vocabulary = head.weight.shape[0]
+    return {
+        user: train(model, head, NORM_ONLY, stream(user, recipe, vocabulary, seed=seed), recipe)
+        for user in users
+    }
+
+
+def together(model, head, users, recipe, seed=0, **more):
+    vocabulary = head.weight.shape[0]
+    streams = {user: stream(user, recipe, vocabulary, seed=seed) for user in users}
+    return train_stacked(model, head, NORM_ONLY, streams, recipe, **more)
+
+
+def assert_close(found, expected):
+    for user, progress in found.items():
+        assert progress.tensors.keys() == expected[user].tensors.keys()
+        for name, gain in progress.tensors.items():
+            np.testing.assert_allclose(
+                gain, expected[user].tensors[name], rtol=0, atol=CLOSE, err_msg=f"{user} {name}"
+            )
+        # fp32 means of 62 losses of 6 nats
+        np.testing.assert_allclose(
+            progress.losses, expected[user].losses, rtol=0, atol=62 * 2**-24 * 6
+        )
+
+
+# A gain whose first gradient is mere rounding, 1e-7 of the usual, may step the other way: some
+# 3e-5 an example, so a false alarm in 1,000 sessions.
+@pytest.mark.parametrize("architecture", ["Llama", "Qwen3", "Gemma3", "GPT2", "Mixtral"])
+@settings(max_examples=5)
+@given(
+    users=st.permutations(USERS).flatmap(lambda all_: st.integers(1, 4).map(lambda n: all_[:n])),
+    seed=st.integers(0, 2**32),
+    # at the larger eps the size of a gradient shows: a mean over the group would be seen
+    eps=st.sampled_from([1e-8, 1e-3]),
+)
+def test_each_adapter_is_that_of_a_run_of_its_own(build, architecture, users, seed, eps):
+    model = build(architecture)
+    head = head_of(model)
+    recipe = Recipe(steps=4, batch=2, sequence=16, eps=eps)
+    assert_close(
+        together(model, head, users, recipe, seed), alone(model, head, users, recipe, seed)
+    )
+
+
+@pytest.mark.slow
+def test_each_adapter_of_the_reference_base_is_that_of_a_run_of_its_own():
+    model = open_base("reference").model("cpu")
+    head, recipe = head_of(model), Recipe(steps=4)
+    users = USERS[:3]
+    assert_close(together(model, head, users, recipe), alone(model, head, users, recipe))
+
+
+def test_adapters_that_share_a_batch_do_differ(model, head, recipe):
+    """By far more than is called equal above."""
+    done = together(model, head, USERS, recipe)
+    gains = [np.concatenate([*progress.tensors.values()]) for progress in done.values()]
+    assert (
+        min(np.abs(gains[i] - gains[j]).max() for i in range(len(gains)) for j in range(i))
+        > 1000 * CLOSE
+    )
+
+
+def test_who_shares_the_batch_changes_nothing(model, head, recipe):
+    usual = together(model, head, USERS, recipe)
+    assert_close(together(model, head, USERS[::-1], recipe), usual)
+    assert_close(together(model, head, USERS[1:3], recipe), usual)
+
+
+def test_the_base_does_not_move_and_comes_back_whole(model, head, recipe):
+    before, modules = fingerprint(model, skip={}), [*model.named_modules()]
+    together(model, head, USERS, recipe)
+    assert fingerprint(model, skip={}) == before
+    assert [*model.named_modules()] == modules
+    assert not any(parameter.requires_grad for parameter in model.parameters())
+
+
+def test_a_group_is_bitwise_repeatable_and_draws_nothing(model, head, recipe):
+    state = torch.random.get_rng_state()
+    first, second = (together(model, head, USERS, recipe) for _ in range(2))
+    assert bits(first) == bits(second)
+    assert torch.equal(torch.random.get_rng_state(), state)
+
+
+def bits(done):
+    return {
+        (user, name): array.tobytes()
+        for user, progress in done.items()
+        for name, array in (progress.tensors | progress.moments).items()
+    }
+
+
+# --- interrupted ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stopped", [1, 3])
+def test_a_resumed_group_is_bitwise_the_uninterrupted_one(model, head, recipe, stopped):
+    recipe, taken, told = replace(recipe, steps=4), {}, []
+
+    def take(step, losses, progress):
+        told.append(losses)
+        taken[step] = progress()
+
+    whole = together(model, head, USERS, recipe, on_step=take)
+    part = taken[stopped]
+    for _ in range(2):  # a snapshot may be gone on from more than once
+        rest = together(model, head, USERS, recipe, starts=part)
+        assert bits(rest) == bits(whole)
+        for user in USERS:
+            assert rest[user].losses == whole[user].losses == tuple(step[user] for step in told)
+            assert rest[user].seconds >= part[user].seconds > 0
+    # and each may go on alone, or in other company
+    vocabulary = head.weight.shape[0]
+    blocks = stream("bob", recipe, vocabulary)
+    single = train(model, head, NORM_ONLY, blocks, recipe, start=part["bob"])
+    assert_close({"bob": single}, whole)
+    assert_close(together(model, head, ("bob", "dee"), recipe, starts=part), whole)
+
+
+def test_trainings_of_unequal_age_do_not_share_a_batch(model, head, recipe):
+    taken = {}
+    together(
+        model, head, USERS, recipe, on_step=lambda n, _, progress: taken.update({n: progress()})
+    )
+    mixed = {user: taken[1 + (user == "cem")][user] for user in USERS}
+    with pytest.raises(StackError, match=re.escape("after [1, 2] steps; expected one age")):
+        together(model, head, USERS, recipe, starts=mixed)
+
+
+# --- what is refused, for each adapter by name ------------------------------------------------
+
+
+def spoiled(blocks, change):
+    for number, block in enumerate(blocks):
+        yield change(block) if number == 1 else block
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda block: block[:1], "cem: step 2: .* int64 tokens of shape (1, 16); expected .* (2,"),
+        (lambda block: block.astype(np.int32), "cem: step 2: the arm gave int32 tokens"),
+        (lambda block: block * 0 + 257, "cem: step 2: token ids from 257 to 257; expected 0 to"),
+    ],
+    ids=["shape", "dtype", "ids"],
+)
+def test_blocks_that_are_not_the_recipes_are_an_error(model, head, recipe, change, message):
+    streams = {user: stream(user, recipe, 257) for user in USERS}
+    streams["cem"] = spoiled(streams["cem"], change)
+    with pytest.raises(TrainingError, match=re.escape(message).replace(r"\.\*", ".*")):
+        train_stacked(model, head, NORM_ONLY, streams, recipe)
+
+
+@pytest.mark.parametrize("user", ["ann", "dee"])
+@pytest.mark.parametrize(
+    ("steps", "message"),
+    [(2, "the arm ended after 2 of 3"), (4, "the arm offers more than its budget of 3")],
+)
+def test_an_arm_off_its_budget_is_an_error(model, head, recipe, user, steps, message):
+    streams = {
+        each: stream(each, replace(recipe, steps=steps if each == user else 3), 257)
+        for each in USERS
+    }
+    with pytest.raises(TrainingError, match=f"{user}: {message}"):
+        train_stacked(model, head, NORM_ONLY, streams, recipe)
+
+
+def test_one_loss_that_is_not_finite_is_an_error_by_name(model, head, recipe):
+    model.model.embed_tokens.weight[7] = float("inf")  # head and embeddings are one matrix
+    untied = replace(head, weight=head.weight.clone().nan_to_num(posinf=0.0))
+    streams = {user: (stream(user, recipe, 257)) for user in USERS}
+    clean = {
+        user: (np.where(block == 7, 8, block) for block in blocks)
+        for user, blocks in streams.items()
+    }
+    clean["bob"] = spoiled(clean["bob"], lambda block: block * 0 + 7)
+    with pytest.raises(TrainingError, match="bob: step 2 of 3: loss is nan"):
+        train_stacked(model, untied, NORM_ONLY, clean, recipe)
+
+
+def test_a_group_whose_gains_did_not_move_is_an_error(model, head, recipe):
+    with pytest.raises(TrainingError, match="ann: norm-only: no tensor moved in 3 steps at lr 0"):
+        together(model, head, USERS, replace(recipe, lr=0.0))
+
+
+class Altered:
+    """norm-only, with something done to the model while attached or on leaving."""
+
+    name = "altered"
+    version = 1
+
+    def __init__(self, during=lambda _: None, after=lambda _: None):
+        self._during, self._after = during, after
+
+    @contextmanager
+    def attached(self, model):
+        with NORM_ONLY.attached(model) as gains:
+            handle = model.model.register_forward_hook(
+                lambda *_: self._during(model) if torch.is_grad_enabled() else None
+            )
+            try:
+                yield gains
+            finally:
+                handle.remove()
+        self._after(model)
+
+
+@torch.no_grad()
+def nudge_the_embeddings(model):
+    model.model.embed_tokens.weight[0, 0] += 1e-3
+
+
+@pytest.mark.parametrize(
+    ("when", "message"),
+    [("during", "tensors of the base moved that"), ("after", "did not give the base back")],
+)
+def test_a_method_that_touches_the_base_is_an_error(model, head, recipe, when, message):
+    streams = {user: stream(user, recipe, 257) for user in USERS}
+    with pytest.raises(TrainingError, match=f"altered: {message}"):
+        train_stacked(model, head, Altered(**{when: nudge_the_embeddings}), streams, recipe)
+
+
+# --- what cannot be stacked -------------------------------------------------------------------
+
+
+def refused(model, method=NORM_ONLY):
+    """The reason, once the model is known to be as it was."""
+    before, modules = fingerprint(model, skip={}), [*model.named_modules()]
+    with pytest.raises(StackError) as error:
+        check_stackable(model, head_of(model), method)
+    assert fingerprint(model, skip={}) == before
+    assert [*model.named_modules()] == modules
+    return str(error.value)
+
+
+def test_an_architecture_that_reaches_into_its_norms_is_refused(build):
+    """Mamba's mixer reads the norm's weight past the norm."""
+    assert re.match(
+        "MambaForCausalLM, norm-only: adapters cannot be stacked", refused(build("Mamba"))
+    )
+
+
+class Mixing(nn.Module):
+    """A norm whose output for a row depends on the other rows."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, rows):
+        out = self.inner(rows)
+        return out + out.mean(dim=0, keepdim=True)
+
+
+def test_an_architecture_whose_rows_see_each_other_is_refused(model):
+    model.model.norm = Mixing(model.model.norm)
+    assert "stacked adapters give other hidden states than one at a time" in refused(model)
+
+
+class Loose:
+    """Trains a tensor that is no parameter of any module."""
+
+    name = "loose"
+    version = 1
+
+    @contextmanager
+    def attached(self, model):
+        yield {"shift": model.model.norm.weight.clone()}
+
+
+class Embeddings:
+    """Trains the embeddings, which are the head as well."""
+
+    name = "embeddings"
+    version = 1
+
+    @contextmanager
+    def attached(self, model):
+        yield {"embed": model.get_input_embeddings().weight}
+
+
+@pytest.mark.parametrize(
+    ("method", "message"),
+    [
+        (Loose(), "shift: not a parameter of a module inside LlamaForCausalLM"),
+        (Embeddings(), "embeddings: trains the output embeddings, which are shared"),
+    ],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_a_method_without_modules_of_its_own_is_refused(model, method, message):
+    assert message in refused(model, method)
+
+
+# --- scores -----------------------------------------------------------------------------------
+
+TOKENS = np.random.default_rng(60).integers(64, size=50)
+PLAN = Scoring(window=32, stride=16)
+
+
+@pytest.mark.parametrize("architecture", ["Llama", "Qwen3", "Gemma3", "GPT2", "Mixtral"])
+@pytest.mark.parametrize(("count", "batch"), [(1, 4096), (5, 4096), (5, 320), (5, 1)])
+def test_scores_under_many_adapters_are_those_under_each(
+    build, monkeypatch, architecture, count, batch
+):
+    monkeypatch.setattr(scoring, "BATCH_TOKENS", batch)
+    model = build(architecture)
+    head = head_of(model)
+    rng = np.random.default_rng(count)
+    adapters = [
+        {
+            name: rng.uniform(0.5, 4, model.get_parameter(name).shape).astype(np.float32)
+            for name in gain_names(model)
+        }
+        for _ in range(count)
+    ]
+    found = score_stacked(model, head, NORM_ONLY, adapters, TOKENS, 0, PLAN)
+    assert found.shape == (count, 50)
+    for at, adapter in enumerate(adapters):
+        with NORM_ONLY.attached(model) as gains:
+            restore(gains, adapter)
+            expected = score(model, head, TOKENS, 0, PLAN)
+        # sums of 16 and 64 terms in fp32, through gains of up to 4: below 1e-5 of 10 nats
+        np.testing.assert_allclose(found[at], expected, rtol=0, atol=1e-4)
+        assert all(np.abs(other - expected).max() > 1e-2 for other in found[:at])
+
+
+def test_scoring_refuses_what_it_refuses_of_one(model, head):
+    sound = {name: np.ones(16, np.float32) for name in gain_names(model)}
+    broken = {name: gain * np.nan for name, gain in sound.items()}
+    with pytest.raises(ScoringError, match="token 0 of 50 scored nan"):
+        score_stacked(model, head, NORM_ONLY, [sound, broken], TOKENS, 0, PLAN)
+    with pytest.raises(MethodError, match="adapter does not fit the base: 1 tensors"):
+        score_stacked(
+            model,
+            head,
+            NORM_ONLY,
+            [sound, {"model.norm.weight": sound["model.norm.weight"]}],
+            TOKENS,
+            0,
+            PLAN,
+        )
+    with pytest.raises(ScoringError, match="no tokens to score"):
+        score_stacked(model, head, NORM_ONLY, [sound], TOKENS[:0], 0, PLAN)
