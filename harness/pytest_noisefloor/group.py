@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from .loss import Head, hidden_states, mean_loss
+from .loss import Head, mean_loss
 from .methods import Method, snapshot
 from .recipe import Recipe
 from .stacked import Stack, StackError, fill, probe, stacked
@@ -24,6 +24,8 @@ from .training import (
     guarded,
     load_moments,
     moments,
+    states,
+    training_head,
 )
 
 if TYPE_CHECKING:
@@ -60,6 +62,7 @@ def train_stacked(
         initial = snapshot(tensors)
         with stacked(model, tensors, len(labels)) as stack:
             group = _Group(stack, labels, recipe, starts)
+            head = training_head(head, recipe)
             for blocks in zip(*_labelled(streams, recipe, head), strict=True):
                 group.step(model, head, blocks, on_step)
             done = group.progress()
@@ -114,11 +117,11 @@ class _Group:
         if self._seen <= len(self._losses):
             return
         ids = torch.from_numpy(np.stack(blocks)).to(head.weight.device)  # (G, batch, sequence)
-        hidden = hidden_states(model, ids.flatten(0, 1))
+        hidden = states(model, ids.flatten(0, 1), self._recipe)
         losses = torch.stack(
             [
-                mean_loss(states[:, :-1].flatten(0, 1), rows[:, 1:].flatten(), head)
-                for states, rows in zip(hidden.chunk(len(ids)), ids, strict=True)
+                mean_loss(own[:, :-1].flatten(0, 1), rows[:, 1:].flatten(), head)
+                for own, rows in zip(hidden.chunk(len(ids)), ids, strict=True)
             ]
         )  # (G,)
         self._optimizer.zero_grad(set_to_none=True)

@@ -97,7 +97,7 @@ def kernels(head: Head) -> tuple[Kernel, ...]:
     if on_cpu and head.plain and hasattr(torch.ops.aten, _ATTENTION):
         found.append("attention/1")
     found.append("tiles/1")
-    if on_cpu and fp32 and torch.backends.mkldnn.is_available():
+    if on_cpu and fp32 and torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         found.append("tiles-onednn/1")
     return tuple(found)
 

@@ -9,8 +9,12 @@ from dataclasses import asdict, dataclass
 
 from .errors import NoisefloorError
 
-SCORER = "sliding/1"
+SCORER = "sliding/2"
 """Name and version of the way ``scoring`` makes scores; part of every score's key."""
+
+
+MATMULS = ("float32", "bfloat16")
+"""What a recipe's matrix products may be made in."""
 
 
 def canonical_json(value: object) -> str:
@@ -28,7 +32,9 @@ class Recipe:
     """How an adapter is trained; the defaults are the registered recipe of Bet 60.
 
     AdamW (Loshchilov & Hutter 2019, arXiv:1711.05101) at a constant learning rate on
-    ``steps`` batches of ``batch`` × ``sequence`` tokens. ``budget_s`` is the source's wall-clock
+    ``steps`` batches of ``batch`` × ``sequence`` tokens. ``dtype`` is that of gains and optimiser;
+    ``matmul`` that of the base's matrix products while training, bfloat16 only where somebody asked
+    for it. ``budget_s`` is the source's wall-clock
     budget in seconds: recorded and flagged when exceeded, never a reason to stop early.
 
     Raises:
@@ -44,6 +50,7 @@ class Recipe:
     eps: float = 1e-8
     weight_decay: float = 0.01
     dtype: str = "float32"
+    matmul: str = "float32"
     budget_s: float = 300.0
 
     def __post_init__(self) -> None:
@@ -59,6 +66,10 @@ class Recipe:
                 f"recipe: dtype={self.dtype!r}; gains train in float32 only, since in half "
                 f"precision a gain near 1 cannot represent a step of {self.lr}"
             )
+        if self.matmul not in MATMULS:
+            raise NoisefloorError(
+                f"recipe: matmul={self.matmul!r}; expected {' or '.join(MATMULS)}"
+            )
 
     @property
     def tokens(self) -> int:
@@ -68,7 +79,7 @@ class Recipe:
     def __str__(self) -> str:
         return (
             f"AdamW, lr {self.lr:g}, {self.steps} steps of {self.batch} × {self.sequence} tokens, "
-            f"{self.dtype}"
+            f"{self.dtype}" + ("" if self.matmul == self.dtype else f", matmuls in {self.matmul}")
         )
 
 
@@ -99,7 +110,8 @@ class RunSpec:
     """One adapter to be trained: everything its tensors depend on, and nothing else.
 
     ``text`` is the hash of the cleaned text that the arm reads, empty for an arm that reads none;
-    ``method`` and ``arm`` carry their versions (``norm-only/1``).
+    ``method``, ``arm`` and ``kernel``, the way the head's products are made, carry their versions
+    (``norm-only/1``).
     """
 
     base: str
@@ -108,6 +120,7 @@ class RunSpec:
     text: str
     arm: str
     recipe: Recipe
+    kernel: str
     seed: int
     device: str
     torch: str
@@ -128,6 +141,7 @@ class ScoreSpec:
     scoring: Scoring
     prefix: str
     scorer: str
+    kernel: str
     device: str
     torch: str
 

@@ -6,40 +6,29 @@ earlier, or by another process. Work is shared between processes through the sto
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from functools import cached_property
+from dataclasses import dataclass
 from importlib.metadata import version
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 from filelock import FileLock, Timeout
 
-from .arms import ARMS, UNTRAINED, Material
+from .arms import ARMS, UNTRAINED
 from .bases import Base
 from .corpora import Slice, User
 from .errors import NoisefloorError
-from .methods import Method, restore
+from .methods import Method
 from .progress import Watcher
 from .recipe import SCORER, Recipe, RunSpec, ScoreSpec, Scoring, digest
 from .records import Record
-from .runs import Adapter, Request, Scores, pack, unpack
+from .runs import Adapter, Request, Scores
 from .sources import cache_path
 from .store import Kind, Store
 from .texts import Texts
-
-if TYPE_CHECKING:
-    from torch import nn
-
-    from .loss import Head
-    from .training import Progress
-
-SAVE_EVERY_S = 15.0
-"""Seconds of an unfinished training that an interruption can cost at most."""
+from .workbench import Workbench
 
 
 @dataclass(frozen=True)
@@ -74,9 +63,24 @@ class Runner:
         self.recipe = recipe
         self.scoring = scoring
         self._watcher = watcher
-        self._workers = workers
         self._torch = ".".join(version("torch").split(".")[:2])
         self._texts = Texts(base, recipe, scoring)
+        self._bench = Workbench(
+            store=store,
+            base=base,
+            device=device,
+            method=method,
+            recipe=recipe,
+            scoring=scoring,
+            texts=self._texts,
+            watcher=watcher,
+            workers=workers,
+        )
+
+    @property
+    def kernel(self) -> str:
+        """How the head's products are made, as the store has chosen."""
+        return self._bench.kernel
 
     # --- what is asked for ----------------------------------------------------------------
 
@@ -90,6 +94,7 @@ class Runner:
             text=self._texts.sha256(request.user, arm),
             arm=f"{arm.name}/{arm.version}",
             recipe=self.recipe,
+            kernel=self.kernel,
             seed=request.seed,
             device=self.device,
             torch=self._torch,
@@ -105,6 +110,7 @@ class Runner:
             scoring=self.scoring,
             prefix="end-of-text",
             scorer=SCORER,
+            kernel=self.kernel,
             device=self.device,
             torch=self._torch,
         )
@@ -200,18 +206,7 @@ class Runner:
             raise NoisefloorError(f"{self.store.path(kind, key)}: removed while it was in use")
         return record
 
-    # --- how it is done -------------------------------------------------------------------
-
-    @cached_property
-    def _bench(self) -> tuple[nn.Module, Head]:
-        import torch
-
-        from .loss import head_of
-
-        if self._workers > 1:
-            torch.set_num_threads(max(1, _cores() // self._workers))
-        model = self.base.model(self.device)
-        return model, head_of(model)
+    # --- what there is to do --------------------------------------------------------------
 
     def _training(self, request: Request) -> _Task:
         spec = self.run_spec(request)
@@ -221,89 +216,24 @@ class Runner:
             needs=None,
             label=str(request),
             cost=2 * self.recipe.tokens,
-            make=lambda: self._train(request, spec),
+            make=lambda: self._bench.train(request, spec),
         )
-
-    def _train(self, request: Request, spec: RunSpec) -> Record:
-        import torch
-
-        from .training import train
-
-        model, head = self._bench
-        arm = ARMS[request.arm]
-        material = Material(
-            user=request.user.name,
-            vocabulary=head.weight.shape[0],
-            text=self._texts.read(request.user, arm),
-        )
-        unfinished = self.store.get("unfinished", spec.key)
-        start = unpack(unfinished) if unfinished else None
-        if start:
-            self._watcher.advance(len(start.losses) * self._step_cost)
-        saved = time.monotonic()
-
-        def on_step(step: int, loss: float, progress: Callable[[], Progress]) -> None:
-            nonlocal saved
-            self._watcher.advance(
-                self._step_cost, f"step {step} of {self.recipe.steps}, loss {loss:.3f}"
-            )
-            if time.monotonic() - saved > SAVE_EVERY_S:
-                self.store.put("unfinished", spec.key, pack(progress()))
-                saved = time.monotonic()
-
-        done = train(
-            model,
-            head,
-            self.method,
-            arm.blocks(material, self.recipe, request.seed),
-            self.recipe,
-            start=start,
-            on_step=on_step,
-        )
-        self.store.drop("unfinished", spec.key)
-        facts = {
-            "spec": asdict(spec),
-            "losses": list(done.losses),
-            "seconds": done.seconds,
-            "over_budget": done.seconds > self.recipe.budget_s,
-            "threads": torch.get_num_threads(),
-            "torch": torch.__version__,
-        }
-        return Record(done.tensors, facts)
-
-    @property
-    def _step_cost(self) -> int:
-        return 2 * self.recipe.batch * self.recipe.sequence
 
     def _scoring(self, request: Request, piece: Slice) -> _Task:
         spec = self.score_spec(request, piece)
         cost = self.scoring.tokens * self.scoring.window // self.scoring.stride
+
+        def make() -> Record:
+            trained = None if request.arm == UNTRAINED else self._stored("adapters", spec.adapter)
+            record = self._bench.score(piece, spec, trained)
+            self._watcher.advance(cost)
+            return record
+
         return _Task(
             kind="scores",
             key=spec.key,
             needs=None if request.arm == UNTRAINED else spec.adapter,
             label=f"{request}: scoring {piece.name}",
             cost=cost,
-            make=lambda: self._score(piece, spec, cost),
+            make=make,
         )
-
-    def _score(self, piece: Slice, spec: ScoreSpec, cost: int) -> Record:
-        from .scoring import score
-
-        model, head = self._bench
-        tokens = self._texts.scored(piece)
-        prefix = self.base.tokenizer.prefix
-        if spec.adapter == UNTRAINED:
-            nll = score(model, head, tokens, prefix, self.scoring)
-        else:
-            adapter = self._stored("adapters", spec.adapter)
-            with self.method.attached(model) as tensors:
-                restore(tensors, adapter.arrays)
-                nll = score(model, head, tokens, prefix, self.scoring)
-        self._watcher.advance(cost)
-        return Record({"nll": nll}, {"spec": asdict(spec)})
-
-
-def _cores() -> int:
-    # macOS has no affinity
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

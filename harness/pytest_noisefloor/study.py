@@ -177,6 +177,7 @@ class Study:
                 "scorer": SCORER,
             },
             "recipe": asdict(self.runner.recipe),
+            "kernel": self.runner.kernel,
             "scoring": asdict(self.runner.scoring),
             "seeds": list(self.seeds),
             "cell": CELL,

@@ -6,7 +6,7 @@ import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -114,6 +114,23 @@ def adamw(tensors: Mapping[str, torch.Tensor], recipe: Recipe) -> torch.optim.Ad
     )
 
 
+def training_head(head: Head, recipe: Recipe) -> Head:
+    """The head that a recipe trains with: its matrix in bfloat16 where the recipe says so."""
+    if recipe.matmul == "float32":
+        return head
+    return replace(head, weight=head.weight.bfloat16(), kernel="tiles/1")
+
+
+def states(model: nn.Module, ids: torch.Tensor, recipe: Recipe) -> torch.Tensor:
+    """The last hidden states (batch, sequence, hidden), fp32, of ids (batch, sequence).
+
+    A bfloat16 recipe rounds the operands of matrix products; gains, norms and sums stay fp32.
+    """
+    low = recipe.matmul == "bfloat16"
+    with torch.autocast(ids.device.type, dtype=torch.bfloat16, enabled=low):
+        return hidden_states(model, ids).float()
+
+
 def _steps(
     model: nn.Module,
     head: Head,
@@ -124,6 +141,7 @@ def _steps(
     on_step: Callable[[int, float, Callable[[], Progress]], None],
 ) -> Progress:
     optimizer = adamw(tensors, recipe)
+    head = training_head(head, recipe)
     losses = list(start.losses) if start else []
     spent = start.seconds if start else 0.0
     if start:
@@ -142,7 +160,7 @@ def _steps(
         if step < len(losses):
             continue
         ids = torch.from_numpy(block).to(head.weight.device)  # (batch, sequence)
-        hidden = hidden_states(model, ids)[:, :-1]  # (batch, sequence - 1, hidden)
+        hidden = states(model, ids, recipe)[:, :-1]  # (batch, sequence - 1, hidden)
         loss = mean_loss(hidden.flatten(0, 1), ids[:, 1:].flatten(), head)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]

@@ -9,8 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pytest_noisefloor import runner as module
-from pytest_noisefloor import training
+from pytest_noisefloor import training, workbench
 from pytest_noisefloor.errors import NoisefloorError
 from pytest_noisefloor.methods import METHODS, restore
 from pytest_noisefloor.progress import Watcher
@@ -154,7 +153,7 @@ def test_a_training_that_fails_leaves_no_adapter_and_a_sound_bench(
 ):
     used = runner()
     with monkeypatch.context() as patch:
-        patch.setattr(used, "recipe", replace(recipe, lr=0.0))
+        patch.setattr(used._bench, "_recipe", replace(recipe, lr=0.0))
         with pytest.raises(training.TrainingError, match="no tensor moved"):
             used.adapter(Request(ann, "real"))
     assert not [*used.store.root.glob("adapters/*")]
@@ -176,7 +175,7 @@ class Stopping(Watcher):
 
 def test_an_interrupted_training_goes_on_where_it_was_saved(runner, trainings, ann, monkeypatch):
     request = Request(ann, "real")
-    monkeypatch.setattr(module, "SAVE_EVERY_S", -1.0)
+    monkeypatch.setattr(workbench, "SAVE_EVERY_S", -1.0)
     with pytest.raises(KeyboardInterrupt):
         runner(watcher=Stopping()).adapter(request)
     found = results(runner(), [request])
@@ -187,7 +186,7 @@ def test_an_interrupted_training_goes_on_where_it_was_saved(runner, trainings, a
 KILLED = """
 import os, signal
 from pathlib import Path
-from pytest_noisefloor import runner
+from pytest_noisefloor import runner, workbench
 from pytest_noisefloor.bases import open_base
 from pytest_noisefloor.corpora import Slice, User
 from pytest_noisefloor.methods import METHODS
@@ -200,7 +199,7 @@ class Killing(Watcher):
         if detail.startswith("step 3 of"):
             os.kill(os.getpid(), signal.SIGKILL)
 
-runner.SAVE_EVERY_S = -1.0
+workbench.SAVE_EVERY_S = -1.0
 runner.Runner(
     base=open_base("tiny"), device="cpu", method=METHODS["norm-only"], watcher=Killing(), {}
 ).adapter(runner.Request({}, "real"))
@@ -236,25 +235,29 @@ from pytest_noisefloor.bases import Base, ByteTokenizer
 from pytest_noisefloor.corpora import Slice, User
 from pytest_noisefloor.methods import METHODS
 from pytest_noisefloor.progress import Watcher
+from pytest_noisefloor import runner, workbench
 from pytest_noisefloor.recipe import Recipe, Scoring
-from pytest_noisefloor.runner import Request, Runner
+from pytest_noisefloor.runner import Request
 from pytest_noisefloor.records import Record
 from pytest_noisefloor.store import Store
 
 trained = []
 
-class Quick(Runner):
-    def _train(self, request, spec):
+class Quick(workbench.Workbench):
+    kernel = "tiles/1"
+
+    def train(self, request, spec):
         trained.append(str(request))
         time.sleep(0.05)
         me = np.full(1, os.getpid(), np.float32)
         return Record({"me": me}, {"losses": [], "seconds": 0.0})
 
-    def _score(self, piece, spec, cost):
-        return Record({"nll": self._stored("adapters", spec.adapter).arrays["me"]}, {"spec": {}})
+    def score(self, piece, spec, adapter):
+        return Record({"nll": adapter.arrays["me"]}, {"spec": {}})
 
 root = Path(sys.argv[1])
-quick = Quick(
+runner.Workbench = Quick
+quick = runner.Runner(
     store=Store(root / "store"), base=Base("quick", "", None, ByteTokenizer), device="cpu",
     method=METHODS["norm-only"], recipe=Recipe(steps=1, batch=1, sequence=2),
     scoring=Scoring(window=1, stride=1), watcher=Watcher(),

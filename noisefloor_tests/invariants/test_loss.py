@@ -5,7 +5,7 @@ from typing import get_args
 
 import pytest
 import torch
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -65,8 +65,11 @@ def test_value_and_gradient_are_those_of_the_loss_in_one_piece(
     kernel, rows, width, vocabulary, tile, head, upstream
 ):
     dtype = torch.float32 if kernel == "tiles-onednn/1" else torch.float64
+    if kernel == "attention/1":
+        head |= {"bias": False, "softcap": None}  # all that it can compute
     hidden, targets, head = drawn(rows, width, vocabulary, **head, dtype=dtype)
-    assume(kernel in kernels(head))
+    if kernel not in kernels(head):
+        pytest.skip(f"{kernel}: not in this torch")
     head = replace(head, kernel=kernel)
     ours, theirs = (hidden.clone().requires_grad_(True) for _ in range(2))
     expected = in_one_piece(theirs, targets, head).mean()

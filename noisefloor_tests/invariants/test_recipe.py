@@ -21,6 +21,7 @@ RUN = RunSpec(
     text="t",
     arm="real/1",
     recipe=Recipe(),
+    kernel="tiles/1",
     seed=0,
     device="cpu",
     torch="2.13",
@@ -32,10 +33,12 @@ SCORE = ScoreSpec(
     scoring=Scoring(),
     prefix="end-of-text",
     scorer="sliding/1",
+    kernel="tiles/1",
     device="cpu",
     torch="2.13",
 )
 FREE = [field.name for field in fields(Recipe) if field.name != "dtype"]  # float32 is the only one
+NEAREST = {"float32": "bfloat16"}
 
 
 def names(spec):
@@ -49,7 +52,7 @@ def altered(value):
     if isinstance(value, Scoring):
         return replace(value, tokens=value.tokens + 1)
     if isinstance(value, str):
-        return f"{value}'"
+        return NEAREST.get(value, f"{value}'")
     return value + 1 if isinstance(value, int) else value * (1 - 2**-52)
 
 
@@ -81,9 +84,9 @@ def test_values_that_change_places_change_the_key():
 
 def test_a_key_is_the_digest_of_the_spec_as_anybody_can_write_it_down():
     by_hand = (
-        '{"arm":"real/1","base":"b","device":"cpu","method":"norm-only/1","recipe":{"batch":4,'
+        '{"arm":"real/1","base":"b","device":"cpu","kernel":"tiles/1","method":"norm-only/1","recipe":{"batch":4,'
         '"beta1":0.9,"beta2":0.999,"budget_s":300.0,"dtype":"float32","eps":1e-08,"lr":5e-05,'
-        '"sequence":256,"steps":100,"weight_decay":0.01},"seed":0,"text":"t","torch":"2.13",'
+        '"matmul":"float32","sequence":256,"steps":100,"weight_decay":0.01},"seed":0,"text":"t","torch":"2.13",'
         '"user":"ann"}'
     )
     assert RUN.key == hashlib.sha256(by_hand.encode()).hexdigest()
@@ -136,6 +139,7 @@ def test_the_registered_recipe_is_the_default():
         "eps": 1e-8,
         "weight_decay": 0.01,
         "dtype": "float32",
+        "matmul": "float32",
         "budget_s": 300.0,
     }
     assert Recipe().tokens == 102_400

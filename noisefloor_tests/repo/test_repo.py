@@ -18,8 +18,18 @@ CHECKOUT = Path(noisefloor_tests.__file__).parents[1]
 ORDER = [
     *("errors", "data", "recipe", "sources", "cleaning", "corpora", "arms", "bases", "texts"),
     *("devices", "methods", "loss", "training", "scoring", "stacked", "group"),
-    *("records", "shards", "store", "runs", "progress"),
-    *("runner", "statistics", "tally", "intervals", "inference", "bets", "judge", "errorrates"),
+    *("records", "shards", "store", "kernels", "runs", "progress"),
+    *(
+        "workbench",
+        "runner",
+        "statistics",
+        "tally",
+        "intervals",
+        "inference",
+        "bets",
+        "judge",
+        "errorrates",
+    ),
     *("paragraph", "report", "results", "claims", "evidence", "study", "gate", "options"),
     *("plugin", "__main__"),
 ]
