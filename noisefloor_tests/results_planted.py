@@ -53,11 +53,20 @@ def planted_tallies(users, *, noise: float = 0.1) -> list[Tally]:
     return tallies
 
 
+def effects_of(tallies) -> list[Effect]:
+    """The effects that tallies give, by Bet 60's statistic."""
+    statistic = registered_bet("bet60").statistic
+    return [
+        Effect(user=t.user, nll={arm: t.mean(arm) for arm in t.sums}, statistic=statistic)
+        for t in tallies
+    ]
+
+
 def planted_result(users, *, base="organisation/model", fingerprint="f" * 64):
     """The content of a result file about such users, whole but for what no judge reads."""
     bet = registered_bet("bet60")
     tallies = planted_tallies(users)
-    effects = [Effect(user=t.user, **{arm: t.mean(arm) for arm in t.sums}) for t in tallies]
+    effects = effects_of(tallies)
     verdict = assess(bet, effects, tallies)
     recipe = {key: getattr(bet.recipe, key) for key in bet.recipe.__slots__}
     scoring = {key: getattr(bet.scoring, key) for key in bet.scoring.__slots__}

@@ -10,6 +10,7 @@ from scipy import stats
 from scipy.signal import lfilter
 
 from pytest_noisefloor import intervals
+from pytest_noisefloor.bets import registered_bet
 from pytest_noisefloor.errorrates import bounds
 from pytest_noisefloor.inference import (
     across_users,
@@ -39,6 +40,7 @@ from pytest_noisefloor.tally import (
     unpack,
 )
 
+STATISTIC = registered_bet("bet60").statistic
 SLICES = (8192, 8192, 8192)  # as registered
 
 
@@ -174,7 +176,7 @@ def test_a_mean_of_its_own_in_each_slice_is_no_autocorrelation():
 
 def test_blocks_never_cross_slices_and_lose_no_token():
     one = differing(np.random.default_rng(1), lengths=(8192, 4000, 777), rho=0.98)
-    sums, tokens = block_sums(one, "random", "real")
+    sums, tokens, _ = block_sums(one, "random", "real")
     assert tokens.sum() == 8192 + 4000 + 777
     assert math.isclose(sums.sum(), (one.sums["random"] - one.sums["real"]).sum())
     ends = set(np.cumsum(tokens))
@@ -266,8 +268,11 @@ def test_scores_that_are_not_finite_are_refused(value):
 
 
 def test_an_arm_that_was_never_scored_is_refused():
+    with pytest.raises(StatisticsError, match="user 'ann': no scores of untrained"):
+        tally("ann", slices(random=(100, "x"), real=(100, "x")))
+    lacking = tally("ann", slices(untrained=(100, "x"), real=(100, "x")))
     with pytest.raises(StatisticsError, match="user 'ann': no scores of random"):
-        tally("ann", slices(untrained=(100, "x"), real=(100, "x")))
+        resolve([lacking], STATISTIC, margin=0.1)
 
 
 def test_a_seed_that_changed_nothing_is_refused():
@@ -276,7 +281,7 @@ def test_a_seed_that_changed_nothing_is_refused():
     copied = one.sums["random"].copy()
     copied[2] = copied[0]
     with pytest.raises(StatisticsError, match="arm random: seeds number 1 and 3 gave the same"):
-        resolve([replace(one, sums=one.sums | {"random": copied})], margin=0.1)
+        resolve([replace(one, sums=one.sums | {"random": copied})], STATISTIC, margin=0.1)
 
 
 def test_too_little_text_has_no_interval():

@@ -2,11 +2,12 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from noisefloor_tests.results_planted import planted_result, planted_tallies
+from noisefloor_tests.results_planted import effects_of, planted_result, planted_tallies
 from pytest_noisefloor.__main__ import main
 from pytest_noisefloor.bets import Level, registered_bet
 from pytest_noisefloor.data import data_path
@@ -17,7 +18,7 @@ from pytest_noisefloor.paragraph import paragraph
 from pytest_noisefloor.report import report
 from pytest_noisefloor.results import judge_content, judge_file
 from pytest_noisefloor.runs import Scores
-from pytest_noisefloor.statistics import Effect, StatisticsError
+from pytest_noisefloor.statistics import StatisticsError
 from pytest_noisefloor.tally import tally
 
 BET = registered_bet("bet60")
@@ -26,8 +27,7 @@ BET = registered_bet("bet60")
 def verdict(**users):
     """Judge users given as name=(help, harm, the oracle's help): quotients of perplexities."""
     tallies = planted_tallies(users)
-    effects = [Effect(user=t.user, **{arm: t.mean(arm) for arm in t.sums}) for t in tallies]
-    return assess(BET, effects, tallies)
+    return assess(BET, effects_of(tallies), tallies)
 
 
 def reach(one, level):
@@ -106,7 +106,7 @@ def test_a_strict_that_the_users_text_bought_may_be_claimed():
 def test_intervals_never_change_the_level():
     """Effects of 1.1000001 on noise: LENIENT by its words, whatever its interval."""
     tallies = planted_tallies(dict.fromkeys("abc", (1.12, 1.0, 1.2)), noise=5.0)
-    effects = [Effect(user=t.user, **{arm: t.mean(arm) for arm in t.sums}) for t in tallies]
+    effects = effects_of(tallies)
     one = assess(BET, effects, tallies)
     assert one.level == judge(BET, effects).level
 
@@ -114,8 +114,10 @@ def test_intervals_never_change_the_level():
 # --- error rates -------------------------------------------------------------------------------
 
 
-def counts(errors, ratio):
-    return next(s for s in error_rates(BET, errors) if s.ratio == ratio).counts
+def counts(errors, ratio, freedom=1e9):
+    """By level, with noise that is as good as known unless told otherwise."""
+    noise = tuple((error, freedom) for error in errors)
+    return next(s for s in error_rates(BET, noise) if s.ratio == ratio).counts
 
 
 def test_catastrophic_comes_out_half_the_time_without_any_difference():
@@ -154,14 +156,10 @@ def test_rates_of_one_seed_say_that_they_are_a_lower_bound():
 
 def test_means_that_are_not_those_of_the_sums_are_refused():
     tallies = planted_tallies({"a": (1.0, 1.0, 1.0)})
-    effect = Effect(user="a", **{arm: tallies[0].mean(arm) for arm in tallies[0].sums})
-    cheat = Effect(user="a", **{**effect_means(effect), "real": effect.real - 0.1})
+    (effect,) = effects_of(tallies)
+    cheat = replace(effect, nll={**effect.nll, "real": effect.nll["real"] - 0.1})
     with pytest.raises(StatisticsError, match=r"user 'a': mean NLL\(real\) is given as"):
         assess(BET, [cheat], tallies)
-
-
-def effect_means(effect):
-    return {arm: getattr(effect, arm) for arm in ("untrained", "real", "random", "oracle")}
 
 
 def test_too_little_text_leaves_a_verdict_on_points_that_says_so():
@@ -170,7 +168,7 @@ def test_too_little_text_leaves_a_verdict_on_points_that_says_so():
         "a",
         [{arm: [Scores(nll + i, "x")] for i, arm in enumerate(("untrained", "real", "random"))}],
     )
-    one = assess(BET, [Effect(user="a", **{arm: short.mean(arm) for arm in short.sums})], [short])
+    one = assess(BET, effects_of([short]), [short])
     assert (one.level, one.resolved, one.reach) == (Level.STRICT, (), ())
     assert supported(one) == ()
     assert "Point estimates only, so nothing may be claimed. user 'a': 500 held-out" in paragraph(
@@ -195,7 +193,7 @@ def test_a_file_is_judged_again_to_the_last_digit(tmp_path):
     content = planted_result({"a": (1.2, 1.0, 1.3), "b": (1.2, 1.1, 1.3), "c": (1.0, 1.0, 1.0)})
     again = judge_content(json.loads(json.dumps(content)), BET)
     tallies = planted_tallies({"a": (1.2, 1.0, 1.3), "b": (1.2, 1.1, 1.3), "c": (1.0, 1.0, 1.0)})
-    assert again.resolved == resolve(tallies, margin=margin(BET))
+    assert again.resolved == resolve(tallies, BET.statistic, margin=margin(BET))
     assert len(json.dumps(content)) < 200_000
     text = report(again)
     assert text.count("[") > 9 + 12  # three intervals a user, four rates a scenario
