@@ -25,13 +25,18 @@ from pytest_noisefloor.tally import CELL, Tally, pack, tally
 LENGTHS = (4096, 4096)
 
 
-def planted_tallies(users, *, noise: float = 0.1) -> list[Tally]:
+def planted_tallies(users, *, noise: float = 0.1, spreads=None) -> list[Tally]:
     """Tallies of users given as name: (help, harm, the oracle's help), quotients of perplexities.
 
     Each token's score has noise of its own under each arm, so that Δ has a standard error of
-    ``noise`` × √(2/8192): 0.0016 nats.
+    ``noise`` × √(2/8192): 0.0016 nats. ``spreads`` gives, for each arm that trains, what each of
+    several seeds adds to its mean; without it there is one seed, which adds nothing.
     """
     rng = np.random.default_rng(60)
+    spreads = {
+        "untrained": (0.0,),
+        **(spreads or dict.fromkeys(("real", "random", "oracle"), (0.0,))),
+    }
     tallies = []
     for name, (help_, harm, oracle) in users.items():
         shifts = {
@@ -45,7 +50,12 @@ def planted_tallies(users, *, noise: float = 0.1) -> list[Tally]:
             tokens = rng.gamma(4, 1, length)
             slices.append(
                 {
-                    arm: [Scores((tokens + shift + rng.normal(0, noise, length)).astype("f4"), "x")]
+                    arm: [
+                        Scores(
+                            (tokens + shift + more + rng.normal(0, noise, length)).astype("f4"), "x"
+                        )
+                        for more in spreads[arm]
+                    ]
                     for arm, shift in shifts.items()
                 }
             )

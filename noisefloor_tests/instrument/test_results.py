@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from copy import deepcopy
+from dataclasses import replace
 
 import pytest
 
@@ -23,6 +24,7 @@ from pytest_noisefloor.results import (
     verdict_record,
 )
 from pytest_noisefloor.statistics import Effect
+from pytest_noisefloor.study import Study
 
 
 def result(*ratios, planted=False):
@@ -78,6 +80,23 @@ def test_what_a_session_wrote_is_judged_the_same_from_its_file(planted_study):
     again = judge_file(planted_study.result_path).verdict
     assert again == verdict
     assert again.planted
+
+
+def test_arms_and_statistic_of_a_study_are_those_of_its_bet(planted_study, tmp_path):
+    """A bet that asks for the oracle over the user's text, on what is already trained."""
+    assert planted_study.verdict
+    statistic = replace(planted_study.bet.statistic, numerator="oracle", reach="random")
+    other = Study(
+        bet=replace(planted_study.bet, statistic=statistic),
+        runner=planted_study.runner,
+        users=planted_study.users,
+        seeds=planted_study.seeds,
+        out=tmp_path,
+    )
+    effect, before = other.verdict.effects[0], planted_study.verdict.effects[0]
+    assert effect.delta == before.nll["oracle"] - before.nll["real"] != before.delta
+    names = {path.name.split("_")[2] for path in (tmp_path / "out").iterdir()}
+    assert names == {"real", "oracle"}
 
 
 def test_numbers_decide_and_what_the_file_says_of_them_is_held_against_them(save):
