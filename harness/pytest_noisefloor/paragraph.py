@@ -225,8 +225,8 @@ def _across(verdict: Verdict) -> str:
     p = across_users([effect.delta for effect in verdict.effects])
     users = len(verdict.effects)
     return (
-        f"Across {users} user{'s' if users > 1 else ''} the exact sign-flip p is {p:.3g}; below "
-        f"{ALPHA:g} it cannot fall with fewer than {users_needed()} users."
+        f"Across {users} user{'s' if users > 1 else ''} the exact sign-flip p, one-sided, is "
+        f"{p:.3g}; below {ALPHA:g} it cannot fall with fewer than {users_needed()} users."
     )
 
 
