@@ -25,13 +25,18 @@ from pytest_noisefloor.tally import CELL, Tally, pack, tally
 LENGTHS = (4096, 4096)
 
 
-def planted_tallies(users, *, noise: float = 0.1) -> list[Tally]:
+def planted_tallies(users, *, noise: float = 0.1, spreads=None) -> list[Tally]:
     """Tallies of users given as name: (help, harm, the oracle's help), quotients of perplexities.
 
     Each token's score has noise of its own under each arm, so that Δ has a standard error of
-    ``noise`` × √(2/8192): 0.0016 nats.
+    ``noise`` × √(2/8192): 0.0016 nats. ``spreads`` gives, for each arm that trains, what each of
+    several seeds adds to its mean; without it there is one seed, which adds nothing.
     """
     rng = np.random.default_rng(60)
+    spreads = {
+        "untrained": (0.0,),
+        **(spreads or dict.fromkeys(("real", "random", "oracle"), (0.0,))),
+    }
     tallies = []
     for name, (help_, harm, oracle) in users.items():
         shifts = {
@@ -45,7 +50,12 @@ def planted_tallies(users, *, noise: float = 0.1) -> list[Tally]:
             tokens = rng.gamma(4, 1, length)
             slices.append(
                 {
-                    arm: [Scores((tokens + shift + rng.normal(0, noise, length)).astype("f4"), "x")]
+                    arm: [
+                        Scores(
+                            (tokens + shift + more + rng.normal(0, noise, length)).astype("f4"), "x"
+                        )
+                        for more in spreads[arm]
+                    ]
                     for arm, shift in shifts.items()
                 }
             )
@@ -53,11 +63,20 @@ def planted_tallies(users, *, noise: float = 0.1) -> list[Tally]:
     return tallies
 
 
+def effects_of(tallies) -> list[Effect]:
+    """The effects that tallies give, by Bet 60's statistic."""
+    statistic = registered_bet("bet60").statistic
+    return [
+        Effect(user=t.user, nll={arm: t.mean(arm) for arm in t.sums}, statistic=statistic)
+        for t in tallies
+    ]
+
+
 def planted_result(users, *, base="organisation/model", fingerprint="f" * 64):
     """The content of a result file about such users, whole but for what no judge reads."""
     bet = registered_bet("bet60")
     tallies = planted_tallies(users)
-    effects = [Effect(user=t.user, **{arm: t.mean(arm) for arm in t.sums}) for t in tallies]
+    effects = effects_of(tallies)
     verdict = assess(bet, effects, tallies)
     recipe = {key: getattr(bet.recipe, key) for key in bet.recipe.__slots__}
     scoring = {key: getattr(bet.scoring, key) for key in bet.scoring.__slots__}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import math
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import IntEnum
@@ -16,7 +17,9 @@ from typing import Any, Literal, TypeVar
 
 from .data import data_path
 from .errors import NoisefloorError
+from .methods import METHODS
 from .recipe import Recipe, Scoring
+from .statistics import Statistic
 
 T = TypeVar("T")
 
@@ -57,7 +60,12 @@ class Criterion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bet:
-    """A bet as it stands in its file; ``sha256`` is the hash of that file."""
+    """A bet as it stands in its file; ``sha256`` is the hash of that file.
+
+    Raises:
+        BetError: no such method, users or seeds that are not each there once, or not one criterion
+            for each level.
+    """
 
     id: str
     name: str
@@ -65,11 +73,39 @@ class Bet:
     registered: date
     hypothesis: str
     method: str
+    users: tuple[str, ...]
     seeds: tuple[int, ...]
     recipe: Recipe
     scoring: Scoring
+    statistic: Statistic
     criteria: tuple[Criterion, ...]
     sha256: str
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise BetError(f"method = {self.method!r}; expected {' or '.join(METHODS)}")
+        for key, values, kind, words in (
+            ("users", self.users, str, "names"),
+            ("seeds", self.seeds, int, "whole numbers of 0 or more"),
+        ):
+            right = all(type(v) is kind and (v >= 0 if type(v) is int else v) for v in values)
+            if not values or not right or len(set(values)) < len(values):
+                raise BetError(f"{key} {list(values)}; expected {words}, each once, at least one")
+        levels = sorted(c.level for c in self.criteria)
+        if levels != [Level.CATASTROPHIC, Level.LENIENT, Level.STRICT]:
+            raise BetError("expected one [[level]] each of STRICT, LENIENT, CATASTROPHIC")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of the lock: a bet file's hash, from when on it holds, and why."""
+
+    sha256: str
+    date: date
+    reason: str
+
+    def __str__(self) -> str:
+        return f"locked on {self.date} as {self.sha256[:12]}: {self.reason}"
 
 
 def load_bet(path: Path) -> Bet:
@@ -88,9 +124,11 @@ def load_bet(path: Path) -> Bet:
             registered=_take(content, "registered", date),
             hypothesis=_take(content, "hypothesis", str).strip(),
             method=_take(design, "method", str),
+            users=tuple(_take(design, "users", list)),
             seeds=tuple(_take(design, "seeds", list)),
             recipe=Recipe(**_take(design, "recipe", dict)),
             scoring=Scoring(**_take(design, "scoring", dict)),
+            statistic=Statistic(**_take(content, "statistic", dict)),
             criteria=tuple(_criterion(row) for row in _take(content, "level", list)),
             sha256=file_sha256(path),
         )
@@ -98,10 +136,6 @@ def load_bet(path: Path) -> Bet:
         _nothing_left(design)
     except (TypeError, ValueError, NoisefloorError) as error:
         raise BetError(f"{path}: {error}") from None
-    if sorted(c.level for c in bet.criteria) != [Level.CATASTROPHIC, Level.LENIENT, Level.STRICT]:
-        raise BetError(f"{path}: expected one [[level]] each of STRICT, LENIENT, CATASTROPHIC")
-    if not bet.seeds or any(type(seed) is not int or seed < 0 for seed in bet.seeds):
-        raise BetError(f"{path}: seeds {list(bet.seeds)}; expected whole numbers of 0 or more")
     return bet
 
 
@@ -124,32 +158,75 @@ def check_lock(path: Path, lock: Path) -> None:
     """Compare a bet file with the last entry that the lock has for it.
 
     Raises:
-        BetError: no entry, another hash, or entries that are not whole or not in order of date.
+        BetError: another hash, with the difference and how to amend; or as ``lock_entries``.
     """
     found = file_sha256(path)
-    content = read_toml(lock)
+    last = lock_entries(path.name, lock)[-1]
+    if last.sha256 != found:
+        shown = "".join(_difference(locked_text(last, lock), path))
+        raise BetError(
+            f"{path}: it is not what was {last}. A registered bet does not change in place:\n\n"
+            f"{shown}\nRestore it, or amend it: copy it to {_locked(found, lock)} and add at the "
+            f'end of {lock}\n\n[[lock]]\nfile = "{path.name}"\nsha256 = "{found}"\n'
+            f'date = <today, as {last.date}>\nreason = "<what changed, and why>"'
+        )
+
+
+def lock_entries(name: str, lock: Path) -> tuple[Entry, ...]:
+    """What the lock says of a bet file, oldest first.
+
+    Raises:
+        BetError: nothing, or entries that are not whole or not in order of date.
+    """
     try:
-        rows = [dict(row) for row in _take(content, "lock", list)]
-        dated = [
-            (_take(row, "date", date), _take(row, "sha256", str), _take(row, "reason", str))
-            for row in rows
-            if _take(row, "file", str) == path.name
-        ]
+        rows = [_entry(row) for row in _take(read_toml(lock), "lock", list)]
     except (TypeError, ValueError) as error:
         raise BetError(f"{lock}: {error}; an entry has file, sha256, date and reason") from None
-    if not dated:
-        raise BetError(f"{path}: not in {lock.name}; a bet is locked before it is run")
-    dates = [day for day, _, _ in dated]
-    if dates != sorted(dates) or not all(reason.strip() for _, _, reason in dated):
-        raise BetError(f"{lock}: {path.name}: expected entries by date, each with its reason")
-    day, locked, _ = dated[-1]
-    if locked != found:
+    entries = tuple(entry for file, entry in rows if file == name)
+    if not entries:
         raise BetError(
-            f"{path}: its hash is {found}, but it was locked on {day} as {locked}. A registered "
-            f"bet does not change in place: restore it, or amend it by adding at the end of {lock}"
-            f'\n\n[[lock]]\nfile = "{path.name}"\nsha256 = "{found}"\ndate = <today, as {day}>'
-            '\nreason = "<what changed, and why>"'
+            f"{lock.parent / name}: not in {lock.name}; a bet is locked before it is run"
         )
+    dates = [entry.date for entry in entries]
+    if dates != sorted(dates) or not all(entry.reason.strip() for entry in entries):
+        raise BetError(f"{lock}: {name}: expected entries by date, each with its reason")
+    return entries
+
+
+def _entry(table: Mapping[str, Any]) -> tuple[str, Entry]:
+    """The file that an entry of the lock is about, and the entry."""
+    row = dict(table)
+    file, sha256 = _take(row, "file", str), _take(row, "sha256", str)
+    entry = Entry(sha256, _take(row, "date", date), _take(row, "reason", str))
+    _nothing_left(row)
+    return file, entry
+
+
+def locked_text(entry: Entry, lock: Path) -> str:
+    """The text that an entry locked, kept beside the lock under its hash.
+
+    Raises:
+        BetError: it is not there, or not of that hash.
+    """
+    path = _locked(entry.sha256, lock)
+    if not path.is_file() or file_sha256(path) != entry.sha256:
+        raise BetError(f"{path}: not the text that was {entry}")
+    return path.read_text(encoding="utf-8")
+
+
+def _locked(sha256: str, lock: Path) -> Path:
+    return lock.parent / "locked" / f"{sha256}.toml"
+
+
+def _difference(locked: str, path: Path) -> Iterator[str]:
+    """The lines in which a file differs from what was locked, as diff -u has them."""
+    return difflib.unified_diff(
+        locked.splitlines(keepends=True),
+        path.read_text(encoding="utf-8").splitlines(keepends=True),
+        f"{path.name} (locked)",
+        f"{path.name} (found)",
+        n=1,
+    )
 
 
 def read_toml(path: Path) -> dict[str, Any]:

@@ -13,7 +13,6 @@ import pytest
 
 from .bases import SHIPPED
 from .bets import Bet, Level, read_toml, registered_bet
-from .corpora import SHIPPED as SHIPPED_USERS
 from .errors import NoisefloorError
 from .judge import ABSENT, ASSERTIONS, Verdict, supported
 from .methods import METHODS
@@ -163,7 +162,7 @@ def _claim(file: Path, number: int, row: dict[str, Any]) -> Claim:
         **{key: row[key] for key in ("id", "base", "method", "asserts", "date")},
         **{key: row[key] for key in _OPTIONAL if key in row},
         bet=bet,
-        users=SHIPPED_USERS if shipped else tuple(row["users"]),
+        users=bet.users if shipped else tuple(row["users"]),
         evidence=file.parent / row["evidence"],
         file=file,
         shipped=shipped,

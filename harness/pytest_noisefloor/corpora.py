@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cached_property
@@ -77,32 +77,33 @@ class SliceLeak:
     passage: str | None  # the first that was found: a paragraph, else an n-gram
 
 
-def load_users(where: str | Path) -> tuple[User, ...]:
-    """The users of a folder, sorted by name, or the three that are shipped.
+def load_users(where: str | Path, shipped: Sequence[str] = SHIPPED) -> tuple[User, ...]:
+    """The users of a folder, sorted by name, or those that are shipped.
 
     Args:
         where: ``"shipped"``, or a folder with ``<user>/train.txt`` or ``<user>/train/*.txt``
             (joined in the order of their names) and ``<user>/heldout/*.txt`` (each a slice).
             Hidden entries, and files beside the users' folders, are not read.
+        shipped: which of the shipped users ``"shipped"`` means.
 
     Raises:
         CorpusError: a file or name cannot be used, or a shipped text is not the registered one.
         SourceMissing: the package of a shipped text is not there.
     """
-    names = user_names(where)
+    names = user_names(where, shipped)
     if where == "shipped":
         return tuple(_shipped_user(data_path("users", f"{name}.toml")) for name in names)
     return tuple(_folder_user(Path(where, name)) for name in names)
 
 
-def user_names(where: str | Path) -> tuple[str, ...]:
+def user_names(where: str | Path, shipped: Sequence[str] = SHIPPED) -> tuple[str, ...]:
     """The names of the users that ``load_users`` would give, without reading any text.
 
     Raises:
         CorpusError: there is no such folder, no user in it, or a name is not fit for file names.
     """
     if where == "shipped":
-        return SHIPPED
+        return tuple(shipped)
     folder = Path(where)
     if not folder.is_dir():
         raise CorpusError(f"{folder}: no such folder; expected 'shipped' or a folder of users")

@@ -14,7 +14,7 @@ from .bets import Bet, Level
 from .inference import resolve
 from .intervals import CONFIDENCE, SEED, TooFewBlocks
 from .judge import Scenario, Verdict, judge, margin
-from .statistics import Effect, StatisticsError
+from .statistics import LARGEST_NLL, Effect, StatisticsError
 from .tally import Tally
 
 TRIALS = 1000
@@ -39,16 +39,16 @@ def assess(
     for effect, tally in zip(effects, tallies, strict=True):
         _check_means(effect, tally)
     try:
-        resolved = resolve(tallies, margin=margin(bet))
+        resolved = resolve(tallies, bet.statistic, margin=margin(bet))
     except TooFewBlocks as reason:
         return judge(bet, effects, planted=planted, unresolved=str(reason))
     verdict = judge(bet, effects, planted=planted, resolved=resolved)
-    return replace(verdict, error_rates=error_rates(bet, tuple(r.delta.error for r in resolved)))
+    return replace(verdict, error_rates=error_rates(bet, tuple(one.noise for one in resolved)))
 
 
 def _check_means(effect: Effect, tally: Tally) -> None:
     for arm in tally.sums:
-        said, summed = getattr(effect, arm, None), tally.mean(arm)
+        said, summed = effect.nll.get(arm), tally.mean(arm)
         if said is None or abs(said - summed) > AGREEMENT:
             raise StatisticsError(
                 f"user {effect.user!r}: mean NLL({arm}) is given as {said}, but the scores' sums "
@@ -57,23 +57,32 @@ def _check_means(effect: Effect, tally: Tally) -> None:
 
 
 @lru_cache(maxsize=64)
-def error_rates(bet: Bet, errors: tuple[float, ...]) -> tuple[Scenario, ...]:
+def error_rates(bet: Bet, noise: tuple[tuple[float, float], ...]) -> tuple[Scenario, ...]:
     """How often each level comes out when every user's true ratio is 1, or at a level's bar.
 
-    ``errors`` are the users' standard errors of Δ in nats; estimates are drawn as normal around
-    the truth. With one seed the errors lack the spread between trainings, and the rates are those
-    of a design less noisy than it is.
+    ``noise`` has each user's standard error of Δ in nats and its degrees of freedom; estimates are
+    drawn around the truth as Student's t, since the noise itself was estimated. With one seed the
+    errors lack the spread between trainings, and the rates are those of a design less noisy than it
+    is.
     """
     ratios = sorted({1.0, *(c.bar for c in bet.criteria if c.comparison == "at least")})
-    return tuple(_scenario(bet, ratio, np.asarray(errors)) for ratio in ratios)
+    return tuple(_scenario(bet, ratio, np.array(noise)) for ratio in ratios)
 
 
-def _scenario(bet: Bet, ratio: float, errors: npt.NDArray[np.float64]) -> Scenario:
+def _scenario(bet: Bet, ratio: float, noise: npt.NDArray[np.float64]) -> Scenario:
+    """One true ratio; ``noise`` is (users, 2)."""
     rng = np.random.default_rng(SEED)
-    drawn = math.log(ratio) + errors * rng.standard_normal((TRIALS, len(errors)))
+    errors, freedoms = noise.T
+    drawn = math.log(ratio) + errors * rng.standard_t(freedoms, (TRIALS, len(noise)))
+    # a few degrees of freedom have tails that no perplexity has; the level is the same at the cap
+    drawn = drawn.clip(-LARGEST_NLL, LARGEST_NLL)
     counts = dict.fromkeys(Level, 0)
+    over, under = bet.statistic.numerator, bet.statistic.denominator
     for deltas in drawn.tolist():
-        users = [Effect(user=str(i), real=0.0, random=delta) for i, delta in enumerate(deltas)]
+        users = [
+            Effect(user=str(i), nll={under: 0.0, over: delta}, statistic=bet.statistic)
+            for i, delta in enumerate(deltas)
+        ]
         counts[judge(bet, users).level] += 1
     return Scenario(ratio, TRIALS, counts)
 

@@ -14,9 +14,6 @@ from .methods import METHODS
 from .recipe import SCORER, Recipe, Scoring
 from .results import SCHEMA, judge_content, read_file
 
-_ARMS = (UNTRAINED, "real", "random", "oracle")
-"""Arms whose scores a claim's evidence must hold, or its means would rest on nothing."""
-
 
 class EvidenceError(NoisefloorError):
     """Evidence that is missing, or not of what the claim names."""
@@ -71,7 +68,7 @@ def _compared(claim: Claim, content: dict[str, Any]) -> list[tuple[str, Any, Any
         (
             f"{row['user']}'s scores in {piece['slice']}, by arm",
             sorted(piece["sums"]),
-            sorted(_ARMS),
+            sorted((UNTRAINED, *claim.bet.statistic.trained)),  # or means would rest on nothing
         )
         for row in content["users"]
         for piece in row["slices"]

@@ -10,13 +10,25 @@ from itertools import combinations
 import numpy as np
 
 from .arms import UNTRAINED
-from .intervals import CONFIDENCE, SEED, Floats, Interval, TooFewBlocks, block_sums, interval
-from .statistics import StatisticsError
+from .intervals import (
+    CONFIDENCE,
+    SEED,
+    Floats,
+    Interval,
+    TooFewBlocks,
+    block_sums,
+    interval,
+    satterthwaite,
+)
+from .statistics import Statistic, StatisticsError
 from .tally import Tally
 
 ALPHA = 0.05
 POWER = 0.8
 FLIPS = 9999
+FLIP_TIMES = 4
+"""Autocorrelation times in a block whose sign is tossed: twice an interval's, since tosses cannot
+make up for blocks that depend on each other."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,9 +38,11 @@ class Resolved:
     ``delta``, ``harm`` and ``help`` are logarithms of the three quotients; ``oracle`` and
     ``oracle_help`` those of ratio and help with the oracle's adapter in place of the real one.
     All but ``delta`` are None where their own differences leave too few independent blocks.
-    ``p`` is the sign-flip probability of so large a |Δ| without a difference, ``holm`` the same
-    for this many users; ``absent`` the TOST probability that Δ is not within the margin;
-    ``detectable`` the least |Δ| that such a design finds with 80 % power.
+    ``p`` is the sign-flip probability of so large a |Δ| without a difference, conditional on the
+    adapters, ``holm`` the same for this many users; ``absent`` the TOST probability that Δ is not
+    within the margin; ``detectable`` the least |Δ| that such a design finds with 80 % power.
+    ``a_a`` is what chance alone does between trainings, from the control arm's seeds: the standard
+    deviation of the difference of two adapters that differ in the seed; None with one seed.
     """
 
     user: str
@@ -41,6 +55,22 @@ class Resolved:
     holm: float
     absent: float
     detectable: float
+    a_a: float | None
+
+    @property
+    def noise(self) -> tuple[float, float]:
+        """Standard error of Δ, and its degrees of freedom, to simulate repetitions with.
+
+        That of Δ itself, or, where the control's seeds differ by more among each other than Δ does
+        between seeds, with the spread of this A/A experiment in place of Δ's own.
+        """
+        whole = self.delta
+        if self.a_a is None:
+            return whole.error, whole.freedom
+        tokens = math.sqrt(max(0.0, whole.error**2 - whole.spread**2))
+        spread = max(whole.spread, self.a_a / math.sqrt(whole.seeds))
+        freedom = satterthwaite((tokens, whole.blocks - 1), (spread, whole.seeds - 1))
+        return math.hypot(tokens, spread), freedom
 
     @property
     def normalised(self) -> float | None:
@@ -50,35 +80,47 @@ class Resolved:
         return self.delta.estimate / self.oracle.estimate
 
 
-def resolve(tallies: Sequence[Tally], *, margin: float) -> tuple[Resolved, ...]:
+def resolve(
+    tallies: Sequence[Tally], statistic: Statistic, *, margin: float
+) -> tuple[Resolved, ...]:
     """Intervals and tests for every user; ``margin`` bounds what counts as no effect, in nats.
 
     Raises:
         TooFewBlocks: a user's held-out text is too short for an interval of Δ.
-        StatisticsError: two seeds are one replicate.
+        StatisticsError: an arm that was not scored, or two seeds that are one replicate.
     """
-    single = [_resolve(tally, margin) for tally in tallies]
+    for tally in tallies:  # all, before the first that is too short ends it
+        tally.check_arms(statistic.compared)
+        check_replicates(tally)
+    single = [_resolve(tally, statistic, margin) for tally in tallies]
     adjusted = holm([one.p for one in single])
     return tuple(replace(one, holm=p) for one, p in zip(single, adjusted, strict=True))
 
 
-def _resolve(tally: Tally, margin: float) -> Resolved:
-    check_replicates(tally)
-    delta = interval(tally, "random", "real")
-    p = sign_flip(block_sums(tally, "random", "real")[0])
-    has_oracle = "oracle" in tally.sums
+def _resolve(tally: Tally, statistic: Statistic, margin: float) -> Resolved:
+    over, under, best = statistic.numerator, statistic.denominator, statistic.reach
+    delta = interval(tally, over, under)
+    p = sign_flip(block_sums(tally, over, under, times=FLIP_TIMES)[0])
+    has_oracle = best in tally.sums
     return Resolved(
         user=tally.user,
         delta=delta,
-        harm=_interval_if_any(tally, "random", UNTRAINED),
-        help=_interval_if_any(tally, UNTRAINED, "real"),
-        oracle=_interval_if_any(tally, "random", "oracle") if has_oracle else None,
-        oracle_help=_interval_if_any(tally, UNTRAINED, "oracle") if has_oracle else None,
+        harm=_interval_if_any(tally, over, UNTRAINED),
+        help=_interval_if_any(tally, UNTRAINED, under),
+        oracle=_interval_if_any(tally, over, best) if has_oracle else None,
+        oracle_help=_interval_if_any(tally, UNTRAINED, best) if has_oracle else None,
         p=p,
         holm=p,
         absent=equivalence(delta, margin),
         detectable=detectable(delta),
+        a_a=_between_seeds(tally, over),
     )
+
+
+def _between_seeds(tally: Tally, arm: str) -> float | None:
+    """Standard deviation (nats per token) of the difference of two of an arm's adapters."""
+    means = tally.sums[arm].sum(axis=1) / tally.tokens.sum()
+    return math.sqrt(2) * float(means.std(ddof=1)) if len(means) > 1 else None
 
 
 def _interval_if_any(tally: Tally, minuend: str, subtrahend: str) -> Interval | None:

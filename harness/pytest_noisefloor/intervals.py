@@ -23,10 +23,9 @@ CONFIDENCE = 0.95
 WINDOW = 5.0
 """Sokal's window: lags are summed up to this multiple of the autocorrelation time so far."""
 
-TIMES = 4
-"""Autocorrelation times in a block. The variance of block means then falls short of that of
-independent means by about 1/TIMES of what autocorrelation adds at all: at the times that scores
-have, one or two cells, by a few per cent."""
+TIMES = 2
+"""Autocorrelation times in a block of an interval. Longer blocks depend less on each other and are
+fewer; that blocks of this length still do is made up for by ``interval``."""
 
 LEAST_BLOCKS = 20
 """Fewer give no interval: a bootstrap of so few has heavy rounding in its tails."""
@@ -45,7 +44,8 @@ class Interval:
     """A 95 % interval of a mean difference, in nats per token.
 
     ``error`` is the standard error and ``freedom`` its degrees of freedom. With one seed the
-    interval is conditional on these adapters and texts: another training is not in it.
+    interval is conditional on these adapters and texts: another training is not in it. ``spread``
+    is the part of the error that several seeds show, s/√S; 0 with one.
     """
 
     estimate: float
@@ -55,6 +55,7 @@ class Interval:
     freedom: float
     blocks: int
     seeds: int
+    spread: float
 
     @property
     def ratios(self) -> tuple[float, float, float]:
@@ -65,32 +66,37 @@ class Interval:
 def autocorrelation_time(series: Sequence[Floats]) -> float:
     """Integrated autocorrelation time of several series (n,) with a common law, in their steps.
 
-    τ = 1 + 2 Σ ρ(t), summed to the first lag of at least WINDOW × τ (Sokal 1997, "Monte Carlo
+    τ = 1 + 2 Σ ρ(t), summed to the first lag W of at least WINDOW × τ (Sokal 1997, "Monte Carlo
     methods in statistical mechanics", section 3); at least 1. Each series has its own mean, and
-    autocovariances are pooled.
+    autocovariances are pooled. Deviations from a mean of n steps that was estimated are too small,
+    and τ with them, by a factor of about 1 + (2W + 1)/n (Wolff 2004, Computer Physics
+    Communications 156:143), which is given back.
     """
     centred = [x - x.mean() for x in series]
     total = sum(float(x @ x) for x in centred)
     if total == 0:
         return 1.0
-    tau = 1.0
-    for lag in range(1, max(map(len, centred))):
+    tau, lag, longest = 1.0, 0, max(map(len, centred))
+    while lag < WINDOW * tau and lag + 1 < longest:
+        lag += 1
         tau += 2 * sum(float(x[lag:] @ x[:-lag]) for x in centred if len(x) > lag) / total
-        if lag >= WINDOW * tau:
-            break
-    return max(1.0, tau)
+    steps = sum(map(len, centred)) / len(centred)
+    return max(1.0, tau * (1 + (2 * lag + 1) / steps))
 
 
-def block_sums(tally: Tally, minuend: str, subtrahend: str) -> tuple[Floats, Floats]:
+def block_sums(
+    tally: Tally, minuend: str, subtrahend: str, *, times: float = TIMES
+) -> tuple[Floats, Floats, float]:
     """Differences of two arms, summed over blocks, and the blocks' tokens: (blocks,) each.
 
-    Differences are averaged over seeds. A block is at least TIMES autocorrelation times of the
+    Differences are averaged over seeds. A block is at least ``times`` autocorrelation times of the
     cells long, and blocks of a slice differ by one cell at most; none crosses into another slice.
+    The third value is that time, in cells.
     """
     sums = (tally.sums[minuend] - tally.sums[subtrahend]).mean(axis=0)
     per_slice = [np.flatnonzero(tally.slices == k) for k in np.unique(tally.slices)]
     tau = autocorrelation_time([sums[cells] / tally.tokens[cells] for cells in per_slice])
-    length = math.ceil(TIMES * tau)
+    length = math.ceil(times * tau)
     blocks = [
         block
         for cells in per_slice
@@ -99,6 +105,7 @@ def block_sums(tally: Tally, minuend: str, subtrahend: str) -> tuple[Floats, Flo
     return (
         np.array([sums[block].sum() for block in blocks]),
         np.array([tally.tokens[block].sum() for block in blocks], dtype=np.float64),
+        tau,
     )
 
 
@@ -107,7 +114,10 @@ def interval(tally: Tally, minuend: str, subtrahend: str) -> Interval:
 
     Blocks are resampled with their tokens (BCa: Efron 1987, JASA 82:171), at a level widened for
     their number as Hesterberg (2015, The American Statistician 69:371, section 4.3) widens the
-    percentile interval. With S > 1 seeds the spread of their means is added, s²/S with Student's
+    percentile interval. Means of neighbouring blocks of L cells vary together still: their variance
+    falls short by Σ|t|ρ(t)/(Lτ), which for ρ(t) = φ^|t| is (τ² − 1)/(2τL), and error and
+    half-widths are divided by the root of what is left of 1 (Künsch 1989, Annals of Statistics
+    17:1217, has the bias). With S > 1 seeds the spread of their means is added, s²/S with Student's
     t of S − 1 degrees of freedom, each half-width squared (MOVER: Zou & Donner 2008, Statistics
     in Medicine 27:1693); ``freedom`` is Welch and Satterthwaite's.
 
@@ -116,7 +126,7 @@ def interval(tally: Tally, minuend: str, subtrahend: str) -> Interval:
     """
     from scipy import stats
 
-    sums, tokens = block_sums(tally, minuend, subtrahend)
+    sums, tokens, tau = block_sums(tally, minuend, subtrahend)
     n = len(sums)
     if n < LEAST_BLOCKS:
         raise TooFewBlocks(
@@ -128,7 +138,12 @@ def interval(tally: Tally, minuend: str, subtrahend: str) -> Interval:
     # of a ratio of sums, linearised; the tokens of blocks hardly differ
     error = math.sqrt(n / (n - 1) * float(residual @ residual)) / float(tokens.sum())
     low, high = _bootstrap(sums, tokens) if error > 0 else (mean, mean)
-    freedom = float(n - 1)
+    # a slice that is shorter than a block is one block
+    length = max(len(tally.tokens) / n, TIMES * tau)
+    wider = 1 / math.sqrt(1 - (tau**2 - 1) / (2 * tau * length))
+    low, high = mean - wider * (mean - low), mean + wider * (high - mean)
+    error *= wider
+    freedom, spread = float(n - 1), 0.0
 
     by_seed = (tally.sums[minuend] - tally.sums[subtrahend]).sum(axis=1) / tally.tokens.sum()
     seeds = len(by_seed)
@@ -136,13 +151,29 @@ def interval(tally: Tally, minuend: str, subtrahend: str) -> Interval:
         spread = float(by_seed.std(ddof=1)) / math.sqrt(seeds)
         half = spread * float(stats.t.ppf((1 + CONFIDENCE) / 2, seeds - 1))
         low, high = mean - math.hypot(mean - low, half), mean + math.hypot(high - mean, half)
-        total = error**2 + spread**2
-        if total > 0:
-            freedom = total**2 / (error**4 / (n - 1) + spread**4 / (seeds - 1))
-        error = math.sqrt(total)
+        freedom = satterthwaite((error, n - 1), (spread, seeds - 1))
+        error = math.hypot(error, spread)
     return Interval(
-        estimate=mean, low=low, high=high, error=error, freedom=freedom, blocks=n, seeds=seeds
+        estimate=mean,
+        low=low,
+        high=high,
+        error=error,
+        freedom=freedom,
+        blocks=n,
+        seeds=seeds,
+        spread=spread,
     )
+
+
+def satterthwaite(*parts: tuple[float, float]) -> float:
+    """Degrees of freedom of a sum of variances, of standard errors with degrees of freedom.
+
+    Welch 1947 (Biometrika 34:28), Satterthwaite 1946; the largest where no part varies.
+    """
+    total = sum(error**2 for error, _ in parts)
+    if total == 0:
+        return float(max(freedom for _, freedom in parts))
+    return total**2 / sum(error**4 / freedom for error, freedom in parts)
 
 
 def _bootstrap(sums: Floats, tokens: Floats) -> tuple[float, float]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .bets import Bet, Criterion, Level
 from .errors import NoisefloorError
 from .inference import ALPHA, Resolved
+from .intervals import Interval
 from .statistics import Effect
 
 SLACK = 1e-12
@@ -30,24 +31,32 @@ class Reach:
     """Who could have met a level, had the real arm had the best text.
 
     A user is counted whose real ratio, or whose oracle's upper bound, satisfies the level's
-    condition: ``by_ratio``; ``by_help`` with help in place of the ratio, so without random harm,
-    None where some user's help has no interval.
+    condition: ``by_ratio``; ``by_help`` with help in place of the ratio, so without harm by the
+    control. ``open_ratio`` and ``open_help`` are the users of whom that is not known, since their
+    oracle has no interval.
     """
 
     level: Level
     needed: int
     by_ratio: tuple[str, ...]
-    by_help: tuple[str, ...] | None
+    open_ratio: tuple[str, ...]
+    by_help: tuple[str, ...]
+    open_help: tuple[str, ...]
 
     @property
-    def within(self) -> bool:
-        """Whether the level was within reach of the ratio."""
-        return len(self.by_ratio) >= self.needed
+    def within(self) -> bool | None:
+        """Whether the level was within reach of the ratio; None where open users decide that."""
+        return self._enough(self.by_ratio, self.open_ratio)
 
     @property
     def within_help(self) -> bool | None:
-        """Whether the level was within reach of help alone; None where that is unknown."""
-        return None if self.by_help is None else len(self.by_help) >= self.needed
+        """Whether the level was within reach of help alone; None where open users decide that."""
+        return self._enough(self.by_help, self.open_help)
+
+    def _enough(self, counted: tuple[str, ...], unknown: tuple[str, ...]) -> bool | None:
+        if len(counted) >= self.needed:
+            return True
+        return False if len(counted) + len(unknown) < self.needed else None
 
 
 @dataclass(frozen=True)
@@ -134,11 +143,14 @@ def judge(
     while each needs more than half of the users. What is ``resolved`` never changes the level.
 
     Raises:
-        JudgeError: no users, a user twice, or other users resolved than these.
+        JudgeError: no users, a user twice, effects of another statistic than the bet's, or other
+            users resolved than these.
     """
     users = [effect.user for effect in effects]
     if not users or len(set(users)) != len(users):
         raise JudgeError(f"users {', '.join(users) or '(none)'}: expected each once, at least one")
+    if any(effect.statistic != bet.statistic for effect in effects):
+        raise JudgeError(f"effects of another statistic than Bet {bet.id}'s, {bet.statistic}")
     if resolved and [one.user for one in resolved] != users:
         raise JudgeError(
             f"users {', '.join(users)}, but intervals of "
@@ -182,29 +194,28 @@ def compare(value: float, criterion: Criterion) -> bool:
 
 
 def _reach(bet: Bet, effects: Sequence[Effect], resolved: Sequence[Resolved]) -> tuple[Reach, ...]:
-    """The reach of every level with a least ratio, where every user's oracle is resolved."""
-    if not resolved or any(one.oracle is None for one in resolved):
+    """The reach of every level with a least ratio, where any user's oracle is resolved."""
+    if all(one.oracle is None and one.oracle_help is None for one in resolved):
         return ()
 
-    def counted(best: Callable[[Resolved], float], criterion: Criterion) -> tuple[str, ...]:
-        return tuple(one.user for one in resolved if compare(math.exp(best(one)), criterion))
+    def counted(
+        own: Sequence[float | None], best: Sequence[Interval | None], criterion: Criterion
+    ) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        met, unknown = [], []
+        for effect, mine, oracle in zip(effects, own, best, strict=True):
+            bounds = [mine or 0.0, *([math.exp(oracle.high)] if oracle else [])]
+            if any(compare(value, criterion) for value in bounds):
+                met.append(effect.user)
+            elif oracle is None:
+                unknown.append(effect.user)
+        return tuple(met), tuple(unknown)
 
-    def by_ratio(one: Resolved) -> float:
-        assert one.oracle is not None  # noqa: S101 (for the type checker; seen above)
-        return max(one.oracle.high, one.delta.estimate)
-
-    def by_help(one: Resolved) -> float:
-        assert one.oracle_help is not None  # noqa: S101
-        assert one.help is not None  # noqa: S101
-        return max(one.oracle_help.high, one.help.estimate)
-
-    helps = all(one.help is not None and one.oracle_help is not None for one in resolved)
     return tuple(
         Reach(
             c.level,
             c.needed(len(effects)),
-            counted(by_ratio, c),
-            counted(by_help, c) if helps else None,
+            *counted([e.ratio for e in effects], [one.oracle for one in resolved], c),
+            *counted([e.help for e in effects], [one.oracle_help for one in resolved], c),
         )
         for c in bet.criteria
         if c.comparison == "at least"

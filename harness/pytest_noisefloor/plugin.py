@@ -126,10 +126,12 @@ def random_adapter(
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test that asks for a user's adapter once for each user."""
     if "noisefloor_user" in metafunc.fixturenames:
+        from .bets import registered_bet
         from .corpora import user_names
 
         try:
-            names = user_names(metafunc.config.stash[_SETTINGS].users)
+            users = metafunc.config.stash[_SETTINGS].users
+            names = user_names(users, registered_bet("bet60").users)
         except NoisefloorError as error:
             raise pytest.Collector.CollectError(str(error)) from None
         metafunc.parametrize("noisefloor_user", names, scope="session")
@@ -189,7 +191,7 @@ def _open_study(config: pytest.Config, base: str, users: str | None = None) -> S
     return Study(
         bet=bet,
         runner=runner,
-        users=load_users(users or settings.users),
+        users=load_users(users or settings.users, bet.users),
         seeds=settings.seeds or bet.seeds,
         out=out,
     )

@@ -5,27 +5,35 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from .arms import UNTRAINED
 from .bets import Level
 from .errorrates import bounds
-from .intervals import Interval
 from .judge import Verdict
-from .paragraph import criterion, criterion_sentence, paragraph
+from .paragraph import criterion, criterion_sentence, paragraph, quotient, within
 from .statistics import Effect
 
 __all__ = ["criterion", "criterion_sentence", "paragraph", "report", "table", "title"]
 
-_COLUMNS = ("user", "untrained", "real", "random", "ratio", "harm", "help", "winner")
-_INTERVALS = ("user", "ratio", "help", "oracle's ratio", "score", "p (Holm)", "detectable")
+_INTERVALS = ("user", "ratio", "harm", "help", "oracle's ratio", "score", "detectable")
+_TESTS = (
+    "user",
+    "p of no difference (sign-flip, Holm; given these adapters)",
+    "p of LENIENT's bar or more (TOST)",
+)
 
 
 def report(verdict: Verdict) -> str:
     """All that a person reads of a verdict: title, tables, and the paragraph in plain words.
 
-    The tables of intervals and of error rates stand where the scores of single tokens are known.
+    The tables of intervals, tests and error rates stand where the scores of single tokens are
+    known.
     """
     parts = [title(verdict), table(verdict.effects)]
     if verdict.resolved:
-        parts += [interval_table(verdict), rate_table(verdict)]
+        parts += [interval_table(verdict), chance_table(verdict)]
+    parts.append(level_table(verdict))
+    if verdict.resolved:
+        parts.append(rate_table(verdict))
     return "\n\n".join([*parts, paragraph(verdict)])
 
 
@@ -38,10 +46,11 @@ def title(verdict: Verdict) -> str:
 
 def table(effects: Sequence[Effect]) -> str:
     """Perplexity of each arm for each user, with ratio = harm × help."""
-    rows = [_COLUMNS] + [
+    arms = (UNTRAINED, *effects[0].statistic.compared)
+    rows = [("user", *arms, "ratio", "harm", "help", "winner")] + [
         (
             effect.user,
-            *(_perplexity(nll) for nll in (effect.untrained, effect.real, effect.random)),
+            *(_perplexity(effect.nll.get(arm)) for arm in arms),
             *(_ratio(value) for value in (effect.ratio, effect.harm, effect.help)),
             effect.winner,
         )
@@ -51,18 +60,18 @@ def table(effects: Sequence[Effect]) -> str:
 
 
 def interval_table(verdict: Verdict) -> str:
-    """For each user 95 % intervals of ratio, help and reach, the p value, the detectable ratio.
+    """For each user 95 % intervals of ratio, harm, help and reach, and the detectable ratio.
 
     ``score`` is Δ(real)/Δ(oracle), where the oracle's is resolved above 0.
     """
     rows = [_INTERVALS] + [
         (
             one.user,
-            _interval(one.delta),
-            _interval(one.help),
-            _interval(one.oracle),
+            quotient(one.delta),
+            quotient(one.harm),
+            quotient(one.help),
+            quotient(one.oracle),
             "–" if one.normalised is None else f"{one.normalised:.2f}",
-            f"{one.holm:.4f}",
             f"{math.exp(one.detectable):.4f}",
         )
         for one in verdict.resolved
@@ -70,10 +79,42 @@ def interval_table(verdict: Verdict) -> str:
     return _aligned(rows)
 
 
+def chance_table(verdict: Verdict) -> str:
+    """For each user the probabilities of the tests; sign-flip's is conditional on the adapters."""
+    rows = [_TESTS] + [
+        (one.user, _probability(one.holm), _probability(one.absent)) for one in verdict.resolved
+    ]
+    return _aligned(rows)
+
+
+def level_table(verdict: Verdict) -> str:
+    """For each level who met it, whether that rests on harm, and whether it was within reach."""
+    users = len(verdict.effects)
+    reach = {one.level: one for one in verdict.reach}
+    rows = [("level", "needed", "met by", "rests on harm", "reach", "reach by help alone")]
+    for c in verdict.bet.criteria:
+        one, good = reach.get(c.level), c.level > Level.NOT_MET
+        harm = any(effect.help is None for effect in verdict.effects)
+        rests = "unknown" if harm else "yes" if c.level in verdict.rests_on_harm else "no"
+        rows.append(
+            (
+                c.level.name,
+                f"{c.needed(users)} of {users}",
+                f"{len(verdict.met[c.level])}",
+                rests if good and verdict.holds(c.level) else "–",
+                within(one.within if one else None) if good else "–",
+                within(one.within_help if one else None) if good else "–",
+            )
+        )
+    return _aligned(rows)
+
+
 def rate_table(verdict: Verdict) -> str:
     """What the bet's levels do by chance: each level's share of simulated repetitions."""
     levels = sorted(Level, reverse=True)
-    rows = [("true ratio of all users", *(level.name for level in levels))] + [
+    one_seed = verdict.resolved[0].delta.seeds == 1
+    heading = f"true ratio of all users{' (noise of one seed)' if one_seed else ''}"
+    rows = [(heading, *(level.name for level in levels))] + [
         (
             f"{scenario.ratio:g}",
             *(_rate(scenario.counts[level], scenario.trials) for level in levels),
@@ -98,11 +139,8 @@ def _aligned(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([lines[0], "─" * max(map(len, lines)), *lines[1:]])
 
 
-def _interval(interval: Interval | None) -> str:
-    if interval is None:
-        return "–"
-    estimate, low, high = interval.ratios
-    return f"{estimate:.4f} [{low:.4f}, {high:.4f}]"
+def _probability(p: float) -> str:
+    return "< 0.0001" if p < 1e-4 else f"{p:.4f}"  # noqa: PLR2004 (what four digits can show)
 
 
 def _rate(count: int, trials: int) -> str:

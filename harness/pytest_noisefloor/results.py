@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import tomllib
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from math import exp
 from pathlib import Path
 from typing import Any
 
-from .bets import Bet, Level, load_bet, registered_bet
+from .arms import UNTRAINED
+from .bets import Bet, Entry, Level, load_bet, lock_entries, registered_bet
+from .data import data_path
 from .errorrates import assess
 from .errors import NoisefloorError
 from .intervals import Interval
@@ -66,8 +69,11 @@ def verdict_record(verdict: Verdict) -> dict[str, Any]:
                 "level": reach.level.name,
                 "needed": reach.needed,
                 "within": reach.within,
+                "within_help": reach.within_help,
                 "by_ratio": list(reach.by_ratio),
-                "by_help": None if reach.by_help is None else list(reach.by_help),
+                "open_ratio": list(reach.open_ratio),
+                "by_help": list(reach.by_help),
+                "open_help": list(reach.open_help),
             }
             for reach in verdict.reach
         ],
@@ -98,6 +104,7 @@ def resolved_record(verdict: Verdict) -> list[dict[str, Any]]:
             "holm_p": one.holm,
             "absent_p": one.absent,
             "detectable": one.detectable,
+            "a_a": one.a_a,
             "normalised": one.normalised,
         }
         for one in verdict.resolved
@@ -113,18 +120,16 @@ def interval_record(interval: Interval) -> dict[str, Any]:
         "standard_error": interval.error,
         "freedom": interval.freedom,
         "blocks": interval.blocks,
+        "spread": interval.spread,
     }
 
 
 def effect_record(effect: Effect) -> dict[str, Any]:
     """The part of a result file about one user: nats per token, perplexities and quotients."""
-    from math import exp
-
-    nll = {k: v for k, v in asdict(effect).items() if k != "user" and v is not None}
     return {
         "user": effect.user,
-        "mean_nll": nll,
-        "perplexity": {arm: exp(value) for arm, value in nll.items()},
+        "mean_nll": dict(effect.nll),
+        "perplexity": {arm: exp(value) for arm, value in effect.nll.items()},
         "delta": effect.delta,
         "ratio": effect.ratio,
         "harm": effect.harm,
@@ -184,21 +189,47 @@ def _other_bet(name: str) -> Bet:
 
 
 def _by_another(bet: Bet | None) -> list[str]:
-    return [f"Judged by {bet.name} ({bet.sha256[:12]}), as asked for."] if bet else []
+    if bet is None:
+        return []
+    registered = any(bet.sha256 == entry.sha256 for entry in _locked(f"bet{bet.id}"))
+    never = "" if registered else " This text was never locked."
+    return [f"Judged by {bet.name} ({bet.sha256[:12]}), as asked for.{never}"]
+
+
+def _locked(name: str) -> tuple[Entry, ...]:
+    """The lock's entries for a shipped bet, oldest first; none for another."""
+    lock = data_path("bets", "LOCK")
+    shipped = data_path("bets", f"{name}.toml").is_file()
+    return lock_entries(f"{name}.toml", lock) if shipped else ()
+
+
+def _made_under(sha256: str, bet: Bet) -> list[str]:
+    """What to say of a result's bet text where it is not today's registered one."""
+    if sha256 == bet.sha256:
+        return []
+    *earlier, now = _locked(f"bet{bet.id}")
+    for entry in earlier:
+        if entry.sha256 == sha256:
+            return [f"Made under an older text of the bet ({entry}). Amended since ({now})."]
+    return [f"Made under a text of the bet that was never locked ({sha256[:12]})."]
 
 
 def _judge_table(content: dict[str, Any], other: Bet | None) -> Judged:
-    bet = registered_bet(content["bet"])
+    named = registered_bet(content["bet"])
+    bet = other or named
     effects = [
         effect_from_perplexities(
             row["name"],
-            real=float(row["real"]),
-            random=float(row["random"]),
-            untrained=float(row["untrained"]) if "untrained" in row else None,
+            {
+                arm: float(row[arm])
+                for arm in (*bet.statistic.compared, UNTRAINED)
+                if arm in row or arm != UNTRAINED
+            },
+            bet.statistic,
         )
         for row in content["user"]
     ]
-    verdict = judge(other or bet, effects)
+    verdict = judge(bet, effects)
     published = Level[content["published_level"]]
     agrees = "agrees" if published == verdict.level else "DISAGREES"
     return Judged(
@@ -215,16 +246,11 @@ def _judge_table(content: dict[str, Any], other: Bet | None) -> Judged:
 def _judge_result(content: dict[str, Any], other: Bet | None) -> Judged:
     if content["schema"] not in READABLE:
         expected = " or ".join(map(str, READABLE))
-        raise ValueError(f"schema {content['schema']!r}; expected {expected}")
+        raise ResultError(f"schema {content['schema']!r}; expected {expected}")
     bet = registered_bet(f"bet{content['bet']['id']}")
     verdict = judge_content(content, other or bet)
     notes = [f"Base {content['base']['name']} ({content['base']['fingerprint'][:12]})."]
-    if content["bet"]["sha256"] != bet.sha256:
-        notes.append(
-            f"Made under an older text of the bet ({content['bet']['sha256'][:12]}, "
-            f"now {bet.sha256[:12]})."
-        )
-    notes += _by_another(other)
+    notes += _made_under(content["bet"]["sha256"], bet) + _by_another(other)
     if content["verdict"]["level"] != verdict.level.name:
         notes.append(f"The file itself says {content['verdict']['level']}.")
     return Judged(verdict, tuple(notes))
@@ -239,7 +265,9 @@ def judge_content(content: dict[str, Any], bet: Bet) -> Verdict:
     """
     planted = content["verdict"]["planted"]
     rows = content["users"]
-    effects = [Effect(user=row["user"], **row["mean_nll"]) for row in rows]
+    effects = [
+        Effect(user=row["user"], nll=row["mean_nll"], statistic=bet.statistic) for row in rows
+    ]
     if content["schema"] == 1 or not any("slices" in row for row in rows):
         return judge(bet, effects, planted=planted)
     if content["cell"] != CELL:

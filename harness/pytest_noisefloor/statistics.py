@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from .arms import ARMS, UNTRAINED
 from .errors import NoisefloorError
 
 LARGEST_NLL = 350.0
@@ -20,30 +21,76 @@ class StatisticsError(NoisefloorError):
     """Scores that cannot be compared."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statistic:
+    """Of which arms' perplexities a bet takes the quotient, and how.
+
+    The ratio is ppl(``numerator``) / ppl(``denominator``): random over real in Bet 60. The arm
+    ``reach``, in the denominator's place, says what was reachable. ``slices``, ``seeds`` and
+    ``unit`` say in the bet file's words how scores become one ratio, and of what a level counts
+    how many: ``KNOWN`` has the one way of each that is computed here.
+
+    Raises:
+        StatisticsError: no such arm, an arm in two places, or another way of computing.
+    """
+
+    numerator: str
+    denominator: str
+    reach: str
+    slices: str
+    seeds: str
+    unit: str
+
+    def __post_init__(self) -> None:
+        for key in ("numerator", "denominator", "reach"):
+            arm = getattr(self, key)
+            if arm not in ARMS:
+                raise StatisticsError(f"{key} = {arm!r}; expected {' or '.join(ARMS)}")
+        if len(set(self.trained)) < len(self.trained):
+            raise StatisticsError(f"arms {', '.join(self.trained)}; expected three")
+        for key, known in KNOWN.items():
+            if getattr(self, key) != known:
+                raise StatisticsError(f"{key} = {getattr(self, key)!r}; expected {known!r}")
+
+    @property
+    def compared(self) -> tuple[str, str]:
+        """The arms that a level rests on."""
+        return self.denominator, self.numerator
+
+    @property
+    def trained(self) -> tuple[str, ...]:
+        """All arms that train."""
+        return (*self.compared, self.reach)
+
+
+KNOWN = {"slices": "pooled by tokens", "seeds": "mean of the logarithm", "unit": "user"}
+"""How a ratio is computed from scores, and what levels count, in a bet file's words."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Effect:
     """One user's comparison of arms on the same held-out tokens.
 
-    ``untrained``, ``real``, ``random`` and ``oracle`` are mean negative log-likelihoods in nats
-    per token, pooled over slices by tokens and averaged over seeds; ``untrained`` is None where it
-    was not published, ``oracle`` where nobody asked what was reachable. Ratios are quotients of
-    perplexities, exp of differences of these means; they are never ratios of averaged
-    perplexities.
+    ``nll`` has each arm's mean negative log-likelihood in nats per token, pooled over slices by
+    tokens and averaged over seeds; ``untrained`` may be missing where it was not published.
+    Ratios are quotients of perplexities, exp of differences of these means; they are never ratios
+    of averaged perplexities.
 
     Raises:
-        StatisticsError: a mean that is not finite, or so large that quotients overflow.
+        StatisticsError: no mean of an arm that the statistic compares, or one that is not finite,
+            or so large that quotients overflow.
     """
 
     user: str
-    real: float
-    random: float
-    untrained: float | None = None
-    oracle: float | None = None
+    nll: Mapping[str, float]
+    statistic: Statistic
 
     def __post_init__(self) -> None:
-        for arm in ("real", "random", "untrained", "oracle"):
-            value = getattr(self, arm)
-            if value is not None and not abs(value) <= LARGEST_NLL:
+        for arm in self.statistic.compared:
+            if arm not in self.nll:
+                raise StatisticsError(f"user {self.user!r}: no mean NLL of arm {arm!r}")
+        for arm, value in self.nll.items():
+            if not abs(value) <= LARGEST_NLL:
                 raise StatisticsError(
                     f"user {self.user!r}: mean NLL({arm}) = {value}; expected a finite number of "
                     f"nats, at most {LARGEST_NLL:g}"
@@ -51,30 +98,34 @@ class Effect:
 
     @property
     def delta(self) -> float:
-        """Δ = NLL(random) − NLL(real), nats per token: above 0 the real text won."""
-        return self.random - self.real
+        """Δ = NLL(numerator) − NLL(denominator), nats per token: above 0 the latter won."""
+        return self.nll[self.statistic.numerator] - self.nll[self.statistic.denominator]
 
     @property
     def ratio(self) -> float:
-        """ppl(random) / ppl(real) = exp Δ: above 1 the real text won."""
+        """ppl(numerator) / ppl(denominator) = exp Δ: above 1 the denominator's arm won."""
         return math.exp(self.delta)
 
     @property
     def harm(self) -> float | None:
-        """ppl(random) / ppl(untrained): above 1, random tokens made the base worse."""
-        return None if self.untrained is None else math.exp(self.random - self.untrained)
+        """ppl(numerator) / ppl(untrained): above 1, the control made the base worse."""
+        if UNTRAINED not in self.nll:
+            return None
+        return math.exp(self.nll[self.statistic.numerator] - self.nll[UNTRAINED])
 
     @property
     def help(self) -> float | None:
-        """ppl(untrained) / ppl(real): above 1, the user's text made the base better."""
-        return None if self.untrained is None else math.exp(self.untrained - self.real)
+        """ppl(untrained) / ppl(denominator): above 1, the user's text made the base better."""
+        if UNTRAINED not in self.nll:
+            return None
+        return math.exp(self.nll[UNTRAINED] - self.nll[self.statistic.denominator])
 
     @property
     def winner(self) -> str:
         """The arm with the lower perplexity, or ``tie``."""
         if self.delta == 0:
             return "tie"
-        return "real" if self.delta > 0 else "random"
+        return self.statistic.denominator if self.delta > 0 else self.statistic.numerator
 
 
 def mean_nll(slices: Sequence[npt.NDArray[np.float32]]) -> float:
@@ -93,22 +144,17 @@ def mean_nll(slices: Sequence[npt.NDArray[np.float32]]) -> float:
 
 
 def effect_from_perplexities(
-    user: str, *, real: float, random: float, untrained: float | None = None
+    user: str, perplexities: Mapping[str, float], statistic: Statistic
 ) -> Effect:
-    """An effect from published perplexities.
+    """An effect from published perplexities, by arm.
 
     Raises:
         StatisticsError: a perplexity that none can be (below 1, or not finite).
     """
-    given = {"real": real, "random": random, "untrained": untrained}
-    for arm, value in given.items():
-        if value is not None and not 1 <= value < math.inf:
+    for arm, value in perplexities.items():
+        if not 1 <= value < math.inf:
             raise StatisticsError(
                 f"user {user!r}: {arm} perplexity {value}; expected a number of 1 or more"
             )
-    return Effect(
-        user=user,
-        real=math.log(real),
-        random=math.log(random),
-        untrained=None if untrained is None else math.log(untrained),
-    )
+    nll = {arm: math.log(value) for arm, value in perplexities.items()}
+    return Effect(user=user, nll=nll, statistic=statistic)

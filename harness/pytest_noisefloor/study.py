@@ -30,11 +30,6 @@ from .runs import Adapter, Request
 from .statistics import Effect, mean_nll
 from .tally import CELL, Tally, pack, tally
 
-COMPARED = ("real", "random")
-TRAINED = (*COMPARED, "oracle")
-"""The arms that train. The oracle's part is to say what was reachable; it has no part in a level,
-and its adapters, trained on held-out text, are kept in the store alone."""
-
 
 class Study:
     """A bet on a base and its users. Everything is made when it is first asked for.
@@ -51,6 +46,9 @@ class Study:
         self.users = tuple(users)
         self.seeds = tuple(seeds)
         self.out = out
+        # the arm of reach has no part in a level: its adapters, trained on held-out text, are kept
+        # in the store alone
+        self._trained = bet.statistic.trained
         self._leaks = {user.name: check_leak(user) for user in self.users}
 
     @property
@@ -101,7 +99,7 @@ class Study:
             for user in self.users
             for request in (
                 Request(user, UNTRAINED),
-                *(Request(user, arm, seed) for seed in self.seeds for arm in TRAINED),
+                *(Request(user, arm, seed) for seed in self.seeds for arm in self._trained),
             )
         ]
 
@@ -114,8 +112,8 @@ class Study:
         return float(np.mean(means))
 
     def _effect(self, user: User) -> Effect:
-        nll = {arm: self._nll(user, arm) for arm in (*TRAINED, UNTRAINED)}
-        return Effect(user=user.name, **nll)
+        nll = {arm: self._nll(user, arm) for arm in (*self._trained, UNTRAINED)}
+        return Effect(user=user.name, nll=nll, statistic=self.bet.statistic)
 
     def _tally(self, user: User) -> Tally:
         """The user's scores, once they are known to be of the same tokens under every arm."""
@@ -124,7 +122,7 @@ class Study:
             [
                 {
                     arm: [self.runner.scored(Request(user, arm, s), piece) for s in self._of(arm)]
-                    for arm in (UNTRAINED, *TRAINED)
+                    for arm in (UNTRAINED, *self._trained)
                 }
                 for piece in user.heldout
             ],
@@ -140,7 +138,7 @@ class Study:
         """Every adapter with the stem of its files; the first seed has the source's names."""
         named = []
         for request in self._requests():
-            if request.arm in COMPARED:
+            if request.arm in self.bet.statistic.compared:
                 seed = "" if request.seed == self.seeds[0] else f"_seed{request.seed}"
                 stem = f"{self._prefix}{self.bet.id}_{request.arm}_{request.user.name}{seed}"
                 named.append((self.runner.adapter(request), stem))
@@ -173,7 +171,7 @@ class Study:
             },
             "versions": {
                 "method": self.runner.method.version,
-                "arms": {arm: ARMS[arm].version for arm in TRAINED},
+                "arms": {arm: ARMS[arm].version for arm in self._trained},
                 "scorer": SCORER,
             },
             "recipe": asdict(self.runner.recipe),
@@ -225,11 +223,13 @@ class Study:
         ):
             arms = {
                 arm: [self.runner.scores(Request(user, arm, seed), piece) for seed in self._of(arm)]
-                for arm in (UNTRAINED, *TRAINED)
+                for arm in (UNTRAINED, *self._trained)
             }
             nll = {arm: [mean_nll([s]) for s in scores] for arm, scores in arms.items()}
             of_slice = Effect(
-                user=user.name, **{arm: float(np.mean(values)) for arm, values in nll.items()}
+                user=user.name,
+                nll={arm: float(np.mean(values)) for arm, values in nll.items()},
+                statistic=self.bet.statistic,
             )
             slices.append(
                 {

@@ -32,7 +32,7 @@ class Tally:
     (seeds, cells) the nats of each arm; untrained has one seed.
 
     Raises:
-        StatisticsError: an arm that is missing, shapes that do not fit, or sums not finite.
+        StatisticsError: untrained missing, shapes that do not fit, or sums not finite.
     """
 
     user: str
@@ -41,10 +41,8 @@ class Tally:
     sums: dict[str, npt.NDArray[np.float64]] = field(repr=False)
 
     def __post_init__(self) -> None:
-        missing = {UNTRAINED, "real", "random"} - self.sums.keys()
-        if missing:
-            raise StatisticsError(f"user {self.user!r}: no scores of {', '.join(sorted(missing))}")
-        seeds = len(self.sums["real"])
+        self.check_arms((UNTRAINED,))
+        seeds = max(len(sums) for sums in self.sums.values())
         for arm, sums in self.sums.items():
             shape = (1 if arm == UNTRAINED else seeds, len(self.tokens))
             if sums.shape != shape or not seeds or not len(self.tokens):
@@ -54,6 +52,16 @@ class Tally:
                 )
             if not np.isfinite(sums).all():
                 raise StatisticsError(f"user {self.user!r}, arm {arm}: scores that are not finite")
+
+    def check_arms(self, arms: Sequence[str]) -> None:
+        """Refuse what was never scored.
+
+        Raises:
+            StatisticsError: an arm without scores.
+        """
+        missing = sorted(set(arms) - self.sums.keys())
+        if missing:
+            raise StatisticsError(f"user {self.user!r}: no scores of {', '.join(missing)}")
 
     def mean(self, arm: str) -> float:
         """Mean NLL of an arm in nats per token, over all slices' tokens and over seeds."""

@@ -7,9 +7,19 @@ from fractions import Fraction
 
 import pytest
 
-from pytest_noisefloor.bets import BetError, Level, check_lock, load_bet, registered_bet
+from pytest_noisefloor.bets import (
+    BetError,
+    Entry,
+    Level,
+    check_lock,
+    load_bet,
+    lock_entries,
+    locked_text,
+    registered_bet,
+)
 from pytest_noisefloor.data import data_path
 from pytest_noisefloor.recipe import Recipe, Scoring
+from pytest_noisefloor.statistics import Statistic
 
 
 @pytest.fixture
@@ -25,9 +35,12 @@ def bet_file(tmp_path, text):
     return path
 
 
-def entry(path, day, reason="registered", sha256=None):
-    """A lock entry for a file as it stands now."""
-    sha256 = sha256 or hashlib.sha256(path.read_bytes()).hexdigest()
+def entry(path, day, reason="registered"):
+    """A lock entry for a file as it stands now, whose text is kept."""
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    kept = path.parent / "locked" / f"{sha256}.toml"
+    kept.parent.mkdir(exist_ok=True)
+    kept.write_bytes(path.read_bytes())
     return (
         f'[[lock]]\nfile = "{path.name}"\nsha256 = "{sha256}"\ndate = {day}\nreason = "{reason}"\n'
     )
@@ -37,6 +50,15 @@ def test_bet60_is_what_the_source_registered_and_what_we_registered_beside_it():
     bet = registered_bet("bet60")
     assert (bet.id, bet.name) == ("60", "60_norm_only_noise_floor")
     assert (bet.method, bet.seeds) == ("norm-only", (0,))
+    assert bet.users == ("programmer", "novelist", "scientist")
+    assert bet.statistic == Statistic(
+        numerator="random",
+        denominator="real",
+        reach="oracle",
+        slices="pooled by tokens",
+        seeds="mean of the logarithm",
+        unit="user",
+    )
     assert bet.recipe == Recipe(
         lr=5e-5,
         steps=100,
@@ -81,7 +103,27 @@ def test_two_of_three_of_n_users_is_two_thirds_rounded_up(users, two_of_three):
         ("registered = 2026-11-23", 'registered = "today"', "registered = 'today'; expected date"),
         ("registered = 2026-11-23", "registered = 2026-11-23T10:00:00", "expected date"),
         ('id = "60"', 'id = "60"\nnote = "x"', "unknown key 'note'"),
-        ("seeds = [0]", "seeds = [0]\nusers = 3", "unknown key 'users'"),
+        ("seeds = [0]", "seeds = [0]\nslices = 3", "unknown key 'slices'"),
+        ("seeds = [0]", "seeds = [0, 0]", r"seeds \[0, 0\]; .*each once"),
+        ('method = "norm-only"', 'method = "magic"', "method = 'magic'; expected norm-only"),
+        ('users = ["programmer", "novelist", "scientist"]\n', "", "key 'users' is missing"),
+        ('users = ["programmer"', "users = [7", r"users \[7, .*expected names, each once"),
+        ('users = ["programmer"', 'users = ["novelist"', r"users \['novelist', .*each once"),
+        ('users = ["programmer"', 'users = [""', r"users \['', .*expected names"),
+        ("[statistic]", "[statistics]", "key 'statistic' is missing"),
+        (
+            'numerator = "random"',
+            'numerator = "noise"',
+            "numerator = 'noise'; expected real or ran",
+        ),
+        ('numerator = "random"', 'numerator = ["random"]', "unhashable type"),
+        ('numerator = "random"', 'numerator = "real"', "arms real, real, oracle; expected three"),
+        ('numerator = "random"\n', "", "missing 1 required keyword-only argument: 'numerator'"),
+        ('reach = "oracle"', 'reach = "real"', "arms real, random, real; expected three"),
+        ('slices = "pooled by tokens"', 'slices = "mean"', "slices = 'mean'; expected 'pooled by"),
+        ('"mean of the logarithm"', '"best"', "seeds = 'best'; expected 'mean of the logarithm'"),
+        ('unit = "user"', 'unit = "slice"', "unit = 'slice'; expected 'user'"),
+        ('unit = "user"', 'unit = "user"\nmode = 1', "unexpected keyword argument 'mode'"),
         ("seeds = [0]", "seeds = []", r"seeds \[\]; expected whole numbers"),
         ("seeds = [0]", "seeds = [-1]", r"seeds \[-1\]; expected whole numbers"),
         ("seeds = [0]", 'seeds = ["0"]', r"seeds \['0'\]; expected whole numbers"),
@@ -161,16 +203,46 @@ def test_a_bet_as_it_was_locked_passes(bet_file, lock):
 def test_a_changed_bet_is_an_error_that_shows_how_to_amend(bet_file, lock, change):
     with pytest.raises(BetError, match="was locked on 2026-11-23 as") as caught:
         check_lock(bet_file, lock)
-    message, _, shown = str(caught.value).partition("\n\n")
-    assert message.startswith(f"{bet_file}: its hash is ")
-    assert message.endswith(f"at the end of {lock}")
-    # what the message shows is the amendment, but for the date and the reason
+    message, difference, how, shown = str(caught.value).split("\n\n", 3)
+    assert message.startswith(f"{bet_file}: it is not what was locked on 2026-11-23 as ")
+    lines = difference.splitlines()
+    assert lines[:2] == ["--- bet60.toml (locked)", "+++ bet60.toml (found)"]
+    assert [line for line in lines[2:] if line[0] in "+-"] == [
+        "-at_least = 1.1",
+        "+at_least = 1.01",
+    ]
+    # what the message asks for is the amendment, but for the date and the reason
+    found = hashlib.sha256(bet_file.read_bytes()).hexdigest()
+    kept = lock.parent / "locked" / f"{found}.toml"
+    assert how == f"Restore it, or amend it: copy it to {kept} and add at the end of {lock}"
     today = date(2027, 1, 2)
     shown = shown.replace("<today, as 2026-11-23>", str(today))
     (amendment,) = tomllib.loads(shown)["lock"]
     assert amendment.keys() == {"file", "sha256", "date", "reason"}
     lock.write_text(lock.read_text() + shown)
+    kept.write_bytes(bet_file.read_bytes())
     check_lock(bet_file, lock)
+    assert locked_text(lock_entries("bet60.toml", lock)[-1], lock) == bet_file.read_text()
+
+
+@pytest.mark.parametrize("edited", [None, "edited since"])
+def test_a_locked_text_that_is_gone_or_was_edited_is_an_error(bet_file, lock, change, edited):
+    (kept,) = (lock.parent / "locked").iterdir()
+    kept.unlink() if edited is None else kept.write_text(edited)
+    with pytest.raises(BetError, match=r"\.toml: not the text that was locked on 2026-11-23"):
+        check_lock(bet_file, lock)
+
+
+def test_the_lock_gives_its_entries_for_a_bet_oldest_first(bet_file, lock, change):
+    other = 'file = "other.toml"\nsha256 = "0"\ndate = 2026-11-24\nreason = "x"\n'
+    lock.write_text(
+        f"{lock.read_text()}[[lock]]\n{other}" + entry(bet_file, "2027-01-02", "a slip")
+    )
+    first, second = lock_entries("bet60.toml", lock)
+    assert (first.date, first.reason) == (date(2026, 11, 23), "registered")
+    found = hashlib.sha256(bet_file.read_bytes()).hexdigest()
+    assert second == Entry(found, date(2027, 1, 2), "a slip")
+    assert str(second) == f"locked on 2027-01-02 as {found[:12]}: a slip"
 
 
 @pytest.mark.parametrize("day", ["2026-11-23", "2027-01-02"])
@@ -196,6 +268,7 @@ def test_what_was_amended_is_no_longer_accepted(bet_file, lock, text, change):
         ('reason = "amended"', "", "key 'reason' is missing"),
         ('reason = "amended"', 'reason = " "', "by date, each with its reason"),
         ("date = 2027-01-02", "date = 2026-11-22", "by date, each with its reason"),
+        ("date = 2027-01-02", 'date = 2027-01-02\nby = "me"', "unknown key 'by'; an entry has"),
         ("[[lock]]", "lock", "not TOML"),
     ],
 )

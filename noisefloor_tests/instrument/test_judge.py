@@ -1,6 +1,7 @@
 """The judge: levels are ordered, exclusive and exhaustive, and rounding decides nothing."""
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -25,7 +26,11 @@ USERS = st.lists(DELTA, min_size=1, max_size=12)
 
 def effects(deltas):
     """Users with these differences; a whole number of nats beside 0 keeps them exact."""
-    return [Effect(user=f"user{i}", real=0.0, random=d) for i, d in enumerate(deltas)]
+    return [effect(f"user{i}", real=0.0, random=d) for i, d in enumerate(deltas)]
+
+
+def effect(user, **nll):
+    return Effect(user=user, nll=nll, statistic=BET.statistic)
 
 
 def level(*deltas):
@@ -82,7 +87,7 @@ def test_a_better_real_arm_never_lowers_the_level(deltas, data):
     gain = data.draw(st.floats(0, 1))
     better = effects(deltas)
     before = judge(BET, better).level
-    better[user] = Effect(user=better[user].user, real=-gain, random=better[user].random)
+    better[user] = effect(f"user{user}", real=-gain, random=deltas[user])
     assert judge(BET, better).level >= before
 
 
@@ -99,9 +104,7 @@ def test_the_order_of_users_changes_nothing(deltas, random):
 
 @given(USERS)
 def test_names_and_untrained_scores_change_nothing(deltas):
-    renamed = [
-        Effect(user=f"x{i}", real=0.0, random=d, untrained=1.0) for i, d in enumerate(deltas)
-    ]
+    renamed = [effect(f"x{i}", real=0.0, random=d, untrained=1.0) for i, d in enumerate(deltas)]
     assert judge(BET, renamed).level == level(*deltas)
 
 
@@ -109,7 +112,7 @@ def test_names_and_untrained_scores_change_nothing(deltas):
 
 
 def published(real, random):
-    return effect_from_perplexities("scientist", real=real, random=random)
+    return effect_from_perplexities("scientist", {"real": real, "random": random}, BET.statistic)
 
 
 def test_143_over_130_is_the_1_1_of_lenient_though_its_logarithms_round_below():
@@ -127,7 +130,7 @@ def test_the_nearest_quotients_below_1_1_are_not_lenient(random):
 def test_the_slack_is_rounding_alone(criterion):
     """1e-12 is 4,500 units in the last place at 1 and far below any score's own rounding."""
     at, below = (
-        satisfies(Effect(user="ann", real=0.0, random=math.log(criterion.bar * factor)), criterion)
+        satisfies(effect("ann", real=0.0, random=math.log(criterion.bar * factor)), criterion)
         for factor in (1 - SLACK / 2, 1 - 2 * SLACK)
     )
     expected = (True, False) if criterion.comparison == "at least" else (False, True)
@@ -176,4 +179,11 @@ def test_the_verdict_says_which_users_met_what():
 @pytest.mark.parametrize("users", [[], ["ann", "ann"], ["ann", "bob", "ann"]])
 def test_no_user_or_one_that_counts_twice_cannot_be_judged(users):
     with pytest.raises(JudgeError, match="expected each once, at least one"):
-        judge(BET, [Effect(user=user, real=1.0, random=2.0) for user in users])
+        judge(BET, [effect(user, real=1.0, random=2.0) for user in users])
+
+
+def test_effects_of_another_statistic_than_the_bets_cannot_be_judged():
+    other = replace(BET.statistic, numerator="oracle", reach="random")
+    one = Effect(user="ann", nll={"real": 1.0, "oracle": 2.0}, statistic=other)
+    with pytest.raises(JudgeError, match="effects of another statistic than Bet 60's"):
+        judge(BET, [one])

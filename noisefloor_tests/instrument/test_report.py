@@ -4,7 +4,14 @@ import pytest
 
 from pytest_noisefloor.bets import registered_bet
 from pytest_noisefloor.judge import judge
-from pytest_noisefloor.report import criterion_sentence, paragraph, report, table, title
+from pytest_noisefloor.report import (
+    criterion_sentence,
+    level_table,
+    paragraph,
+    report,
+    table,
+    title,
+)
 from pytest_noisefloor.statistics import effect_from_perplexities
 
 BET = registered_bet("bet60")
@@ -13,8 +20,16 @@ BET = registered_bet("bet60")
 def verdict(*, planted=False, **users):
     """Judge users given as name=(untrained, real, random)."""
     effects = [
-        effect_from_perplexities(name, untrained=untrained, real=real, random=random)
-        for name, (untrained, real, random) in users.items()
+        effect_from_perplexities(
+            name,
+            {
+                arm: value
+                for arm, value in zip(("untrained", "real", "random"), values, strict=True)
+                if value is not None
+            },
+            BET.statistic,
+        )
+        for name, values in users.items()
     ]
     return judge(BET, effects, planted=planted)
 
@@ -40,7 +55,7 @@ def test_a_perplexity_that_is_unknown_is_a_dash_and_said_to_be_unknown():
 def test_harm_and_help_are_said_in_per_cent_of_the_untrained_perplexity():
     text = paragraph(verdict(ann=(100, 80, 150)))
     assert (
-        "For ann the user's text changed the base's perplexity by -20.00%, random tokens by "
+        "For ann the user's own text changed the base's perplexity by -20.00%, random tokens by "
         "+50.00%." in text
     )
     assert "unknown" not in text
@@ -84,6 +99,34 @@ def test_planted_stands_in_front_of_title_and_level_and_nowhere_else():
     assert "PLANTED" not in report(real)
 
 
-def test_the_report_is_title_table_and_paragraph():
+def test_the_report_of_point_estimates_is_title_tables_and_paragraph():
     one = verdict(ann=(100, 80, 150))
-    assert report(one).split("\n\n") == [title(one), table(one.effects), paragraph(one)]
+    parts = [title(one), table(one.effects), level_table(one), paragraph(one)]
+    assert report(one).split("\n\n") == parts
+
+
+def test_the_table_of_levels_says_who_met_them_and_what_is_unknown():
+    one = verdict(a=(None, 100, 150), b=(None, 100, 120), c=(None, 100, 90))
+    rows = [" ".join(line.split()) for line in level_table(one).splitlines()]
+    assert rows[0] == "level needed met by rests on harm reach reach by help alone"
+    assert rows[2:] == [
+        "STRICT 3 of 3 1 – unknown unknown",
+        "LENIENT 2 of 3 2 unknown unknown unknown",
+        "CATASTROPHIC 2 of 3 1 – – –",
+    ]
+
+
+def test_a_level_without_margin_is_said_to_come_by_chance_half_the_time():
+    """Exactly one half for 2 of 3, also where nothing but point estimates is known."""
+    sentence = "CATASTROPHIC has no margin: without any difference, chance alone brings it in {}"
+    three = paragraph(verdict(a=(9, 100, 99), b=(9, 100, 99), c=(9, 100, 120)))
+    assert sentence.format("50% of repetitions") in three
+    four = paragraph(verdict(a=(9, 9, 9), b=(9, 9, 9), c=(9, 9, 9), d=(9, 9, 9)))
+    assert sentence.format("31% of repetitions") in four  # 3 of 4: 5/16
+
+
+def test_users_other_than_those_registered_are_said_to_be_others():
+    others = paragraph(verdict(ann=(100, 80, 150)))
+    said = "These are not the users that the bet registers (programmer, novelist, scientist)."
+    assert said in others
+    assert said not in paragraph(verdict(**dict.fromkeys(BET.users, (100, 80, 150))))

@@ -6,13 +6,15 @@ import os
 import subprocess
 import sys
 from copy import deepcopy
+from dataclasses import replace
 
 import pytest
 
 from pytest_noisefloor.__main__ import main
-from pytest_noisefloor.bets import Level, registered_bet
+from pytest_noisefloor.bets import Level, lock_entries, registered_bet
 from pytest_noisefloor.data import data_path
 from pytest_noisefloor.judge import judge
+from pytest_noisefloor.paragraph import paragraph
 from pytest_noisefloor.results import (
     SCHEMA,
     ResultError,
@@ -22,15 +24,21 @@ from pytest_noisefloor.results import (
     verdict_record,
 )
 from pytest_noisefloor.statistics import Effect
+from pytest_noisefloor.study import Study
 
 
 def result(*ratios, planted=False):
     """A result file's content, with all that judging it again needs."""
+    bet = registered_bet("bet60")
     effects = [
-        Effect(user=f"user{i}", real=3.0, random=3.0 + math.log(ratio), untrained=3.1)
+        Effect(
+            user=f"user{i}",
+            nll={"real": 3.0, "random": 3.0 + math.log(ratio), "untrained": 3.1},
+            statistic=bet.statistic,
+        )
         for i, ratio in enumerate(ratios)
     ]
-    verdict = judge(registered_bet("bet60"), effects, planted=planted)
+    verdict = judge(bet, effects, planted=planted)
     return {
         "schema": SCHEMA,
         "bet": bet_record(verdict.bet),
@@ -74,6 +82,23 @@ def test_what_a_session_wrote_is_judged_the_same_from_its_file(planted_study):
     assert again.planted
 
 
+def test_arms_and_statistic_of_a_study_are_those_of_its_bet(planted_study, tmp_path):
+    """A bet that asks for the oracle over the user's text, on what is already trained."""
+    assert planted_study.verdict
+    statistic = replace(planted_study.bet.statistic, numerator="oracle", reach="random")
+    other = Study(
+        bet=replace(planted_study.bet, statistic=statistic),
+        runner=planted_study.runner,
+        users=planted_study.users,
+        seeds=planted_study.seeds,
+        out=tmp_path,
+    )
+    effect, before = other.verdict.effects[0], planted_study.verdict.effects[0]
+    assert effect.delta == before.nll["oracle"] - before.nll["real"] != before.delta
+    names = {path.name.split("_")[2] for path in (tmp_path / "out").iterdir()}
+    assert names == {"real", "oracle"}
+
+
 def test_numbers_decide_and_what_the_file_says_of_them_is_held_against_them(save):
     content = result(1.05, 1.05, 0.9)
     content["verdict"]["level"] = "STRICT"
@@ -83,13 +108,44 @@ def test_numbers_decide_and_what_the_file_says_of_them_is_held_against_them(save
     assert "The file itself says STRICT." in judged.notes
 
 
-def test_a_result_of_an_older_text_of_the_bet_is_judged_and_labelled(save):
+def test_a_result_of_an_older_lock_is_judged_and_labelled_with_date_and_reason(save):
+    content = result(1.2, 1.2, 1.2)
+    first, *_, now = lock_entries("bet60.toml", data_path("bets", "LOCK"))
+    content["bet"]["sha256"] = first.sha256
+    judged = judge_file(save(content))
+    assert judged.verdict.level is Level.LENIENT
+    assert judged.verdict.bet.sha256 == now.sha256
+    assert judged.notes[1] == (
+        "Made under an older text of the bet (locked on 2026-11-23 as 62a6e7dadb94: registered, "
+        f"before any run). Amended since ({now})."
+    )
+
+
+def test_a_result_of_a_text_that_was_never_locked_is_judged_and_labelled(save):
     content = result(1.2, 1.2, 1.2)
     content["bet"]["sha256"] = "0" * 64
     judged = judge_file(save(content))
     assert judged.verdict.level is Level.LENIENT
-    now = registered_bet("bet60").sha256[:12]
-    assert judged.notes[1] == f"Made under an older text of the bet (000000000000, now {now})."
+    assert judged.notes[1] == "Made under a text of the bet that was never locked (000000000000)."
+
+
+def test_the_statistic_that_judges_is_the_bet_files(tmp_path):
+    """The published table by a bet that asks the other way round."""
+    text = data_path("bets", "bet60.toml").read_text(encoding="utf-8")
+    swapped = tmp_path / "swapped.toml"
+    swapped.write_text(
+        text.replace('numerator = "random"', 'numerator = "real"').replace(
+            'denominator = "real"', 'denominator = "random"'
+        )
+    )
+    file = data_path("published", "bet60.toml")
+    as_registered, other = judge_file(file), judge_file(file, against=str(swapped))
+    for one, inverse in zip(as_registered.verdict.effects, other.verdict.effects, strict=True):
+        assert math.isclose(one.ratio * inverse.ratio, 1, rel_tol=1e-12)  # of two exponentials
+    assert other.verdict.level is Level.CATASTROPHIC
+    text = paragraph(other.verdict)
+    assert "Inversion: for novelist, the user's own text beat random tokens by 36.28%." in text
+    assert other.notes[1].endswith("as asked for. This text was never locked.")
 
 
 # --- files that cannot be judged ---------------------------------------------------------------
@@ -276,6 +332,48 @@ def test_the_command_has_one_line_and_status_2_for_what_it_cannot_judge(tmp_path
     assert not printed
     assert errors.startswith(f"error: {path}: ")
     assert errors.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["nowhere.json"], "nowhere.json: No such file or directory"),
+        (["result.json", "--against", "bet99"], "bet 'bet99': expected bet60"),
+        (["result.json", "--against", "nowhere.toml"], "nowhere.toml: No such file or directory"),
+        (["result.json", "--against", "broken.toml"], "broken.toml: not TOML"),
+        (["result.json", "--against", "other.toml"], "other.toml: key 'design' is missing"),
+        (["future.json"], "future.json: schema 99; expected 1 or 2"),
+        (["broken.toml"], "broken.toml: not TOML"),
+        (["other.toml"], "other.toml: key 'bet' is missing"),
+    ],
+)
+def test_the_command_has_one_line_and_status_2_for_every_bad_input(
+    save, tmp_path, monkeypatch, capsys, words, message
+):
+    monkeypatch.chdir(tmp_path)
+    save(result(1.2, 1.2, 1.2))
+    (tmp_path / "future.json").write_text(json.dumps(WHOLE | {"schema": 99}))
+    (tmp_path / "broken.toml").write_text("[")
+    (tmp_path / "other.toml").write_text('id = "7"')
+    assert main(["judge", *words]) == 2
+    printed, errors = capsys.readouterr()
+    assert not printed
+    assert errors.startswith(f"error: {message}")
+    assert errors.count("\n") == 1
+
+
+def test_the_command_judges_committed_evidence_also_by_another_bet(capsys):
+    evidence = str(data_path("evidence", "bet60_reference.json"))
+    assert main(["judge", evidence]) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith("Bet 60: ")
+    assert registered_bet("bet60").sha256[:12] in printed.splitlines()[0]
+    assert "NOT MET. STRICT" in printed
+    assert main(["judge", evidence, "--against", str(data_path("bets", "bet60.toml"))]) == 0
+    again = capsys.readouterr().out
+    now = registered_bet("bet60").sha256[:12]
+    assert f"Judged by 60_norm_only_noise_floor ({now}), as asked for.\n" in again
+    assert again.splitlines()[:30] == printed.splitlines()[:30]
 
 
 def test_the_command_without_a_file_is_refused_with_its_usage(capsys):

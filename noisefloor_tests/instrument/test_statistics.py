@@ -1,12 +1,14 @@
 """Effects: what is a mean of what, and what quotients of perplexities must satisfy."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_noisefloor.bets import registered_bet
 from pytest_noisefloor.statistics import (
     LARGEST_NLL,
     Effect,
@@ -15,6 +17,7 @@ from pytest_noisefloor.statistics import (
     mean_nll,
 )
 
+STATISTIC = registered_bet("bet60").statistic
 NLL = st.floats(0, 20)  # nats per token; guessing among 49,152 tokens costs 10.8
 
 # Relative rounding of a quotient of three exponentials of rounded differences, each below 20 nats:
@@ -23,7 +26,14 @@ ROUNDING = 3 * 1.8e-15
 
 
 def effect(real, random, untrained=None):
-    return Effect(user="ann", real=real, random=random, untrained=untrained)
+    nll = {"real": real, "random": random}
+    if untrained is not None:
+        nll["untrained"] = untrained
+    return Effect(user="ann", nll=nll, statistic=STATISTIC)
+
+
+def published(**perplexities):
+    return effect_from_perplexities("ann", perplexities, STATISTIC)
 
 
 @given(NLL, NLL)
@@ -38,12 +48,12 @@ def test_ratio_is_harm_times_help(real, random, untrained):
 
 
 def test_harm_and_help_are_seen_from_the_untrained_base():
-    one = effect_from_perplexities("ann", real=80, random=150, untrained=100)
+    one = published(real=80, random=150, untrained=100)
     assert [round(value, 9) for value in (one.harm, one.help, one.ratio)] == [1.5, 1.25, 1.875]
 
 
 def test_harm_and_help_are_unknown_without_the_untrained_base():
-    one = effect_from_perplexities("ann", real=80, random=150)
+    one = published(real=80, random=150)
     assert (one.harm, one.help) == (None, None)
 
 
@@ -94,4 +104,20 @@ def test_the_largest_mean_still_has_quotients():
 def test_a_perplexity_that_none_can_be_is_an_error(arm, value):
     figures = {"real": 10, "random": 10, "untrained": 10, arm: value}
     with pytest.raises(StatisticsError, match=rf"user 'ann': {arm} perplexity {value}; expected"):
-        effect_from_perplexities("ann", **figures)
+        published(**figures)
+
+
+@pytest.mark.parametrize("arm", ["real", "random"])
+def test_an_effect_without_a_mean_of_a_compared_arm_is_an_error(arm):
+    nll = {"real": 1.0, "random": 1.0}
+    del nll[arm]
+    with pytest.raises(StatisticsError, match=f"user 'ann': no mean NLL of arm '{arm}'"):
+        Effect(user="ann", nll=nll, statistic=STATISTIC)
+
+
+def test_the_statistic_says_which_arm_is_over_which():
+    other = replace(STATISTIC, numerator="oracle", reach="random")
+    nll = {"real": 1.0, "random": 5.0, "oracle": 3.0, "untrained": 2.0}
+    one = Effect(user="ann", nll=nll, statistic=other)
+    assert (one.delta, one.winner) == (2.0, "real")
+    assert (one.harm, one.help) == (math.exp(1), math.exp(1))

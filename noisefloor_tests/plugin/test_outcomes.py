@@ -25,11 +25,16 @@ def criteria(pytester):
             from pytest_noisefloor.statistics import Effect
 
             def verdict(*ratios, **more):
+                bet = registered_bet("bet60")
                 effects = [
-                    Effect(user=f"user{{i}}", real=1.0, random=1.0 + log(ratio))
+                    Effect(
+                        user=f"user{{i}}",
+                        nll={{"real": 1.0, "random": 1.0 + log(ratio)}},
+                        statistic=bet.statistic,
+                    )
                     for i, ratio in enumerate(ratios)
                 ]
-                return judge(registered_bet("bet60"), effects, **more)
+                return judge(bet, effects, **more)
 
             def pytest_configure(config):
                 config.addinivalue_line("markers", "full: tier")

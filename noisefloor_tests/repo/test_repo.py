@@ -2,13 +2,14 @@
 
 import ast
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
 import noisefloor_tests
 import pytest_noisefloor
-from pytest_noisefloor.bets import check_lock, load_bet, read_toml
+from pytest_noisefloor.bets import check_lock, load_bet, lock_entries, locked_text, read_toml
 from pytest_noisefloor.data import data_path
 
 HARNESS = Path(pytest_noisefloor.__file__).parent
@@ -103,6 +104,34 @@ def test_every_bet_is_locked_and_every_lock_has_its_bet():
         check_lock(path, lock)
         assert load_bet(path).registered <= max(row["date"] for row in read_toml(lock)["lock"])
     assert {row["file"] for row in read_toml(lock)["lock"]} == {path.name for path in bets}
+
+
+def test_every_text_that_was_ever_locked_is_kept_under_its_hash_and_no_other():
+    lock = data_path("bets", "LOCK")
+    kept = {path.name for path in data_path("bets", "locked").iterdir()}
+    entries = [
+        e for path in data_path("bets").glob("*.toml") for e in lock_entries(path.name, lock)
+    ]
+    assert all(locked_text(entry, lock) for entry in entries)
+    assert kept == {f"{entry.sha256}.toml" for entry in entries}
+
+
+def test_the_amendment_of_bet_60_moved_no_level_recipe_scoring_or_seed():
+    """As its reason says: what stood in code was written down, and nothing else."""
+    lock = data_path("bets", "LOCK")
+    before, after, *_ = (
+        tomllib.loads(locked_text(entry, lock)) for entry in lock_entries("bet60.toml", lock)
+    )
+    assert after["level"] == before["level"]
+    added = {"users": ["programmer", "novelist", "scientist"]}
+    assert after["design"] == before["design"] | added
+    assert after.keys() - before.keys() == {"statistic"}
+
+
+def test_the_users_that_a_bet_registers_are_shipped():
+    shipped = {path.stem for path in data_path("users").glob("*.toml")}
+    for path in data_path("bets").glob("*.toml"):
+        assert set(load_bet(path).users) <= shipped
 
 
 def test_nothing_here_unpickles_or_runs_code_from_elsewhere():
