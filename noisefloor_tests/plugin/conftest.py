@@ -3,6 +3,9 @@
 import json
 
 import pytest
+import scipy.stats  # noqa: F401 (or a session in this process would load it, and unload it)
+
+from noisefloor_tests.claims_planted import evidence
 
 # A shorter training is all that this changes of Bet 60: its adapters are worth nothing, and
 # whatever is said here holds for those that are.
@@ -70,12 +73,40 @@ def downstream(pytester, write_users, preloaded):
 
 
 @pytest.fixture
+def project(pytester):
+    """A project that only installs the plugin: one test, and the claims that are written to it.
+
+    Each file of evidence is given as its claim's id = its users, or its users and its base.
+    """
+    pytester.makepyfile("def test_passes(): pass")
+
+    def write(*claims, **files):
+        pytester.path.joinpath("claims.toml").write_text("\n".join(claims))
+        for name, given in files.items():
+            content = evidence(*given) if isinstance(given, tuple) else evidence(given)
+            pytester.path.joinpath(f"{name}.json").write_text(json.dumps(content))
+        return pytester
+
+    return write
+
+
+@pytest.fixture
+def held(pytester):
+    """Run a project's tests and the claims in its claims.toml."""
+
+    def run(*words):
+        return pytester.runpytest_inprocess("--noisefloor-claims=claims.toml", *words)
+
+    return run
+
+
+@pytest.fixture
 def read_result():
     """Read a result file without what two runs of one specification may differ in."""
 
     def read(path):
         content = json.loads(path.read_text(encoding="utf-8"))
-        del content["times"], content["environment"]
+        del content["times"], content["environment"], content["seal"]
         return content
 
     return read

@@ -16,11 +16,11 @@ CHECKOUT = Path(noisefloor_tests.__file__).parents[1]
 
 # Each module imports only from those before it, inside functions too.
 ORDER = [
-    *("errors", "data", "recipe", "sources", "cleaning", "corpora", "arms", "bases", "texts"),
-    *("devices", "methods", "loss", "training", "scoring", "store", "runs", "progress"),
+    *("errors", "data", "recipe", "sources", "cleaning", "corpora", "arms", "smollm2", "bases"),
+    *("texts", "devices", "methods", "loss", "training", "scoring", "store", "runs", "progress"),
     *("runner", "statistics", "tally", "intervals", "inference", "bets", "judge", "errorrates"),
-    *("paragraph", "report", "results", "claims", "evidence", "study", "gate", "options"),
-    *("plugin", "__main__"),
+    *("paragraph", "report", "results", "claims", "review", "evidence", "study", "gate"),
+    *("methodology", "options", "plugin", "__main__"),
 ]
 
 LONGEST = 320  # lines of a module that can still be read in one sitting
