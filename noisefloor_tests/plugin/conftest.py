@@ -11,7 +11,7 @@ from noisefloor_tests.claims_planted import evidence
 # whatever is said here holds for those that are.
 SHORT = """
     import dataclasses
-    from pytest_noisefloor import bets
+    from pytest_noisefloor import bets, claims
 
     registered_bet = bets.registered_bet
 
@@ -20,10 +20,10 @@ SHORT = """
         return dataclasses.replace(bet, recipe=dataclasses.replace(bet.recipe, steps=2))
 
     def pytest_configure():
-        bets.registered_bet = short_bet
+        bets.registered_bet = claims.registered_bet = short_bet
 
     def pytest_unconfigure():
-        bets.registered_bet = registered_bet
+        bets.registered_bet = claims.registered_bet = registered_bet
 """
 
 DOWNSTREAM = """
@@ -70,6 +70,35 @@ def downstream(pytester, write_users, preloaded):
     pytester.makeconftest(SHORT)
     pytester.makepyfile(test_downstream=DOWNSTREAM)
     return ["--noisefloor-users=texts", "--noisefloor-device=cpu", "--noisefloor-base=tiny"]
+
+
+@pytest.fixture
+def folder_base(pytester):
+    """A folder with a small model and a tokenizer of bytes, as anybody's own base would lie."""
+    import torch
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    folder = pytester.mkdir("small")
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    vocabulary = {"<|endoftext|>": 0} | {c: i for i, c in enumerate(sorted(alphabet), start=1)}
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    config = LlamaConfig(
+        vocab_size=257,
+        hidden_size=8,
+        intermediate_size=8,
+        num_hidden_layers=1,
+        num_attention_heads=1,
+        max_position_embeddings=512,
+        bos_token_id=0,
+        eos_token_id=0,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(60)
+        LlamaForCausalLM(config).save_pretrained(folder)
+    return folder
 
 
 @pytest.fixture
