@@ -80,11 +80,15 @@ def _examine(claim: Claim, content: dict[str, Any], where: str, how: str) -> Evi
             )
         base, base_gap = _base_today(claim, content)
         texts, text_gap = _texts_today(claim, content)
-        for what, found, expected in [*_compared(claim, content), *base, *texts]:
-            if found != expected:
-                raise EvidenceError(
-                    f"{where}{what} is {found!r}, but claim {claim.id!r} rests on {expected!r}{how}"
-                )
+        for rests, rows in (
+            (f"claim {claim.id!r} rests on", _compared(claim, content)),
+            ("today's is", [*base, *texts]),
+        ):
+            for what, found, expected in rows:
+                if found != expected:
+                    raise EvidenceError(
+                        f"{where}{what} is {found!r}, but {rests} {expected!r}{how}"
+                    )
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise EvidenceError(f"{where}not a result file ({error!r}){how}") from None
     try:

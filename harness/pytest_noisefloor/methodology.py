@@ -67,19 +67,21 @@ class Methodology:
     ) -> Generator[None, None, None]:
         """Do the same where other hooks mark tests, or make them, after they were collected."""
         before = list(items)
-        yield
+        result = yield
         for item in dict.fromkeys([*before, *items]):
             if text := self.uncontrolled(item):
                 items[:] = [other for other in items if other is not item]
                 report = pytest.CollectReport(item.nodeid, "failed", text, [])
                 config.hook.pytest_collectreport(report=report)
+        return result
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, None, None]:
         """Stop what was marked while it ran, and what only training can control."""
         self._stop(item)
-        yield
+        result = yield
         self._stop(item)
+        return result
 
     def _stop(self, item: pytest.Item) -> None:
         __tracebackhide__ = True

@@ -162,7 +162,7 @@ def test_a_base_that_changed_since_makes_its_evidence_stale(claim, base, file, c
         "the users' text, which the claim does not name (key 'texts')",
     )
     (base / file).write_text(content)
-    with pytest.raises(EvidenceError, match=r"the base measured is '\w+', but claim 'x' rests on"):
+    with pytest.raises(EvidenceError, match=r"the base measured is '\w+', but today's is '\w+'"):
         judge_evidence(one)
 
 
