@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from noisefloor_tests import results_planted
 from noisefloor_tests.claims_planted import (
     ABSENT,
     HARM,
@@ -125,6 +126,19 @@ def test_evidence_that_could_not_stand_for_the_claim_is_no_control(
     given.path.joinpath("x.json").write_text(json.dumps(sealed(content)))
     given.makepyfile(test_mine=MARKED.format('claim="x"'))
     stopped(f"*: claim 'x' has no control: *x.json: *{message}*")
+
+
+def test_evidence_of_too_few_tokens_is_no_control(project, stopped, monkeypatch):
+    """The level is met, but on so little text that help is resolved for nobody."""
+    monkeypatch.setattr(results_planted, "LENGTHS", (640, 640))
+    given = project(entry("x", "LENIENT"))
+    content = results_planted.planted_result(LENIENT)
+    assert content["verdict"]["level"] == "LENIENT"
+    given.path.joinpath("x.json").write_text(json.dumps(content))
+    given.makepyfile(test_mine=MARKED.format('claim="x"'))
+    stopped(
+        "*: claim 'x' asserts LENIENT, which its evidence does not bear out (it supports nothing*"
+    )
 
 
 def test_the_tiny_base_is_no_control(project, stopped):
