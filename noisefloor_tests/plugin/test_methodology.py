@@ -27,14 +27,13 @@ MARKED = """
 
 @pytest.fixture
 def stopped(held):
-    """Run a project, and see its collection stopped with one error that says so."""
+    """Run a project, and see its collection stopped with one error for each message."""
 
-    def run(message, *words, errors=1):
+    def run(*messages, words=()):
         result = held(*words)
         assert result.ret == pytest.ExitCode.INTERRUPTED
-        result.assert_outcomes(errors=errors)
-        result.stdout.fnmatch_lines([message])
-        return result
+        result.assert_outcomes(errors=len(messages))
+        result.stdout.fnmatch_lines_random(messages)
 
     return run
 
@@ -50,25 +49,23 @@ def test_a_personalisation_test_whose_claim_beat_its_control_runs(controlled, he
     held().assert_outcomes(passed=3)
 
 
-@pytest.mark.parametrize(
-    ("mark", "message"),
-    [
-        ('claim="other"', "claim 'other' is not in *claims.toml; there: lenient, missing"),
-        ('claim="missing"', "claim 'missing' has no control: *missing.json: the evidence of *"),
-        ("", 'personalisation(); expected personalisation(claim="<id>")'),
-        ('"lenient"', "personalisation('lenient'); expected *"),
-        ('claim="lenient", strict=True', "personalisation(claim='lenient', strict=True); *"),
-        ('claim=["lenient"]', "personalisation(claim=[[]'lenient']); expected *"),
-    ],
-)
-def test_an_uncontrolled_personalisation_test_is_stopped(project, stopped, mark, message):
-    given = project(
-        entry("lenient", "LENIENT"),
-        entry("missing", "LENIENT", base="other/model"),
-        lenient=LENIENT,
+MARKS = {
+    'claim="other"': "claim 'other' is not in *claims.toml; there: lenient, missing",
+    'claim="missing"': "claim 'missing' has no control: *missing.json: the evidence of *",
+    "": 'personalisation(); expected personalisation(claim="<id>")',
+    '"lenient"': "personalisation('lenient'); expected *",
+    'claim="lenient", strict=True': "personalisation(claim='lenient', strict=True); *",
+    'claim=["lenient"]': "personalisation(claim=[[]'lenient']); expected *",
+}
+
+
+def test_an_uncontrolled_personalisation_test_is_stopped(project, stopped):
+    missing = entry("missing", "LENIENT", base="other/model")
+    given = project(entry("lenient", "LENIENT"), missing, lenient=LENIENT)
+    given.makepyfile(**{f"test_{n}": MARKED.format(mark) for n, mark in enumerate(MARKS)})
+    stopped(
+        *(f"test_{n}.py::test_it_learned_the_user: {text}" for n, text in enumerate(MARKS.values()))
     )
-    given.makepyfile(test_mine=MARKED.format(mark))
-    stopped(f"*test_mine.py::test_it_learned_the_user: {message}")
 
 
 # --- claims that license nothing ---------------------------------------------------------------
@@ -101,8 +98,7 @@ def test_a_claim_that_its_evidence_does_not_bear_out_is_no_control(
     stopped(
         f"*: claim 'x' asserts {asserts}, which its evidence does not bear out (it supports "
         f"{supports}): see *claims.toml::x",
-        "test_mine.py",
-        "--deselect=claims.toml",
+        words=["test_mine.py", "--deselect=claims.toml"],
     )
 
 
@@ -145,49 +141,48 @@ def test_the_tiny_base_is_no_control(project, stopped):
     """Its results are planted; the claims file itself is a second error."""
     given = project(entry("x", "LENIENT", base="tiny"))
     given.makepyfile(test_mine=MARKED.format('claim="x"'))
-    stopped(
-        "*: claim 'x' has no control: *claims.toml: claim 'x': key 'base' = 'tiny'; *", errors=2
-    )
+    fault = "*claims.toml: claim 'x': key 'base' = 'tiny'; *"
+    stopped(f"*: claim 'x' has no control: {fault}", fault)
 
 
 # --- ways around it ----------------------------------------------------------------------------
 
 UNCONTROLLED = MARKED.format('claim="x"')
 WRITTEN = {
-    "a class": """
+    "test_class": """
         import pytest
 
         @pytest.mark.personalisation(claim="x")
         class TestMine:
             def test_method(self): pass
         """,
-    "a module": """
+    "test_module": """
         import pytest
         pytestmark = pytest.mark.personalisation(claim="x")
         def test_function(): pass
         """,
-    "one set of parameters": """
+    "test_parameters": """
         import pytest
 
         MINE = pytest.mark.personalisation(claim="x")
         @pytest.mark.parametrize("n", [1, pytest.param(2, marks=MINE)])
         def test_parameters(n): pass
         """,
-    "a second mark beside a good one": """
+    "test_second_mark": """
         import pytest
 
         @pytest.mark.personalisation(claim="x")
         @pytest.mark.personalisation(claim="lenient")
         def test_function(): pass
         """,
-    "unittest": """
+    "test_unittest": """
         import pytest, unittest
 
         class Mine(unittest.TestCase):
             @pytest.mark.personalisation(claim="x")
             def test_method(self): pass
         """,
-    "a skipped test": """
+    "test_skipped": """
         import pytest
 
         @pytest.mark.skip
@@ -197,10 +192,11 @@ WRITTEN = {
 }
 
 
-@pytest.mark.parametrize("where", WRITTEN)
-def test_a_mark_is_seen_wherever_it_stands(controlled, stopped, where):
-    controlled.makepyfile(test_mine=WRITTEN[where])
-    stopped("test_mine.py::*: claim 'x' is not in *claims.toml; there: lenient")
+def test_a_mark_is_seen_wherever_it_stands(controlled, stopped):
+    controlled.makepyfile(**WRITTEN)
+    stopped(
+        *(f"{name}.py::*: claim 'x' is not in *claims.toml; there: lenient" for name in WRITTEN)
+    )
 
 
 SELECTED = [
@@ -325,19 +321,19 @@ def test_a_session_that_trains_waits_for_the_evidence_and_not_for_anything_else(
 # --- names -------------------------------------------------------------------------------------
 
 NAMED = {
-    "a function": "def test_personal_touch(): pass",
-    "its parameters": """
+    "test_function": "def test_personal_touch(): pass",
+    "test_parameters": """
         import pytest
         @pytest.mark.parametrize("n", [1])
         def test_personal(n): pass
         """,
-    "a class": "class TestPersonalTouch:\n    def test_it(self): pass",
-    "another name for a function": """
+    "test_class": "class TestPersonalTouch:\n    def test_it(self): pass",
+    "test_alias": """
         def test_personal(): pass
         test_other = test_personal
         del test_personal
         """,
-    "a doctest": """
+    "test_doctest": """
         def test_personal_doc():
             \"\"\"
             >>> 1
@@ -356,21 +352,18 @@ def patterned(pytester):
     return pytester
 
 
-@pytest.mark.parametrize("what", NAMED)
-def test_a_name_that_speaks_of_personalisation_needs_the_mark(patterned, what):
-    patterned.makepyfile(test_mine=NAMED[what])
-    result = patterned.runpytest_inprocess("--doctest-modules")
-    assert result.ret == pytest.ExitCode.INTERRUPTED
-    result.stdout.fnmatch_lines(
-        ["*test_mine.py::*: its name matches 'test_personal?' *but it names no claim; mark it *"]
+def test_a_name_that_speaks_of_personalisation_needs_the_mark(patterned):
+    patterned.makepyfile(
+        **NAMED, test_personal="def test_it(): pass", test_impersonal="def test_it(): pass"
     )
-
-
-def test_so_does_a_file_of_that_name(patterned):
-    patterned.makepyfile(test_personal="def test_it(): pass", test_impersonal="def test_it(): pass")
-    result = patterned.runpytest_inprocess()
-    result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["test_personal.py::test_it: its name matches *"])
+    result = patterned.runpytest_inprocess("--doctest-modules")
+    result.assert_outcomes(errors=len(NAMED) + 1)
+    result.stdout.fnmatch_lines_random(
+        [
+            f"{name}.py::*: its name matches 'test_personal?' *but it names no claim; mark it *"
+            for name in [*NAMED, "test_personal"]
+        ]
+    )
 
 
 # --- without anything heavy, and in several processes -------------------------------------------
