@@ -90,9 +90,9 @@ def test_a_claim_of_something_else_is_refused_before_anything_trains(
     assert not records(pytester)
 
 
-def only_here(where):
+def only_here(where, *rest):
     """Users by folder; those shipped are none, since their packages need not be here."""
-    return () if where == "shipped" else load_users(where)
+    return () if where == "shipped" else load_users(where, *rest)
 
 
 def test_what_was_trained_but_is_not_of_the_claim_leaves_the_old_bitwise_as_it_was(
