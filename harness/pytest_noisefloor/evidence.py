@@ -2,104 +2,177 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from .arms import ARMS, UNTRAINED
+from .bases import fingerprints_at_hand
 from .bets import read_toml
 from .claims import Claim
+from .corpora import User, load_users
 from .data import data_path
 from .errors import NoisefloorError
 from .judge import Verdict
 from .methods import METHODS
 from .recipe import SCORER, Recipe, Scoring
-from .results import SCHEMA, judge_content, read_file
+from .results import SCHEMA, judge_content, read_file, seal
+from .records import write_atomically
+
+Row = tuple[str, Any, Any]
+"""What must agree: what it is, as the evidence has it, as it must be."""
 
 
 class EvidenceError(NoisefloorError):
     """Evidence that is missing, or not of what the claim names."""
 
 
-def check_evidence(claim: Claim) -> dict[str, Any]:
-    """The content of a claim's evidence, once it is known to be of what the claim names.
+@dataclass(frozen=True)
+class Evidence:
+    """What a claim's evidence says today, and what it could not be compared with."""
+
+    verdict: Verdict
+    gaps: tuple[str, ...]
+
+
+def judge_evidence(claim: Claim) -> Evidence:
+    """What a claim's evidence says today, without training and without torch.
 
     Raises:
-        EvidenceError: missing, planted, stale (made by another bet text, recipe, arm, method or
-            scorer, or from other text), or of another base, method or users.
+        EvidenceError: missing, edited, planted, stale (made by another bet text, recipe, arm,
+            method or scorer, on another base or from other text than today's), of another base,
+            method, users or seeds than the claim names, or not to be judged.
     """
     path = claim.evidence
     how = "; renew it with --noisefloor-train"
     if not path.is_file():
         raise EvidenceError(f"{path}: the evidence of claim {claim.id!r} is missing{how}")
-    content = read_file(path)
-    try:
-        for what, found, expected in _compared(claim, content):
-            if found != expected:
-                raise EvidenceError(
-                    f"{path}: {what} is {found!r}, but claim {claim.id!r} rests on "
-                    f"{expected!r}{how}"
-                )
-    except (KeyError, TypeError, AttributeError) as error:
-        raise EvidenceError(f"{path}: not a result file ({error!r}){how}") from None
-    return content
+    return _examine(claim, read_file(path), f"{path}: ", how)
 
 
-def _compared(claim: Claim, content: dict[str, Any]) -> list[tuple[str, Any, Any]]:
-    """What must agree: what it is, as the evidence has it, as it must be."""
-    versions = content["versions"] if content["schema"] == SCHEMA else {}
-    rows = [
-        ("the file's schema", content["schema"], SCHEMA),
-        ("verdict.planted", content["verdict"]["planted"], False),
-        ("bet.sha256", content["bet"]["sha256"], claim.bet.sha256),
-        ("base.name", content["base"]["name"], claim.base),
-        (
-            "base.fingerprint",
-            content["base"]["fingerprint"][: len(claim.fingerprint)],
-            claim.fingerprint,
-        ),
-        ("method.name", content["method"]["name"], claim.method),
-        ("the method's version", versions.get("method"), METHODS[claim.method].version),
-        ("the scorer", versions.get("scorer"), SCORER),
-        ("the recipe", Recipe(**content["recipe"]), claim.bet.recipe),
-        ("the scoring", Scoring(**content["scoring"]), claim.bet.scoring),
-        ("the users", sorted(row["user"] for row in content["users"]), sorted(claim.users)),
-        ("the seeds", content["seeds"], list(claim.bet.seeds)),
-    ]
-    rows += [
-        (
-            f"{row['user']}'s scores in {piece['slice']}, by arm",
-            sorted(piece["sums"]),
-            sorted((UNTRAINED, *claim.bet.statistic.trained)),  # or means would rest on nothing
-        )
-        for row in content["users"]
-        for piece in row["slices"]
-    ]
-    rows += [
-        (f"the version of arm {arm}", version, ARMS[arm].version if arm in ARMS else None)
-        for arm, version in versions.get("arms", {}).items()
-    ]
-    if claim.shipped:
-        for row in content["users"]:
-            about = read_toml(data_path("users", f"{row['user']}.toml"))
-            held = {piece["slice"]: piece["sha256"] for piece in row["slices"]}
-            rows.append((f"{row['user']}'s text", row["train_sha256"], about["train"]["sha256"]))
-            rows.append(
-                (
-                    f"{row['user']}'s held-out text",
-                    held,
-                    {name: table["sha256"] for name, table in about["heldout"].items()},
-                )
-            )
-    return rows
-
-
-def judge_evidence(claim: Claim) -> Verdict:
-    """The verdict that a claim's evidence gives today, without training and without torch.
+def replace_evidence(claim: Claim, content: dict[str, Any]) -> None:
+    """Put a new result in the place of a claim's evidence, once it is known to be of the claim.
 
     Raises:
-        EvidenceError: as ``check_evidence``, or figures that cannot be judged.
+        EvidenceError: as ``judge_evidence``; the file is left as it was.
     """
-    content = check_evidence(claim)
+    text = json.dumps(content, indent=1, ensure_ascii=False)
+    _examine(
+        claim,
+        json.loads(text),
+        f"{claim.evidence}: left as it was, since in what was trained anew ",
+        "",
+    )
+    write_atomically(claim.evidence, f"{text}\n".encode())
+
+
+def _examine(claim: Claim, content: dict[str, Any], where: str, how: str) -> Evidence:
+    """What a content says, if it is of the claim; messages stand between ``where`` and ``how``."""
     try:
-        return judge_content(content, claim.bet)
+        if content.get("seal") != seal(content):
+            raise EvidenceError(
+                f"{where}the seal is not that of the content: it was edited after it was "
+                f"written, or written without one{how}"
+            )
+        base, base_gap = _base_today(claim, content)
+        texts, text_gap = _texts_today(claim, content)
+        for rests, rows in (
+            (f"claim {claim.id!r} rests on", _compared(claim, content)),
+            ("today's is", [*base, *texts]),
+        ):
+            for what, found, expected in rows:
+                if found != expected:
+                    raise EvidenceError(
+                        f"{where}{what} is {found!r}, but {rests} {expected!r}{how}"
+                    )
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise EvidenceError(f"{where}not a result file ({error!r}){how}") from None
+    try:
+        verdict = judge_content(content, claim.bet)
     except (NoisefloorError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise EvidenceError(f"{claim.evidence}: cannot be judged ({error})") from None
+        raise EvidenceError(f"{where}cannot be judged ({error})") from None
+    return Evidence(verdict, (*base_gap, *text_gap))
+
+
+def _compared(claim: Claim, content: dict[str, Any]) -> Iterator[Row]:
+    """What the content says of itself, beside what the claim and this version name."""
+    yield "the file's schema", content["schema"], SCHEMA
+    yield "verdict.planted", content["verdict"]["planted"], False
+    yield "bet.sha256", content["bet"]["sha256"], claim.bet.sha256
+    base, digits = content["base"], claim.fingerprint
+    yield "base.name", base["name"], claim.base
+    yield "base.fingerprint", base["fingerprint"][: len(digits)], digits
+    yield "method.name", content["method"]["name"], claim.method
+    versions = content["versions"]
+    yield "the method's version", versions["method"], METHODS[claim.method].version
+    yield "the scorer", versions["scorer"], SCORER
+    yield "the recipe", Recipe(**content["recipe"]), claim.bet.recipe
+    yield "the scoring", Scoring(**content["scoring"]), claim.bet.scoring
+    yield "the users", sorted(row["user"] for row in content["users"]), sorted(claim.users)
+    yield "the seeds", content["seeds"], list(claim.bet.seeds)
+    for arm, version in versions["arms"].items():
+        yield f"the version of arm {arm}", version, ARMS[arm].version if arm in ARMS else None
+    for row in content["users"]:
+        for piece in row["slices"]:
+            what = f"{row['user']}'s scores in {piece['slice']}, by arm"
+            yield what, sorted(piece["sums"]), sorted((UNTRAINED, *claim.bet.statistic.trained))
+
+
+def _base_today(claim: Claim, content: dict[str, Any]) -> tuple[list[Row], list[str]]:
+    """The base's fingerprints beside those of its files here, and what is not here."""
+    model, whole = fingerprints_at_hand(claim.located)
+    base = content["base"]
+    if whole:
+        return [("the base measured", base["fingerprint"], whole)], []
+    if model:
+        tokenizer = f"the tokenizer of {claim.base} (made ready when the base is first used)"
+        return [("the model measured", base["model"], model)], [tokenizer]
+    return [], [f"the base {claim.base}, whose files are not looked for"]
+
+
+def _texts_today(claim: Claim, content: dict[str, Any]) -> tuple[list[Row], list[str]]:
+    """The texts' hashes beside those that are registered or at hand, and what is not at hand."""
+    if claim.shipped:
+        registered = [read_toml(data_path("users", f"{user}.toml")) for user in claim.users]
+        today = {
+            about["name"]: (
+                about["train"]["sha256"],
+                {name: part["sha256"] for name, part in about["heldout"].items()},
+            )
+            for about in registered
+        }
+    elif claim.texts:
+        today = {
+            user.name: (user.train_sha256, {piece.name: piece.sha256 for piece in user.heldout})
+            for user in claimed_users(claim, str(claim.texts))
+        }
+    else:
+        return [], ["the users' text, which the claim does not name (key 'texts')"]
+    rows: list[Row] = []
+    for row in content["users"]:
+        train, heldout = today.get(row["user"], ("", {}))
+        found = {piece["slice"]: piece["sha256"] for piece in row["slices"]}
+        rows += [
+            (f"{row['user']}'s text", row["train_sha256"], train),
+            (f"{row['user']}'s held-out text", found, heldout),
+        ]
+    return rows, []
+
+
+def claimed_users(claim: Claim, where: str) -> tuple[User, ...]:
+    """The claim's users with their texts, from where they lie.
+
+    Raises:
+        EvidenceError: one of them is not there.
+        CorpusError: a text cannot be used.
+    """
+    found = {user.name: user for user in load_users(where, claim.bet.users)}
+    missing = [name for name in claim.users if name not in found]
+    if missing:
+        raise EvidenceError(
+            f"{claim.file}: claim {claim.id!r}: no text of {', '.join(missing)} among the users "
+            f"of {where!r}; expected a folder with them, by the claim's key 'texts' or "
+            "--noisefloor-users"
+        )
+    return tuple(found[name] for name in claim.users)

@@ -1,12 +1,11 @@
-"""The gate: claims as test items, and no personalisation test without its control.
+"""The gate: claims as test items, held to their evidence.
 
 A claims file is read only where ``--noisefloor-claims`` or the ini ``noisefloor_claims`` names it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
-from fnmatch import fnmatch
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,8 +17,9 @@ from .errors import NoisefloorError
 if TYPE_CHECKING:
     from .bets import Bet
     from .claims import Claim
+    from .evidence import Evidence
 
-MARKER = "personalisation"
+NOT_COMPARED = "noisefloor_not_compared"
 
 
 class ClaimFailed(Exception):  # noqa: N818 (it is a finding, no error)
@@ -37,30 +37,17 @@ def add(parser: pytest.Parser) -> None:
         action="store_true",
         help="train anew what the claims rest on, and renew their evidence files",
     )
-    parser.addini(
-        "noisefloor_personalisation_patterns",
-        "names of tests, as test_personal*, that must be marked personalisation(claim=...)",
-        type="args",
-        default=[],
-    )
 
 
 class Gate:
-    """The session's claims, and the rule that no personalisation test goes without one.
-
-    ``renew`` makes a claim's evidence anew.
-    """
+    """The session's claims and their evidence; ``renew`` makes a claim's evidence anew."""
 
     def __init__(self, config: pytest.Config, renew: Callable[[Claim], None]) -> None:
-        config.addinivalue_line(
-            "markers",
-            f'{MARKER}(claim="<id>"): tests a personalisation claim, which must have its control',
-        )
         self.renew = renew
         self.training: bool = config.getoption("noisefloor_train")
-        self.patterns: list[str] = config.getini("noisefloor_personalisation_patterns")
         self.file = _claims_file(config)
-        if self.file and _adds_claims(config) and str(self.file) not in config.args:
+        self._evidence: dict[str, Evidence] = {}
+        if self.file and _adds_claims(config, self.file):
             config.args.append(str(self.file))
 
     @cached_property
@@ -77,17 +64,32 @@ class Gate:
     def claim_about(
         self, *, bet: Bet, base: str, fingerprint: str, method: str, users: Iterable[str]
     ) -> Claim | None:
-        """The claim about just this, or None."""
-        for claim in self.claims:
-            same = (claim.bet.sha256, claim.base, claim.method, sorted(claim.users)) == (
-                bet.sha256,
-                base,
-                method,
-                sorted(users),
-            )
-            if same and fingerprint.startswith(claim.fingerprint):
-                return claim
-        return None
+        """The claim about just this, or None.
+
+        Raises:
+            ClaimError: the claim is about another base of that name.
+        """
+        from .claims import locate
+
+        subject = (bet.id, locate(base, Path.cwd()), method, tuple(sorted(users)))
+        claim = next((claim for claim in self.claims if claim.subject == subject), None)
+        if claim:
+            claim.check_fingerprint(fingerprint)
+        return claim
+
+    def evidence(self, claim: Claim) -> Evidence:
+        """What a claim's evidence says, made anew first where the session trains; kept.
+
+        Raises:
+            NoisefloorError: there is none that could be judged.
+        """
+        from .evidence import judge_evidence
+
+        if claim.id not in self._evidence:
+            if self.training:
+                self.renew(claim)
+            self._evidence[claim.id] = judge_evidence(claim)
+        return self._evidence[claim.id]
 
     def pytest_collect_file(
         self, file_path: Path, parent: pytest.Collector
@@ -98,60 +100,15 @@ class Gate:
             return collected
         return None
 
-    @pytest.hookimpl(wrapper=True)
-    def pytest_make_collect_report(
-        self,
-    ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
-        """Turn a file's uncontrolled personalisation tests into its collection error."""
-        report = yield
-        items = [node for node in report.result or () if isinstance(node, pytest.Item)]
-        faults = [text for item in items if (text := self.uncontrolled(item))]
-        if faults:
-            report.outcome = "failed"
-            report.longrepr = "\n".join(faults)
-            report.result = []
-        return report
-
-    def uncontrolled(self, item: pytest.Item) -> str | None:
-        """Why a test may not speak of personalisation; None if it may, or does not."""
-        if isinstance(item, ClaimItem):
-            return None
-        name = getattr(item, "originalname", None) or item.name
-        marks = list(item.iter_markers(MARKER))
-        if not marks:
-            pattern = next((p for p in self.patterns if fnmatch(name, p)), None)
-            if pattern is None:
-                return None
-            return (
-                f"{item.nodeid}: its name matches {pattern!r} "
-                "(noisefloor_personalisation_patterns), but it names no claim; mark it "
-                f'{MARKER}(claim="<id>")'
-            )
-        return next((text for mark in marks if (text := self._refused(item, mark))), None)
-
-    def _refused(self, item: pytest.Item, mark: pytest.Mark) -> str | None:
-        """Why one mark does not control its test."""
-        from .evidence import check_evidence
-
-        if mark.args or mark.kwargs.keys() != {"claim"} or type(mark.kwargs["claim"]) is not str:
-            given = [*map(repr, mark.args), *(f"{k}={v!r}" for k, v in mark.kwargs.items())]
-            return f'{item.nodeid}: {MARKER}({", ".join(given)}); expected {MARKER}(claim="<id>")'
-        name = mark.kwargs["claim"]
-        if self.file is None:
-            return (
-                f"{item.nodeid}: claim {name!r}, but no claims file is named; give it with "
-                "--noisefloor-claims=FILE or the ini noisefloor_claims"
-            )
-        try:
-            claim = next((claim for claim in self.claims if claim.id == name), None)
-            if claim is None:
-                known = ", ".join(claim.id for claim in self.claims) or "none"
-                return f"{item.nodeid}: claim {name!r} is not in {self.file}; there: {known}"
-            if not self.training:
-                check_evidence(claim)
-        except NoisefloorError as error:
-            return f"{item.nodeid}: claim {name!r} has no control: {error}"
-        return None
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Say what claims could not be compared with, whichever process held them."""
+        for reports in terminalreporter.stats.values():
+            for report in reports:
+                if getattr(report, "when", None) == "call":
+                    for name, value in report.user_properties:
+                        if name == NOT_COMPARED:
+                            text = f"noisefloor: {report.nodeid}: {value}"
+                            terminalreporter.write_line(text)
 
 
 class ClaimsFile(pytest.File):
@@ -187,12 +144,8 @@ class ClaimItem(pytest.Item):
 
     def setup(self) -> None:
         """Check the evidence, made anew first where the session trains; judge it again."""
-        from .evidence import judge_evidence
-
         try:
-            if self.gate.training:
-                self.gate.renew(self.claim)
-            self.verdict = judge_evidence(self.claim)
+            self.evidence = self.gate.evidence(self.claim)
         except NoisefloorError as error:
             message = str(error)
         else:
@@ -205,11 +158,14 @@ class ClaimItem(pytest.Item):
         Raises:
             ClaimFailed: with what a reviewer would write.
         """
-        from .claims import fault
+        from .review import fault
 
-        self.add_report_section("call", "claim", self.claim.sentence)
-        text = fault(self.claim, self.verdict)
-        if text:
+        gaps = self.evidence.gaps
+        said = f"Not compared with what is here today: {'; '.join(gaps)}." if gaps else ""
+        self.add_report_section("call", "claim", f"{self.claim.sentence}\n{said}".strip())
+        if said:
+            self.user_properties.append((NOT_COMPARED, said))
+        if text := fault(self.claim, self.evidence.verdict):
             raise ClaimFailed(text)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
@@ -240,7 +196,11 @@ def _claims_file(config: pytest.Config) -> Path | None:
     return file
 
 
-def _adds_claims(config: pytest.Config) -> bool:
+def _adds_claims(config: pytest.Config, file: Path) -> bool:
     """Whether claims are collected beside what was named: not where single tests were asked for."""
+    here = config.invocation_params.dir
+    named = [argument.partition("::")[0] for argument in config.args]
+    if any((here / name).resolve() == file for name in named):
+        return False
     single = bool(config.args) and all("::" in argument for argument in config.args)
     return config.getoption("noisefloor_claims") is not None or not single

@@ -8,18 +8,22 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import pytest
 
-from . import gate, options
+from . import gate, methodology, options
 from .errors import NoisefloorError
 
 if TYPE_CHECKING:
+    from .bases import Base
+    from .bets import Bet
     from .claims import Claim
+    from .corpora import User
     from .judge import Verdict
     from .runs import Adapter
     from .study import Study
@@ -35,14 +39,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add an option and an ini twin for each setting."""
     options.add(parser)
     gate.add(parser)
+    methodology.add(parser)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Read the settings, so that a bad value stops the session before anything runs."""
     config.stash[_SETTINGS] = options.read_settings(config)
     config.stash[_REPORTS] = {}
-    config.stash[_GATE] = gate.Gate(config, renew=partial(_renew, config))
-    config.pluginmanager.register(config.stash[_GATE], "noisefloor-gate")
+    claims = gate.Gate(config, renew=partial(_renew, config))
+    config.stash[_GATE] = claims
+    rule = methodology.Methodology(config, claims)
+    for name, plugin in {"noisefloor-gate": claims, "noisefloor-methodology": rule}.items():
+        if config.pluginmanager.register(plugin, name) is None:
+            raise pytest.UsageError(f"-p no:{name}: claims and their controls have no switch")
 
 
 # --- fixtures ---------------------------------------------------------------------------------
@@ -148,25 +157,59 @@ def _explained(make: Callable[[], T]) -> T:
 
 
 def _renew(config: pytest.Config, claim: Claim) -> None:
-    """Train what a claim rests on, where it never was trained, and write its evidence."""
+    """Train what a claim rests on, where it never was trained, and replace its evidence."""
     import json
+    from dataclasses import replace
 
-    from .records import write_atomically
+    from .bases import open_base
+    from .evidence import claimed_users, replace_evidence
+    from .report import report
 
-    folder = claim.file.parent / claim.base
-    base = str(folder) if folder.is_dir() else claim.base
-    study = _open_study(config, base, "shipped" if claim.shipped else None)
-    judged(config, study)
-    content = json.loads(study.result_path.read_text(encoding="utf-8"))
-    content["base"]["name"] = claim.base  # and no path of the machine that trained it
-    text = json.dumps(content, indent=1, ensure_ascii=False)
-    write_atomically(claim.evidence, f"{text}\n".encode())
+    settings = config.stash[_SETTINGS]
+    base = replace(open_base(claim.located), name=claim.base)  # no path of this machine
+    claim.check_fingerprint(base.fingerprint)
+    where = "shipped" if claim.shipped else str(claim.texts or settings.users)
+    study = _study(
+        config,
+        bet=claim.bet,
+        base=base,
+        users=claimed_users(claim, where),
+        seeds=claim.bet.seeds,
+        out=settings.out / ".noisefloor" / "claims" / claim.id,
+    )
+    verdict = study.verdict
+    replace_evidence(claim, json.loads(study.result_path.read_text(encoding="utf-8")))
+    config.stash[_REPORTS][str(claim.evidence)] = report(verdict)
 
 
-def _open_study(config: pytest.Config, base: str, users: str | None = None) -> Study:
+def _open_study(config: pytest.Config, base: str) -> Study:
+    """The session's own study, of its users and seeds."""
     from .bases import open_base
     from .bets import registered_bet
     from .corpora import load_users
+
+    settings = config.stash[_SETTINGS]
+    bet = registered_bet("bet60")
+    return _study(
+        config,
+        bet=bet,
+        base=open_base(base),
+        users=load_users(settings.users, bet.users),
+        seeds=settings.seeds or bet.seeds,
+        # results of another base than the session's do not overwrite the session's own
+        out=settings.out if base == settings.base else settings.out / _folder_name(base),
+    )
+
+
+def _study(
+    config: pytest.Config,
+    *,
+    bet: Bet,
+    base: Base,
+    users: Sequence[User],
+    seeds: Sequence[int],
+    out: Path,
+) -> Study:
     from .devices import resolve
     from .methods import METHODS
     from .progress import Watcher
@@ -175,12 +218,9 @@ def _open_study(config: pytest.Config, base: str, users: str | None = None) -> S
     from .study import Study
 
     settings = config.stash[_SETTINGS]
-    bet = registered_bet("bet60")
-    # results of another base than the session's do not overwrite the session's own
-    out = settings.out if base == settings.base else settings.out / _folder_name(base)
     runner = Runner(
         store=Store(settings.out / ".noisefloor"),
-        base=open_base(base),
+        base=base,
         device=resolve(settings.device),
         method=METHODS[bet.method],
         recipe=bet.recipe,
@@ -188,13 +228,7 @@ def _open_study(config: pytest.Config, base: str, users: str | None = None) -> S
         watcher=Watcher(_terminal(config), line=_worker()),
         workers=int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")),
     )
-    return Study(
-        bet=bet,
-        runner=runner,
-        users=load_users(users or settings.users, bet.users),
-        seeds=settings.seeds or bet.seeds,
-        out=out,
-    )
+    return Study(bet=bet, runner=runner, users=users, seeds=seeds, out=out)
 
 
 def _folder_name(base: str) -> str:

@@ -16,6 +16,7 @@ from .errorrates import assess
 from .errors import NoisefloorError
 from .intervals import Interval
 from .judge import Verdict, judge
+from .recipe import digest
 from .statistics import Effect, effect_from_perplexities
 from .tally import CELL, tally_from_record
 
@@ -136,6 +137,14 @@ def effect_record(effect: Effect) -> dict[str, Any]:
         "help": effect.help,
         "winner": effect.winner,
     }
+
+
+def seal(content: dict[str, Any]) -> str:
+    """SHA-256 (hex) of all that a result file says but for its key ``seal``.
+
+    It tells a slip of the hand, not a forger, who can make it anew.
+    """
+    return digest({key: value for key, value in content.items() if key != "seal"})
 
 
 def read_file(path: Path) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from .errors import NoisefloorError
 from .judge import Verdict
 from .recipe import SCORER
 from .records import write_atomically
-from .results import SCHEMA, bet_record, effect_record, resolved_record, verdict_record
+from .results import SCHEMA, bet_record, effect_record, resolved_record, seal, verdict_record
 from .runner import Runner
 from .runs import Adapter, Request
 from .statistics import Effect, mean_nll
@@ -83,8 +83,9 @@ class Study:
             planted=self.planted,
         )
         self._write_adapters()
-        content = json.dumps(self._result(verdict), indent=1, ensure_ascii=False)
-        write_atomically(self.result_path, f"{content}\n".encode())
+        content = self._result(verdict)
+        text = json.dumps(content | {"seal": seal(content)}, indent=1, ensure_ascii=False)
+        write_atomically(self.result_path, f"{text}\n".encode())
         return verdict
 
     @property
@@ -163,6 +164,7 @@ class Study:
             "base": {
                 "name": self.runner.base.name,
                 "fingerprint": self.runner.base.fingerprint,
+                "model": self.runner.base.model_fingerprint,
             },
             "method": {
                 "name": self.bet.method,

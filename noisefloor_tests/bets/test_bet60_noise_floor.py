@@ -12,8 +12,9 @@ from __future__ import annotations
 import pytest
 
 from pytest_noisefloor.bets import Level
-from pytest_noisefloor.claims import Claim, settle
+from pytest_noisefloor.claims import Claim
 from pytest_noisefloor.judge import Verdict
+from pytest_noisefloor.review import settle
 
 pytestmark = pytest.mark.full
 

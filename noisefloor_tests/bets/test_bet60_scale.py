@@ -11,9 +11,10 @@ from collections.abc import Callable
 import pytest
 
 from pytest_noisefloor.bets import Level
-from pytest_noisefloor.claims import Claim, settle
+from pytest_noisefloor.claims import Claim
 from pytest_noisefloor.judge import Verdict
 from pytest_noisefloor.plugin import claimed, judged
+from pytest_noisefloor.review import settle
 from pytest_noisefloor.study import Study
 
 pytestmark = pytest.mark.scale

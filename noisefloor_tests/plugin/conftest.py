@@ -3,12 +3,15 @@
 import json
 
 import pytest
+import scipy.stats  # noqa: F401 (or a session in this process would load it, and unload it)
+
+from noisefloor_tests.claims_planted import evidence
 
 # A shorter training is all that this changes of Bet 60: its adapters are worth nothing, and
 # whatever is said here holds for those that are.
 SHORT = """
     import dataclasses
-    from pytest_noisefloor import bets
+    from pytest_noisefloor import bets, claims
 
     registered_bet = bets.registered_bet
 
@@ -17,10 +20,10 @@ SHORT = """
         return dataclasses.replace(bet, recipe=dataclasses.replace(bet.recipe, steps=2))
 
     def pytest_configure():
-        bets.registered_bet = short_bet
+        bets.registered_bet = claims.registered_bet = short_bet
 
     def pytest_unconfigure():
-        bets.registered_bet = registered_bet
+        bets.registered_bet = claims.registered_bet = registered_bet
 """
 
 DOWNSTREAM = """
@@ -70,12 +73,69 @@ def downstream(pytester, write_users, preloaded):
 
 
 @pytest.fixture
+def folder_base(pytester):
+    """A folder with a small model and a tokenizer of bytes, as anybody's own base would lie."""
+    import torch
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    folder = pytester.mkdir("small")
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    vocabulary = {"<|endoftext|>": 0} | {c: i for i, c in enumerate(sorted(alphabet), start=1)}
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    config = LlamaConfig(
+        vocab_size=257,
+        hidden_size=8,
+        intermediate_size=8,
+        num_hidden_layers=1,
+        num_attention_heads=1,
+        max_position_embeddings=512,
+        bos_token_id=0,
+        eos_token_id=0,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(60)
+        LlamaForCausalLM(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def project(pytester):
+    """A project that only installs the plugin: one test, and the claims that are written to it.
+
+    Each file of evidence is given as its claim's id = its users, or its users and its base.
+    """
+    pytester.makepyfile("def test_passes(): pass")
+
+    def write(*claims, **files):
+        pytester.path.joinpath("claims.toml").write_text("\n".join(claims))
+        for name, given in files.items():
+            content = evidence(*given) if isinstance(given, tuple) else evidence(given)
+            pytester.path.joinpath(f"{name}.json").write_text(json.dumps(content))
+        return pytester
+
+    return write
+
+
+@pytest.fixture
+def held(pytester):
+    """Run a project's tests and the claims in its claims.toml."""
+
+    def run(*words):
+        return pytester.runpytest_inprocess("--noisefloor-claims=claims.toml", *words)
+
+    return run
+
+
+@pytest.fixture
 def read_result():
     """Read a result file without what two runs of one specification may differ in."""
 
     def read(path):
         content = json.loads(path.read_text(encoding="utf-8"))
-        del content["times"], content["environment"]
+        del content["times"], content["environment"], content["seal"]
         return content
 
     return read

@@ -23,34 +23,6 @@ def stored(project):
     return {path: path.stat().st_mtime_ns for path in folder.rglob("*.safetensors")}
 
 
-@pytest.fixture
-def folder_base(pytester):
-    """A folder with a small model and a tokenizer of bytes, as anybody's own base would lie."""
-    import torch
-    from tokenizers import Tokenizer, models, pre_tokenizers
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    folder = pytester.mkdir("small")
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    vocabulary = {"<|endoftext|>": 0} | {c: i for i, c in enumerate(sorted(alphabet), start=1)}
-    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.save(str(folder / "tokenizer.json"))
-    config = LlamaConfig(
-        vocab_size=257,
-        hidden_size=8,
-        intermediate_size=8,
-        num_hidden_layers=1,
-        num_attention_heads=1,
-        max_position_embeddings=512,
-        bos_token_id=0,
-        eos_token_id=0,
-    )
-    with torch.random.fork_rng(devices=[]):
-        LlamaForCausalLM(config).save_pretrained(folder)
-    return folder
-
-
 def test_a_project_gets_adapters_comparison_files_and_one_table(pytester, downstream, capsys):
     result = pytester.runpytest_inprocess(*downstream, "--noisefloor-seeds=3,1")
     result.assert_outcomes(passed=3)  # one a user, and the comparison

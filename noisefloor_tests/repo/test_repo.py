@@ -17,22 +17,12 @@ CHECKOUT = Path(noisefloor_tests.__file__).parents[1]
 
 # Each module imports only from those before it, inside functions too.
 ORDER = [
-    *("errors", "data", "recipe", "sources", "cleaning", "corpora", "arms", "bases", "texts"),
-    *("devices", "methods", "loss", "training", "scoring", "stacked", "group"),
-    *("records", "shards", "store", "kernels", "runs", "progress"),
-    *(
-        "workbench",
-        "runner",
-        "statistics",
-        "tally",
-        "intervals",
-        "inference",
-        "bets",
-        "judge",
-        "errorrates",
-    ),
-    *("paragraph", "report", "results", "claims", "evidence", "study", "gate", "options"),
-    *("plugin", "__main__"),
+    *("errors", "data", "recipe", "sources", "cleaning", "corpora", "arms", "smollm2", "bases"),
+    *("texts", "devices", "methods", "loss", "training", "scoring", "stacked", "group"),
+    *("records", "shards", "store", "kernels", "runs", "progress", "workbench", "runner"),
+    *("statistics", "tally", "intervals", "inference", "bets", "judge", "errorrates"),
+    *("paragraph", "report", "results", "claims", "review", "evidence", "study", "gate"),
+    *("methodology", "options", "plugin", "__main__"),
 ]
 
 LONGEST = 320  # lines of a module that can still be read in one sitting

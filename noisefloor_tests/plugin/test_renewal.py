@@ -1,0 +1,168 @@
+"""``--noisefloor-train``: evidence is trained, checked against its claim, then replaced."""
+
+import json
+
+import pytest
+
+from noisefloor_tests.claims_planted import entry, evidence
+from noisefloor_tests.plugin.conftest import SHORT
+from pytest_noisefloor import evidence as checks  # or each session would import its own
+from pytest_noisefloor.bases import fingerprints_at_hand
+from pytest_noisefloor.corpora import load_users
+from pytest_noisefloor.errors import NoisefloorError
+
+USERS = ("ann", "bob")
+
+
+@pytest.fixture
+def renewable(pytester, folder_base, write_users, preloaded):
+    """A project that claims something of its own base, users and texts; gives its claims file."""
+    write_users(pytester.path / "texts", *USERS, "cy")
+    pytester.makeconftest(SHORT)
+    _, fingerprint = fingerprints_at_hand(str(folder_base))
+
+    def write(asserts="NOT_MET", **changes):
+        named = {"base": "small", "users": USERS, "texts": "texts", "fingerprint": fingerprint}
+        pytester.path.joinpath("claims.toml").write_text(entry("mine", asserts, **named | changes))
+        return pytester.path / "mine.json"
+
+    return write
+
+
+@pytest.fixture
+def train(held):
+    def run(*words):
+        return held("--noisefloor-train", "--noisefloor-device=cpu", *words)
+
+    return run
+
+
+def records(project):
+    folder = project.path / ".noisefloor"
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*.safetensors")}
+
+
+def test_missing_evidence_is_trained_and_holds_from_then_on(
+    pytester, renewable, train, held, read_result
+):
+    file = renewable()
+    held().assert_outcomes(errors=1)
+    result = train()
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["user *untrained *", f"results: {file}"])
+    first, trained = read_result(file), records(pytester)
+    assert first["base"]["name"] == "small"
+    assert [row["user"] for row in first["users"]] == list(USERS)
+    assert first["recipe"]["steps"] == 2
+    assert not {"results", "out"} & {path.name for path in pytester.path.iterdir()}
+
+    again = held()
+    again.assert_outcomes(passed=1)
+    assert "Not compared" not in again.stdout.str()  # base and texts were
+    file.write_text("spoiled")
+    train().assert_outcomes(passed=1)
+    assert read_result(file) == first
+    # what the claim rests on was not trained a second time: for each of its two users three
+    # adapters, and on two slices the scores of these and of none
+    adapters = [path for path in trained if path.parent.name == "adapters"]
+    assert len(adapters) == 2 * 3
+    assert {path: at for path, at in records(pytester).items() if path in trained} == trained
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"fingerprint": "0" * 12}, "claim 'mine': key 'fingerprint' = '000000000000'; the base *"),
+        ({"users": ["ann", "dee"]}, "*claim 'mine': no text of dee among the users of *texts'; *"),
+        ({"texts": None}, "*claim 'mine': no text of ann, bob among the users of 'shipped'; *"),
+    ],
+)
+def test_a_claim_of_something_else_is_refused_before_anything_trains(
+    pytester, renewable, train, monkeypatch, changes, message
+):
+    monkeypatch.setattr(checks, "load_users", only_here)
+    file = renewable(**changes)
+    file.write_text("the old evidence")
+    result = train()
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines([f"*{message}"])
+    assert file.read_text() == "the old evidence"
+    assert not records(pytester)
+
+
+def only_here(where, *rest):
+    """Users by folder; those shipped are none, since their packages need not be here."""
+    return () if where == "shipped" else load_users(where, *rest)
+
+
+def test_what_was_trained_but_is_not_of_the_claim_leaves_the_old_bitwise_as_it_was(
+    pytester, renewable, train, monkeypatch
+):
+    file = renewable()
+    file.write_text(json.dumps(evidence({"ann": (1.2, 1.0, 1.3)})))
+    before = file.read_bytes()
+    monkeypatch.setattr(checks, "SCORER", "sliding/99")
+    result = train()
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(
+        ["*mine.json: left as it was, since in what was trained anew the scorer is 'sliding/1', *"]
+    )
+    assert file.read_bytes() == before
+    assert records(pytester)
+
+
+def test_a_training_that_fails_leaves_the_old_bitwise_as_it_was(
+    pytester, renewable, train, monkeypatch
+):
+    def fail(*_, **__):
+        raise NoisefloorError("the adapter did not move")
+
+    file = renewable()
+    file.write_text("the old evidence")
+    monkeypatch.setattr("pytest_noisefloor.training.train", fail)
+    result = train()
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["the adapter did not move"])
+    assert file.read_text() == "the old evidence"
+
+
+def test_a_personalisation_test_waits_for_the_training_and_is_then_judged(
+    pytester, renewable, train
+):
+    """Selected alone, so that nothing but the rule itself makes its evidence."""
+    file = renewable("LENIENT")
+    pytester.makepyfile(
+        test_mine="""
+        import pytest
+
+        @pytest.mark.personalisation(claim="mine")
+        def test_it_learned_the_user():
+            pass
+        """
+    )
+    result = train("-k", "learned")
+    result.assert_outcomes(failed=1, deselected=1)
+    result.stdout.fnmatch_lines(
+        ["*claim 'mine' asserts LENIENT, which its evidence does not bear*"]
+    )
+    assert file.is_file()
+
+
+@pytest.mark.slow
+def test_two_workers_renew_two_claims_and_train_nothing_twice(
+    pytester, renewable, train, read_result, monkeypatch
+):
+    """Of one base and overlapping users, so that they share adapters and could share files."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    file = renewable()
+    claims = pytester.path / "claims.toml"
+    one = claims.read_text()
+    renewable(users=("bob", "cy"), evidence="other.json")
+    claims.write_text(one + claims.read_text().replace('id = "mine"', 'id = "other"'))
+    result = train("-n2")
+    result.assert_outcomes(passed=2)
+    other = file.with_name("other.json")
+    assert [row["user"] for row in read_result(file)["users"]] == ["ann", "bob"]
+    assert [row["user"] for row in read_result(other)["users"]] == ["bob", "cy"]
+    assert len([path for path in records(pytester) if path.parent.name == "adapters"]) == 3 * 3
+    assert result.stdout.str().count("results: ") == 2
