@@ -53,12 +53,16 @@ class Tokenizer(Protocol):
 
 @dataclass(frozen=True)
 class Base:
-    """A base by name; its files are read when they are first needed."""
+    """A base by name; its files are read when they are first needed.
+
+    ``planted`` marks a base that only proves the machinery.
+    """
 
     name: str
     fingerprint: str
     _load_model: Callable[[], Any]
     _load_tokenizer: Callable[[], Tokenizer]
+    planted: bool = False
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
@@ -146,7 +150,7 @@ def _tiny() -> Base:
     total = hashlib.sha256(canonical_json(TINY_CONFIG).encode())
     for name in sorted(weights):
         total.update(weights[name].numpy().tobytes())
-    return Base("tiny", total.hexdigest(), load, ByteTokenizer)
+    return Base("tiny", total.hexdigest(), load, ByteTokenizer, planted=True)
 
 
 # --- folders and hub ------------------------------------------------------------------------

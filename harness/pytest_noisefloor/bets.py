@@ -57,7 +57,10 @@ class Criterion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bet:
-    """A bet as it stands in its file; ``sha256`` is the hash of that file."""
+    """A bet as it stands in its file; ``sha256`` is the hash of that file.
+
+    ``planted`` marks a bet that only proves the machinery.
+    """
 
     id: str
     name: str
@@ -70,6 +73,7 @@ class Bet:
     scoring: Scoring
     criteria: tuple[Criterion, ...]
     sha256: str
+    planted: bool = False
 
 
 def load_bet(path: Path) -> Bet:
@@ -93,6 +97,7 @@ def load_bet(path: Path) -> Bet:
             scoring=Scoring(**_take(design, "scoring", dict)),
             criteria=tuple(_criterion(row) for row in _take(content, "level", list)),
             sha256=file_sha256(path),
+            planted="planted" in content and _take(content, "planted", bool),
         )
         _nothing_left(content)
         _nothing_left(design)

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cached_property
 from importlib.metadata import version
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from safetensors.numpy import save
 
 from .arms import ARMS, UNTRAINED
 from .bets import Bet
-from .corpora import User, check_leak
+from .corpora import User, check_leak, check_others
 from .errorrates import assess
 from .errors import NoisefloorError
 from .judge import Verdict
@@ -40,7 +41,7 @@ class Study:
     """A bet on a base and its users. Everything is made when it is first asked for.
 
     Raises:
-        LeakError: held-out text stands in a user's training text.
+        LeakError: held-out text, or another user's, stands in a user's training text.
     """
 
     def __init__(
@@ -52,11 +53,12 @@ class Study:
         self.seeds = tuple(seeds)
         self.out = out
         self._leaks = {user.name: check_leak(user) for user in self.users}
+        check_others(self.users)
 
     @property
     def planted(self) -> bool:
         """Whether this study only proves the machinery."""
-        return self.runner.base.name == "tiny"
+        return self.bet.planted or self.runner.base.planted
 
     @property
     def _prefix(self) -> str:
@@ -78,6 +80,7 @@ class Study:
     def verdict(self) -> Verdict:
         """The comparison of all users, judged; its result files are written on the way."""
         self.runner.complete(list(self._requests()))
+        self._check_that_arms_differ()
         verdict = assess(
             self.bet,
             [self._effect(user) for user in self.users],
@@ -104,6 +107,20 @@ class Study:
                 *(Request(user, arm, seed) for seed in self.seeds for arm in TRAINED),
             )
         ]
+
+    def _check_that_arms_differ(self) -> None:
+        """Refuse adapters that cannot have come from the arms' tokens, which differ.
+
+        Raises:
+            NoisefloorError: two arms left the same adapter.
+        """
+        for user, seed in product(self.users, self.seeds):
+            real, random = (self.runner.adapter(Request(user, arm, seed)) for arm in COMPARED)
+            if all(np.array_equal(real.tensors[n], random.tensors[n]) for n in real.tensors):
+                raise NoisefloorError(
+                    f"user {user.name!r}, seed {seed}: the real and the random adapter are the "
+                    "same to the last bit; a method that ignores its data gives no comparison"
+                )
 
     def _nll(self, user: User, arm: str) -> float:
         """Mean over seeds of the mean over all slices' tokens, in nats per token."""

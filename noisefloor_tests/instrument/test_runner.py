@@ -230,6 +230,7 @@ def test_a_killed_training_goes_on_in_another_process(runner, trainings, ann):
 # Trains by writing down which process it is: whose adapters agree were made once.
 SHARING = """
 import json, os, sys, time
+from dataclasses import asdict
 from pathlib import Path
 import numpy as np
 from pytest_noisefloor.bases import Base, ByteTokenizer
@@ -251,7 +252,8 @@ class Quick(Runner):
         return Record({"me": me}, {"losses": [], "seconds": 0.0})
 
     def _score(self, piece, spec, cost):
-        return Record({"nll": self._stored("adapters", spec.adapter).arrays["me"]}, {"spec": {}})
+        facts = {"spec": asdict(spec)}
+        return Record({"nll": self._stored("adapters", spec.adapter).arrays["me"]}, facts)
 
 root = Path(sys.argv[1])
 quick = Quick(
