@@ -75,11 +75,15 @@ def write(rows, length, seed):
     return "".join(text)
 
 
-def user(name, seed, train=None, heldout=None, *, lengths=(4096, 4096)):
-    """A user who writes the language, unless another is named, in texts of this seed's own."""
+def user(name, seed, train=None, heldout=None, *, lengths=(600,), written=6000):
+    """A user who writes the language, unless another is named, in texts of this seed's own.
+
+    ``lengths`` are those of the held-out slices: 600 symbols are enough for a level, 8,192 for
+    intervals. ``written`` is that of the training text.
+    """
     train, heldout = (chain() if rows is None else rows for rows in (train, heldout))
     slices = (Slice(f"s{n}", write(heldout, m, [seed, n])) for n, m in enumerate(lengths))
-    return User(name, write(train, 6000, [seed, 99]), tuple(slices))
+    return User(name, write(train, written, [seed, 99]), tuple(slices))
 
 
 def damaged_base(factor=1.0):

@@ -81,6 +81,7 @@ def test_two_of_three_of_n_users_is_two_thirds_rounded_up(users, two_of_three):
         ("registered = 2026-11-23", 'registered = "today"', "registered = 'today'; expected date"),
         ("registered = 2026-11-23", "registered = 2026-11-23T10:00:00", "expected date"),
         ('id = "60"', 'id = "60"\nnote = "x"', "unknown key 'note'"),
+        ('id = "60"', 'id = "60"\nplanted = 1', "planted = 1; expected bool"),
         ("seeds = [0]", "seeds = [0]\nusers = 3", "unknown key 'users'"),
         ("seeds = [0]", "seeds = []", r"seeds \[\]; expected whole numbers"),
         ("seeds = [0]", "seeds = [-1]", r"seeds \[-1\]; expected whole numbers"),

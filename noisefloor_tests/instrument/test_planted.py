@@ -18,19 +18,16 @@ from noisefloor_tests.instrument.planted import (
 )
 from pytest_noisefloor.arms import ARMS, Random
 from pytest_noisefloor.bets import Level
-from pytest_noisefloor.errorrates import bounds
+from pytest_noisefloor.errorrates import bounds, error_rates
 from pytest_noisefloor.judge import judge, supported
 from pytest_noisefloor.report import report
 
 NAMES = ("ann", "bob", "cy")
-SHORT = (600,)  # one slice, enough for a level
 DAMAGE = 0.2
 
 
-def users(*, train=None, heldout=None, lengths=SHORT, names=NAMES):
-    return [
-        user(name, number, train, heldout, lengths=lengths) for number, name in enumerate(names)
-    ]
+def users(names=NAMES, **texts):
+    return [user(name, number, **texts) for number, name in enumerate(names)]
 
 
 # --- signal ------------------------------------------------------------------------------------
@@ -39,7 +36,9 @@ def users(*, train=None, heldout=None, lengths=SHORT, names=NAMES):
 @pytest.fixture(scope="module")
 def repaired(tiny, tmp_path_factory):
     """Three users of a base whose gains were cut to a fifth."""
-    return study(damaged_base(DAMAGE), users(lengths=(4096, 4096)), tmp_path_factory.mktemp("study"))
+    return study(
+        damaged_base(DAMAGE), users(lengths=(4096, 4096)), tmp_path_factory.mktemp("study")
+    )
 
 
 def test_a_planted_signal_reaches_its_planted_strict(repaired):
@@ -85,9 +84,9 @@ def test_a_planted_bet_or_base_is_enough_to_be_planted(repaired, tmp_path, whose
 
 def test_damage_is_repaired_in_part_and_the_more_the_more_there_was(tiny, tmp_path):
     """Help rises with the damage, and stays below what undoing it would give."""
-    (ann,) = users(names=NAMES[:1])
+    (ann,) = users(NAMES[:1])
     helps = []
-    for factor in (1.0, 0.8, 0.6, 0.4, DAMAGE):
+    for factor in (1.0, 0.7, 0.4, DAMAGE):
         (effect,) = study(damaged_base(factor), [ann], tmp_path).verdict.effects
         text = ann.heldout[0].text
         damage = np.mean(known_nll(text, np.full(16, factor)) - known_nll(text, np.ones(16)))
@@ -122,26 +121,21 @@ class AgainRandom(Random):
         return super().blocks(replace(material, user=f"{material.user} again"), recipe, seed)
 
 
-def trios(base, out, count, **texts):
+def trios(base, out, count, *, recipe=None, **texts):
     """The verdicts on ``count`` trios of users, each user with adapters and texts of their own."""
-    everybody = users(names=[f"user{n}" for n in range(3 * count)], **texts)
-    effects = study(base, everybody, out, steps=2).verdict.effects
+    everybody = users([f"user{n}" for n in range(3 * count)], lengths=(256,), **texts)
+    effects = study(base, everybody, out, **(recipe or {"steps": 2})).verdict.effects
     return [judge(BET, effects[at : at + 3]) for at in range(0, 3 * count, 3)]
 
 
 def test_random_against_random_is_catastrophic_now_and_then_and_met_never(
     tiny, tmp_path, monkeypatch
 ):
-    """Ten trios, each a fair coin: none or all of them in 0.2 % of draws; seeded, in none."""
+    """Eight trios, each a fair coin: none or all of them in 0.8 % of draws; seeded, in none."""
     monkeypatch.setitem(ARMS, "real", AgainRandom())
-    levels = [one.level for one in trios(damaged_base(), tmp_path, 10)]
-    assert 1 <= levels.count(Level.CATASTROPHIC) <= 9
+    levels = [one.level for one in trios(damaged_base(), tmp_path, 8, written=600)]
+    assert 1 <= levels.count(Level.CATASTROPHIC) <= 7
     assert max(levels) is Level.NOT_MET
-
-
-# Bars one and two spreads of Δ away from 1, so that chance does reach them.
-NEAR = {Level.STRICT: 1.02, Level.LENIENT: 1.01, Level.CATASTROPHIC: 1.0}
-NEARER = replace(BET, criteria=tuple(replace(c, bar=NEAR[c.level]) for c in BET.criteria))
 
 
 @pytest.mark.slow
@@ -149,30 +143,28 @@ NEARER = replace(BET, criteria=tuple(replace(c, bar=NEAR[c.level]) for c in BET.
 def test_null_rates_measured(tiny, tmp_path, monkeypatch, null):
     """200 trios each, with the figures in the test's output (-rP).
 
-    CATASTROPHIC, a fair coin, leaves 70 to 130 of 200 in 0.002 % of draws. LENIENT under bars near
-    the noise has the rate of the binomial, 3 q² − 2 q³, of the share q of users beyond its bar: off
-    by more than 4 standard errors in 0.006 % of draws.
+    One row a step, on a base near its random optimum, so that adapters differ by chance as much
+    as they can: A/A's Δ spreads by more than LENIENT's bar. Given that spread, the rates must be
+    those that the suite states beside every verdict. Off by more than 4 standard errors of either
+    simulation in 0.006 % of draws, for each of three levels.
     """
-    texts = {"train": uniform(), "heldout": uniform()}
+    texts = {"train": uniform(), "heldout": uniform(), "written": 6000}
     if null == "A/A":
         monkeypatch.setitem(ARMS, "real", AgainRandom())
-        texts = {}
-    found = trios(damaged_base(), tmp_path, 200, **texts)
-    effects = [effect for one in found for effect in one.effects]
-    near = [judge(NEARER, one.effects) for one in found]
-    print(f"{null}: standard deviation of Δ {np.std([e.delta for e in effects]):.4f} nats")
-    for name, verdicts in {"registered bars": found, "bars near the noise": near}.items():
-        for level in (Level.STRICT, Level.LENIENT, Level.CATASTROPHIC):
-            count = sum(one.level == level for one in verdicts)
-            low, high = bounds(count, 200)
-            print(f"{null}, {name}: {level.name} {count} of 200 [{low:.3f}, {high:.3f}]")
-    assert all(one.level <= Level.NOT_MET for one in found)
-    assert 70 <= sum(one.level is Level.CATASTROPHIC for one in found) <= 130
-    beyond = np.mean([effect.ratio >= NEAR[Level.LENIENT] for effect in effects])
-    rate = 3 * beyond**2 - 2 * beyond**3
-    assert 0.02 < rate < 0.4  # else this says nothing
-    met = np.mean([one.level >= Level.LENIENT for one in near])
-    assert met == pytest.approx(rate, abs=4 * math.sqrt(rate * (1 - rate) / 200))
+        texts = {"written": 600}
+    found = trios(damaged_base(DAMAGE), tmp_path, 200, recipe={"batch": 1}, **texts)
+    deltas = [effect.delta for one in found for effect in one.effects]
+    spread = float(np.std(deltas))
+    print(f"{null}: Δ {np.mean(deltas):+.4f} ± {spread:.4f} nats between adapters")
+    stated = next(s for s in error_rates(BET, (spread,) * 3) if s.ratio == 1)
+    for level in (Level.STRICT, Level.LENIENT, Level.CATASTROPHIC):
+        count = sum(one.level == level for one in found)
+        low, high = bounds(count, 200)
+        rate = stated.counts[level] / stated.trials
+        print(f"{null}: {level.name} {count} of 200 [{low:.3f}, {high:.3f}], stated {rate:.3f}")
+        # by its own simulation a rate that was never seen may still be one in a thousand
+        variance = max(rate * (1 - rate), 1 / stated.trials) * (1 / 200 + 1 / stated.trials)
+        assert count / 200 == pytest.approx(rate, abs=4 * math.sqrt(variance))
 
 
 # --- harm --------------------------------------------------------------------------------------
@@ -187,8 +179,9 @@ def test_a_text_adverse_to_the_held_out_text_is_catastrophic(tiny, tmp_path):
 
 def test_a_ratio_that_a_learning_rate_bought_is_said_to_rest_on_harm(tiny, tmp_path):
     """The same base, users and tokens: only the rate differs, and there is nothing to be learnt."""
-    honest = study(damaged_base(), users(), tmp_path, lr=0.01).verdict
-    bought = study(damaged_base(), users(), tmp_path, lr=0.2).verdict
+    whose = users(NAMES[:2])
+    honest = study(damaged_base(), whose, tmp_path, lr=0.01).verdict
+    bought = study(damaged_base(), whose, tmp_path, lr=0.2).verdict
     assert (honest.level, honest.rests_on_harm) == (Level.NOT_MET, ())
     assert bought.level is Level.STRICT
     assert bought.rests_on_harm == (Level.STRICT, Level.LENIENT)
@@ -198,4 +191,5 @@ def test_a_ratio_that_a_learning_rate_bought_is_said_to_rest_on_harm(tiny, tmp_p
     header, _, *rows = text.split("\n\n")[1].splitlines()
     for row in rows:
         printed = dict(zip(header.split(), row.split(), strict=True))
-        assert float(printed["harm"]) > 1.5 > 1 > float(printed["help"])
+        assert float(printed["harm"]) > 1.5
+        assert float(printed["help"]) < 1
