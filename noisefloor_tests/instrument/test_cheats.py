@@ -21,10 +21,10 @@ from pytest_noisefloor.corpora import LeakError
 from pytest_noisefloor.data import data_path
 from pytest_noisefloor.errors import NoisefloorError
 from pytest_noisefloor.methods import METHODS, MethodError
+from pytest_noisefloor.records import StoreError
 from pytest_noisefloor.results import ResultError, judge_file
 from pytest_noisefloor.runner import Request, Runner
 from pytest_noisefloor.statistics import StatisticsError
-from pytest_noisefloor.records import StoreError
 from pytest_noisefloor.training import TrainingError
 
 ANN, BOB = user("ann", 0), user("bob", 1)

@@ -68,6 +68,10 @@ def test_held_out_texts_may_share_what_nobody_trains_on():
     check_others([person("ann", heldout=letter), person("bob", heldout=letter)])
 
 
+def test_what_a_user_shares_with_themselves_is_left_to_the_leak_check():
+    check_others([person("ann", heldout=ANN.train.split()), BOB])
+
+
 @pytest.mark.parametrize(("spare", "leaks"), [(0, False), (1, True)])
 def test_boilerplate_passes_up_to_the_leak_share_however_long_its_paragraph(spare, leaks):
     """A licence of 62 words in texts of 5,000: 50 shared 13-grams; one more is too many."""

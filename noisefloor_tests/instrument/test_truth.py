@@ -96,8 +96,8 @@ def test_the_simulated_noise_is_autocorrelated_and_heavy_tailed_as_the_evidence_
 def test_a_known_ratio_is_held_by_its_intervals(monkeypatch):
     """30 intervals at each of five ratios, 150 in all.
 
-    Seeded, so nothing varies here. With another seed, the coverage of 93.6 % that the slow test
-    measures would hold fewer than 130 in 0.1 % of draws, and one of 80 % would hold 130 in 2.5 %.
+    Seeded, so nothing varies here. With another seed, the coverage of 93.2 % that the slow test
+    measures would hold fewer than 130 in 0.1 % of draws, and one of 80 % would hold 130 in 2.2 %.
     """
     monkeypatch.setattr(intervals, "RESAMPLES", 499)
     hits = sum(measured(ratio, 10)[0].sum() for ratio in RATIOS)
