@@ -7,6 +7,7 @@ that its name says. ``pytest -rP`` prints the messages.
 import json
 import re
 import shutil
+from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -91,23 +92,21 @@ def an_arm_has_more_steps(place):
 # --- methods -----------------------------------------------------------------------------------
 
 
+@dataclass
 class Sly:
     """The gains of the final norm, and something that a method must not do to them."""
 
-    name = "sly"
-    version = 1
-
-    def __init__(self, trick):
-        self._trick = trick
+    trick: Callable
+    name: str = "sly"
+    version: int = 1
 
     @contextmanager
     def attached(self, model):
-        with METHODS["norm-only"].attached(model) as gains:
-            hook = gains[FINAL].register_hook(lambda gradient: self._trick(gradient, model))
-            try:
-                yield {FINAL: gains[FINAL]}
-            finally:
-                hook.remove()
+        with (
+            METHODS["norm-only"].attached(model) as gains,
+            gains[FINAL].register_hook(lambda gradient: self.trick(gradient, model)),
+        ):
+            yield {FINAL: gains[FINAL]}
 
 
 def a_method_trains_more_than_it_names(place):
