@@ -53,6 +53,7 @@ class Base:
     """A base by name; its files are read when they are first needed.
 
     ``fingerprint`` is of config, weights and tokenizer; ``model_fingerprint`` of the first two.
+    ``planted`` marks a base that only proves the machinery.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Base:
     _load_model: Callable[[], Any]
     _load_tokenizer: Callable[[], Tokenizer]
     model_fingerprint: str = ""
+    planted: bool = False
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
@@ -167,7 +169,7 @@ def _tiny() -> Base:
     total = hashlib.sha256(canonical_json(TINY_CONFIG).encode())
     for name in sorted(weights):
         total.update(weights[name].numpy().tobytes())
-    return Base("tiny", total.hexdigest(), load, ByteTokenizer)
+    return Base("tiny", total.hexdigest(), load, ByteTokenizer, planted=True)
 
 
 # --- folders and hub ------------------------------------------------------------------------

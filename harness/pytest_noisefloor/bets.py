@@ -62,6 +62,8 @@ class Criterion:
 class Bet:
     """A bet as it stands in its file; ``sha256`` is the hash of that file.
 
+    ``planted`` marks a bet that only proves the machinery.
+
     Raises:
         BetError: no such method, users or seeds that are not each there once, or not one criterion
             for each level.
@@ -80,6 +82,7 @@ class Bet:
     statistic: Statistic
     criteria: tuple[Criterion, ...]
     sha256: str
+    planted: bool = False
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
@@ -131,6 +134,7 @@ def load_bet(path: Path) -> Bet:
             statistic=Statistic(**_take(content, "statistic", dict)),
             criteria=tuple(_criterion(row) for row in _take(content, "level", list)),
             sha256=file_sha256(path),
+            planted="planted" in content and _take(content, "planted", bool),
         )
         _nothing_left(content)
         _nothing_left(design)

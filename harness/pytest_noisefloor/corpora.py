@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import re
 import tomllib
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -166,6 +168,41 @@ def check_leak(user: User) -> tuple[SliceLeak, ...]:
                 f"may); the first: {(figure.passage or '')[:100]!r}. Take it out of one of the two"
             )
     return figures
+
+
+def check_others(users: Sequence[User]) -> None:
+    """Refuse a user who is trained on another user's text as well.
+
+    What counts is the n-grams that a training text shares with any text of another user, as a
+    share of the smaller of the two, whichever was copied into which. A licence or a greeting that
+    many files open with is no leak while it stays within LEAK_SHARE, however long its paragraphs.
+
+    Raises:
+        LeakError: more than LEAK_SHARE is shared.
+    """
+    longest_first = sorted(users, key=lambda user: -len(user.train))  # it is what holds the other
+    texts = [(user.name, "training text", user.train) for user in longest_first]
+    texts += [(u.name, f"slice {piece.name}", piece.text) for u in users for piece in u.heldout]
+    holders: dict[int, list[int]] = defaultdict(list)  # 64-bit hashes take a tenth of the memory
+    sizes = []
+    for number, (_, _, text) in enumerate(texts):
+        found = {hash(gram) for gram in _ngrams(text, NGRAM)}
+        sizes.append(len(found))
+        for gram in found:
+            holders[gram].append(number)
+    pairs = (combinations(held, 2) for held in holders.values() if len(held) > 1)
+    for (a, b), count in sorted(Counter(pair for held in pairs for pair in held).items()):
+        (user, _, train), (other, what, text) = texts[a], texts[b]
+        share = count / min(sizes[a], sizes[b])
+        if a < len(users) and user != other and share > LEAK_SHARE:
+            reference = ngrams(text)
+            passage = next(" ".join(g) for g in _ngrams(train, NGRAM) if g in reference)
+            raise LeakError(
+                f"user {user}, training text: word {NGRAM}-grams shared with user {other}'s "
+                f"{what} are {share:.2%} of the smaller of the two (at most {LEAK_SHARE:.0%} may); "
+                f"the first: {passage[:100]!r}. Train each user on their own text alone, and take "
+                "out of both what is nobody's own"
+            )
 
 
 def _shipped_user(file: Path) -> User:

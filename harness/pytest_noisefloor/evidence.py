@@ -17,8 +17,8 @@ from .errors import NoisefloorError
 from .judge import Verdict
 from .methods import METHODS
 from .recipe import SCORER, Recipe, Scoring
-from .results import SCHEMA, judge_content, read_file, seal
 from .records import write_atomically
+from .results import SCHEMA, judge_content, read_file, seal
 
 Row = tuple[str, Any, Any]
 """What must agree: what it is, as the evidence has it, as it must be."""

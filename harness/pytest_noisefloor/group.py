@@ -68,7 +68,7 @@ def train_stacked(
             done = group.progress()
         for label, progress in done.items():
             with _naming(label):
-                check_moved(initial, progress.tensors, method, recipe)
+                check_moved(initial, progress, method, recipe)
     return done
 
 

@@ -131,11 +131,17 @@ def _interval_if_any(tally: Tally, minuend: str, subtrahend: str) -> Interval | 
 
 
 def check_replicates(tally: Tally) -> None:
-    """Refuse two seeds of an arm with the same scores: they are one replicate, not two.
+    """Refuse two seeds of an arm with the same scores, or two arms: they are one, not two.
 
     Raises:
-        StatisticsError: which seeds of which arm.
+        StatisticsError: which seeds of which arm, or which arms.
     """
+    for one, other in combinations(tally.sums, 2):
+        if np.array_equal(tally.sums[one], tally.sums[other]):
+            raise StatisticsError(
+                f"user {tally.user!r}: {one} and {other} gave the same scores on every run of "
+                "tokens; scores that do not depend on the adapter are no comparison"
+            )
     for arm, sums in tally.sums.items():
         for a, b in combinations(range(len(sums)), 2):
             if np.array_equal(sums[a], sums[b]):

@@ -21,7 +21,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from .errors import NoisefloorError
-from .recipe import canonical_json
+from .recipe import canonical_json, digest
 
 Arrays = dict[str, npt.NDArray[np.float32]]
 
@@ -77,11 +77,24 @@ def checked(path: Path, key: str, arrays: Arrays, facts: str, digest: str) -> Re
     """The record of what was read from a file.
 
     Raises:
-        StoreError: that is not what was written.
+        StoreError: that is not what was written, or it is what another specification gave than
+            that of which the key is the digest.
     """
     if digest != _digest(key, arrays, facts):
         raise StoreError(f"{path}: changed since it was written; delete it to make it anew")
-    return Record(arrays, json.loads(facts))
+    record = Record(arrays, json.loads(facts))
+    _check_spec(path, key, record.facts)
+    return record
+
+
+def _check_spec(path: Path, key: str, facts: Mapping[str, Any]) -> None:
+    if "spec" in facts and digest(facts["spec"]) != key:
+        spec = facts["spec"]
+        told = ("user", "arm", "seed", "adapter", "slice")
+        parts = ", ".join(f"{part} {str(spec[part])[:12]}" for part in told if part in spec)
+        raise StoreError(
+            f"{path}: holds what another specification gave ({parts}); delete it to make it anew"
+        )
 
 
 def _digest(key: str, arrays: Mapping[str, npt.NDArray[np.float32]], facts: str) -> str:

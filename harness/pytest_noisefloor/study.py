@@ -10,6 +10,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cached_property
 from importlib.metadata import version
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from safetensors.numpy import save
 
 from .arms import ARMS, UNTRAINED
 from .bets import Bet
-from .corpora import User, check_leak
+from .corpora import User, check_leak, check_others
 from .errorrates import assess
 from .errors import NoisefloorError
 from .judge import Verdict
@@ -35,7 +36,7 @@ class Study:
     """A bet on a base and its users. Everything is made when it is first asked for.
 
     Raises:
-        LeakError: held-out text stands in a user's training text.
+        LeakError: held-out text, or another user's, stands in a user's training text.
     """
 
     def __init__(
@@ -50,11 +51,12 @@ class Study:
         # in the store alone
         self._trained = bet.statistic.trained
         self._leaks = {user.name: check_leak(user) for user in self.users}
+        check_others(self.users)
 
     @property
     def planted(self) -> bool:
         """Whether this study only proves the machinery."""
-        return self.runner.base.name == "tiny"
+        return self.bet.planted or self.runner.base.planted
 
     @property
     def _prefix(self) -> str:
@@ -76,6 +78,7 @@ class Study:
     def verdict(self) -> Verdict:
         """The comparison of all users, judged; its result files are written on the way."""
         self.runner.complete(list(self._requests()))
+        self._check_that_arms_differ()
         verdict = assess(
             self.bet,
             [self._effect(user) for user in self.users],
@@ -103,6 +106,21 @@ class Study:
                 *(Request(user, arm, seed) for seed in self.seeds for arm in self._trained),
             )
         ]
+
+    def _check_that_arms_differ(self) -> None:
+        """Refuse adapters that cannot have come from the arms' tokens, which differ.
+
+        Raises:
+            NoisefloorError: two arms left the same adapter.
+        """
+        arms = (self.bet.statistic.denominator, self.bet.statistic.numerator)
+        for user, seed in product(self.users, self.seeds):
+            one, other = (self.runner.adapter(Request(user, arm, seed)).tensors for arm in arms)
+            if all(np.array_equal(one[name], other[name]) for name in one):
+                raise NoisefloorError(
+                    f"user {user.name!r}, seed {seed}: the {' and the '.join(arms)} adapter are "
+                    "the same to the last bit; a method that ignores its data gives no comparison"
+                )
 
     def _nll(self, user: User, arm: str) -> float:
         """Mean over seeds of the mean over all slices' tokens, in nats per token."""

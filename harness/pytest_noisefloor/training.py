@@ -59,14 +59,15 @@ def train(
 
     Raises:
         TrainingError: tokens outside the recipe's budget or the vocabulary, a loss that is not
-            finite, tensors that did not move, or a base that did.
+            finite or depends on no tensor, tensors in half precision, tensors that did not move
+            or that no gradient moved, or a base that moved.
     """
     with guarded(model, method) as tensors:
         initial = snapshot(tensors)
         if start is not None:
             restore(tensors, start.tensors)
         progress = _steps(model, head, tensors, blocks, recipe, start, on_step)
-        check_moved(initial, progress.tensors, method, recipe)
+        check_moved(initial, progress, method, recipe)
     return progress
 
 
@@ -75,10 +76,17 @@ def guarded(model: nn.Module, method: Method) -> Iterator[dict[str, torch.Tensor
     """Attach a method, and insist on leaving that nothing else of the base moved.
 
     Raises:
-        TrainingError: a tensor moved that the method does not name, or the base came back changed.
+        TrainingError: a tensor moved that the method does not name, the base came back changed,
+            or a tensor that trains is in half precision.
     """
     base = fingerprint(model, skip={})
     with method.attached(model) as tensors:
+        for name, tensor in tensors.items():
+            if tensor.dtype != torch.float32:
+                raise TrainingError(
+                    f"{method.name}: {name} is {tensor.dtype}; expected float32, since half "
+                    "precision cannot represent the steps of a training"
+                )
         frozen_before = fingerprint(model, skip=tensors)
         yield tensors
         if fingerprint(model, skip=tensors) != frozen_before:
@@ -89,16 +97,21 @@ def guarded(model: nn.Module, method: Method) -> Iterator[dict[str, torch.Tensor
         raise TrainingError(f"{method.name}: did not give the base back as it was")
 
 
-def check_moved(initial: Tensors, trained: Tensors, method: Method, recipe: Recipe) -> None:
-    """Refuse a run that left all its tensors where they were.
+def check_moved(initial: Tensors, done: Progress, method: Method, recipe: Recipe) -> None:
+    """Refuse a run that left all its tensors where they were, or moved them by decay alone.
 
     Raises:
-        TrainingError: none of them moved.
+        TrainingError: none of them moved, or none ever had a gradient.
     """
-    if all(np.array_equal(initial[name], trained[name]) for name in initial):
+    if all(np.array_equal(initial[name], done.tensors[name]) for name in initial):
         raise TrainingError(
             f"{method.name}: no tensor moved in {recipe.steps} steps at lr {recipe.lr:g}; "
             "such a run is no result (a learning rate of 0, or a dtype too coarse for it)"
+        )
+    if not any(moment.any() for moment in done.moments.values()):
+        raise TrainingError(
+            f"{method.name}: no gradient reached a tensor in {recipe.steps} steps; weight decay "
+            "alone moved them, whatever the data"
         )
 
 
@@ -162,6 +175,8 @@ def _steps(
         ids = torch.from_numpy(block).to(head.weight.device)  # (batch, sequence)
         hidden = states(model, ids, recipe)[:, :-1]  # (batch, sequence - 1, hidden)
         loss = mean_loss(hidden.flatten(0, 1), ids[:, 1:].flatten(), head)
+        if not loss.requires_grad:
+            raise TrainingError("the loss depends on none of the tensors that the method names")
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         value = float(loss.detach())

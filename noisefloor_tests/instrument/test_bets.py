@@ -124,6 +124,7 @@ def test_two_of_three_of_n_users_is_two_thirds_rounded_up(users, two_of_three):
         ('"mean of the logarithm"', '"best"', "seeds = 'best'; expected 'mean of the logarithm'"),
         ('unit = "user"', 'unit = "slice"', "unit = 'slice'; expected 'user'"),
         ('unit = "user"', 'unit = "user"\nmode = 1', "unexpected keyword argument 'mode'"),
+        ('id = "60"', 'id = "60"\nplanted = 1', "planted = 1; expected bool"),
         ("seeds = [0]", "seeds = []", r"seeds \[\]; expected whole numbers"),
         ("seeds = [0]", "seeds = [-1]", r"seeds \[-1\]; expected whole numbers"),
         ("seeds = [0]", 'seeds = ["0"]', r"seeds \['0'\]; expected whole numbers"),

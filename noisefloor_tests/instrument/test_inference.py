@@ -448,6 +448,16 @@ def test_a_seed_that_changed_nothing_is_refused_behind_a_user_whose_text_is_too_
         resolve([short, copied], STATISTIC, margin=0.1)
 
 
+@pytest.mark.parametrize(("one", "other"), [("real", "random"), ("untrained", "real")])
+def test_two_arms_with_the_same_scores_are_refused(one, other):
+    drawn = differing(np.random.default_rng(1))
+    drawn.sums["real"] += 0.1  # else the helper's real scores are its untrained ones
+    same = replace(drawn, sums=drawn.sums | {other: drawn.sums[one]})
+    check_replicates(drawn)
+    with pytest.raises(StatisticsError, match=f"user 'ann': {one} and {other} gave the same scor"):
+        resolve([same], margin=0.1)
+
+
 def test_too_little_text_has_no_interval():
     with pytest.raises(TooFewBlocks, match=r"user 'ann': 640 held-out tokens make \d blocks"):
         interval(differing(np.random.default_rng(1), lengths=(640,)), "random", "real")

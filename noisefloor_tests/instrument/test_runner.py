@@ -229,6 +229,7 @@ def test_a_killed_training_goes_on_in_another_process(runner, trainings, ann):
 # Trains by writing down which process it is: whose adapters agree were made once.
 SHARING = """
 import json, os, sys, time
+from dataclasses import asdict
 from pathlib import Path
 import numpy as np
 from pytest_noisefloor.bases import Base, ByteTokenizer
@@ -253,7 +254,7 @@ class Quick(workbench.Workbench):
         return Record({"me": me}, {"losses": [], "seconds": 0.0})
 
     def score(self, piece, spec, adapter):
-        return Record({"nll": adapter.arrays["me"]}, {"spec": {}})
+        return Record({"nll": adapter.arrays["me"]}, {"spec": asdict(spec)})
 
 root = Path(sys.argv[1])
 runner.Workbench = Quick

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from pytest_noisefloor.recipe import digest
 from pytest_noisefloor.records import Record, StoreError, write_atomically
 from pytest_noisefloor.store import Store
 
@@ -95,6 +96,16 @@ def test_another_records_file_under_this_name_is_refused(store, file):
         store.get("adapters", OTHER)
 
 
+def test_a_record_of_another_specification_than_its_keys_is_refused(store):
+    spec = {"user": "ann", "seed": 1}
+    record = Record(RECORD.arrays, {"spec": spec})
+    store.put("adapters", digest(spec), record)
+    same(store.get("adapters", digest(spec)), record)
+    store.put("adapters", KEY, record)
+    with pytest.raises(StoreError, match=r"holds what another specification gave \(user ann, see"):
+        store.get("adapters", KEY)
+
+
 @pytest.mark.parametrize("left", [0, 4, 100, -1])
 def test_a_truncated_file_is_refused(store, file, left):
     file.write_bytes(file.read_bytes()[:left])
@@ -157,6 +168,7 @@ def test_two_processes_that_write_one_record_never_mix(store, tmp_path):
 HOLDER = """
 import sys, time
 from pathlib import Path
+from pytest_noisefloor.recipe import digest
 from pytest_noisefloor.store import Store
 with Store(Path(sys.argv[1])).lock(sys.argv[2]):
     print("held", flush=True)
