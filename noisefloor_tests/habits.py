@@ -1,6 +1,8 @@
 """Habits of the whole suite: Hypothesis profiles, and a guard on global random state.
 
-A pytest plugin, so that a checkout and an installed wheel share it.
+A pytest plugin, so that a checkout and an installed wheel share it. The guard compares from before
+a test's setup to behind its teardown, so whatever fixtures of any scope do there is seen; torch's
+state is compared where torch was imported before the test, as collecting this suite does.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ import os
 import random
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -38,6 +41,20 @@ def states() -> dict[str, object]:
     if "torch" in sys.modules:
         found["torch's default generator"] = sys.modules["torch"].get_rng_state().numpy().tobytes()
     return found
+
+
+@contextmanager
+def forked() -> Iterator[None]:
+    """Give every global random state back on leaving, as torch.random.fork_rng does torch's."""
+    import torch
+
+    python, legacy = random.getstate(), np.random.get_state()  # noqa: NPY002
+    try:
+        with torch.random.fork_rng(devices=[]):
+            yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(legacy)  # noqa: NPY002
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

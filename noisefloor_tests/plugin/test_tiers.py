@@ -1,4 +1,4 @@
-"""Tiers of this suite, its header, and the guard on global random state."""
+"""Tiers of this suite, and its header."""
 
 from pathlib import Path
 
@@ -133,71 +133,3 @@ def test_the_header_of_another_tier_says_what_it_will_use(suite):
 def test_a_base_that_is_not_there_is_named_in_the_header(suite):
     _, line = header(suite, "-m", "full", "--noisefloor-base=tinny")
     assert line.startswith("noisefloor: base 'tinny': expected tiny, ")
-
-
-# --- the guard ---------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def guarded(pytester):
-    """A project under the guard alone; its runs need a process of their own to draw in."""
-    pytester.makeconftest("pytest_plugins = ['noisefloor_tests.habits']")
-    return pytester
-
-
-def test_the_guard_names_whose_state_a_test_changed_and_reseeding_does_not_trip_it(guarded):
-    guarded.makepyfile(
-        """
-        import random
-
-        import numpy as np
-        import pytest
-        import torch
-
-        @pytest.fixture(scope="session")
-        def careless():
-            random.random()
-
-        @pytest.fixture
-        def late():
-            yield
-            torch.rand(1)
-
-        @pytest.fixture
-        def tidy():
-            state = random.getstate()
-            random.seed(7)
-            yield
-            random.setstate(state)
-
-        def test_python(): random.random()
-        def test_numpy(): np.random.normal()
-        def test_torch(): torch.manual_seed(0)
-        def test_set_up(careless): pass
-        def test_teardown(late): pass
-        def test_two(): random.random(); np.random.rand()
-        def test_failing(): np.random.rand(); assert False
-        def test_tidy(tidy): random.random()
-        def test_own_generators():
-            random.Random(0).random()
-            np.random.default_rng(0).random()
-            with torch.random.fork_rng():
-                torch.rand(1)
-        """
-    )
-    result = guarded.runpytest_subprocess("-rE", "-vv", "-p", "randomly", "-n0")
-    result.assert_outcomes(passed=8, failed=1, errors=7)
-    said = {
-        line.partition(" - ")[2].partition("::")[2].partition(", between")[0]
-        for line in result.outlines
-        if line.startswith("ERROR ")
-    } - {""}
-    assert said == {
-        "test_python changed Python's random",
-        "test_numpy changed NumPy's legacy generator",
-        "test_torch changed torch's default generator",
-        "test_set_up changed Python's random",
-        "test_teardown changed torch's default generator",
-        "test_two changed Python's random and NumPy's legacy generator",
-        "test_failing changed NumPy's legacy generator",
-    }
