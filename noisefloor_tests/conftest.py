@@ -23,6 +23,7 @@ TIERS = {
     "full": "Bet 60 on the embedded base and the three shipped users",
     "scale": "Bet 60 on a larger base",
     "slow": "long proofs of the machinery, and what needs an accelerator",
+    "peers": "agreement with other projects, which the extra of that name installs",
 }
 
 
@@ -47,8 +48,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
     tier = config.option.markexpr
-    if tier == "fast":
-        return ["noisefloor: tier fast, tiny bases on the CPU"]
+    if tier in ("fast", "peers"):
+        return [f"noisefloor: tier {tier}, tiny bases on the CPU"]
     return [f"noisefloor: tier {tier}", *header(config)]
 
 

@@ -23,6 +23,9 @@ ONE_EACH = """
     @pytest.mark.scale
     def test_scale(): pass
 
+    @pytest.mark.peers
+    def test_peers(): pass
+
     @pytest.mark.slow
     class TestSlow:
         def test_slow(self): pass
@@ -49,6 +52,7 @@ def passed(result):
         (["-m", "full"], {"full"}),
         (["-m", "scale"], {"scale"}),
         (["-m", "slow"], {"slow"}),
+        (["-m", "peers"], {"peers"}),
         (["-m", "fast or slow"], {"unmarked", "fast", "slow"}),
     ],
 )
@@ -56,7 +60,7 @@ def test_a_tier_runs_its_own_and_a_test_without_one_is_fast(suite, words, expect
     suite.makepyfile(ONE_EACH)
     result = suite.runpytest_inprocess("-rA", "--noisefloor-base=tiny", *words)
     assert passed(result) == expected
-    result.assert_outcomes(passed=len(expected), deselected=5 - len(expected))
+    result.assert_outcomes(passed=len(expected), deselected=6 - len(expected))
 
 
 @pytest.mark.parametrize("module", ["", "pytestmark = pytest.mark.fast"])
@@ -95,7 +99,7 @@ def test_every_test_of_this_suite_is_in_exactly_one_tier(suite):
 
     suite.inline_run(
         *("-p", "no:randomly", "-p", "no:cacheprovider", "--collect-only", "-qq"),
-        *("-m", "fast or full or scale or slow", "--noisefloor-base=tiny", str(SUITE)),
+        *("-m", " or ".join(TIERS), "--noisefloor-base=tiny", str(SUITE)),
         plugins=[Witness()],
     )
     tiers = [[tier for tier in TIERS if item.get_closest_marker(tier)] for item in found]
@@ -112,8 +116,9 @@ def header(suite, *words):
     return [line for line in result.outlines if line.startswith("noisefloor: ")]
 
 
-def test_the_header_of_the_fast_tier_is_one_line(suite):
-    assert header(suite) == ["noisefloor: tier fast, tiny bases on the CPU"]
+@pytest.mark.parametrize(("words", "tier"), [([], "fast"), (["-m", "peers"], "peers")])
+def test_the_header_of_a_tier_of_tiny_bases_is_one_line(suite, words, tier):
+    assert header(suite, *words) == [f"noisefloor: tier {tier}, tiny bases on the CPU"]
 
 
 def test_the_header_of_another_tier_says_what_it_will_use(suite):
