@@ -121,6 +121,17 @@ SMALL = {
 """A configuration that most architectures understand."""
 
 SPECIAL = {
+    "DeepseekV2": {
+        "q_lora_rank": 8,
+        "kv_lora_rank": 8,
+        "qk_nope_head_dim": 8,
+        "qk_rope_head_dim": 8,
+        "v_head_dim": 8,
+        "moe_intermediate_size": 16,
+        "n_routed_experts": 2,
+        "num_experts_per_tok": 1,
+        "first_k_dense_replace": 1,
+    },
     "GPT2": {"n_positions": 64, "n_inner": 32},
     "Gemma2": {"head_dim": 8},
     "Gemma3": {"head_dim": 8},

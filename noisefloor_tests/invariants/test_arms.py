@@ -40,7 +40,7 @@ class Untouchable:
     more=st.integers(0, 50),
     vocabulary=st.integers(1, 60_000),
     seed=st.integers(0, 2**63),
-    user=st.text(min_size=1, max_size=8),
+    user=st.text("aé\U0001f600 ", min_size=1, max_size=4),
 )
 def test_every_arm_gives_the_same_budget_of_known_tokens(arm, recipe, more, vocabulary, seed, user):
     text = np.arange(recipe.sequence + more) % vocabulary
@@ -58,6 +58,18 @@ def test_a_stream_is_a_function_of_seed_and_user(arm):
         streams[seed, user] = stream(arm, seed=seed, user=user)
         np.testing.assert_array_equal(streams[seed, user], stream(arm, seed=seed, user=user))
     assert len({blocks.tobytes() for blocks in streams.values()}) == len(streams)
+
+
+RUNS = st.tuples(st.integers(0, 2**63), st.text("ab", min_size=1, max_size=4))
+
+
+@ALL
+@given(one=RUNS, other=RUNS)
+def test_another_seed_or_another_user_is_another_stream(arm, one, other):
+    """Two runs' six blocks agree by chance once in (10⁴)⁶, so never in a hundred pairs."""
+    (first, user), (second, name) = one, other
+    alike = stream(arm, seed=first, user=user) == stream(arm, seed=second, user=name)
+    assert alike.all() == (one == other)
 
 
 @ALL
@@ -95,6 +107,13 @@ def test_random_tokens_are_uniform_and_their_neighbours_independent():
     arm, recipe = ARMS["random"], Recipe()
     assert chi_square(stream(arm, recipe, vocabulary=256)) < CHI_SQUARE_255
     assert chi_square(pairs(stream(arm, recipe, vocabulary=16))) < CHI_SQUARE_255
+
+
+def test_random_tokens_are_uniform_over_the_registered_vocabulary():
+    """In 256 cells of 192 ids; the same chance of a false alarm as above."""
+    blocks = stream(ARMS["random"], Recipe(), vocabulary=49_152)
+    assert chi_square(blocks // 192) < CHI_SQUARE_255
+    assert blocks.max() > 49_152 - 49  # none of the last thousandth: (1 - 1/1003)^102400 < 1e-44
 
 
 def test_the_uniformity_test_sees_a_token_that_is_never_drawn():
