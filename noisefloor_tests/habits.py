@@ -15,11 +15,19 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 # a slow machine is no failure, and CI sees the same examples every time
 settings.register_profile("default", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
+# whether a mutant is noticed is all that is asked of it
+settings.register_profile(
+    "mutation",
+    deadline=None,
+    derandomize=True,
+    phases=[Phase.explicit, Phase.generate],
+    report_multiple_bugs=False,
+)
 settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 _BEFORE = pytest.StashKey[dict[str, object]]()

@@ -1,5 +1,6 @@
 """Arms: alike in steps, shapes and seeds; different in their tokens alone."""
 
+import hashlib
 from dataclasses import replace
 from itertools import product
 
@@ -54,10 +55,25 @@ def test_every_arm_gives_the_same_budget_of_known_tokens(arm, recipe, more, voca
 @ALL
 def test_a_stream_is_a_function_of_seed_and_user(arm):
     streams = {}
-    for seed, user in product((0, 1, 2), ("ann", "ann2", "bob")):
+    for seed, user in product((0, 1, 1000, 2**32, 2**53, 2**53 + 1), ("ann", "ann2", "bob")):
         streams[seed, user] = stream(arm, seed=seed, user=user)
         np.testing.assert_array_equal(streams[seed, user], stream(arm, seed=seed, user=user))
     assert len({blocks.tobytes() for blocks in streams.values()}) == len(streams)
+
+
+@ALL
+def test_a_stream_of_version_1_is_what_anybody_can_write_down(arm):
+    """Adapters are kept by the arm's version: other tokens need another, and another test."""
+    user = int.from_bytes(hashlib.sha256("zoë".encode()).digest()[:8], "little")
+    rng = np.random.default_rng([7, user])
+    for block in stream(arm, seed=7, user="zoë"):
+        if arm.reads == "nothing":
+            expected = rng.integers(10_000, size=(2, 16))
+        else:  # starts anywhere that leaves 16 tokens
+            starts = rng.integers(10_000 - 15, size=(2, 1))
+            expected = [TEXT[start : start + 16] for (start,) in starts]
+        np.testing.assert_array_equal(block, expected)
+    assert arm.version == 1
 
 
 RUNS = st.tuples(st.integers(0, 2**63), st.text("ab", min_size=1, max_size=4))

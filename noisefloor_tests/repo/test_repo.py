@@ -102,6 +102,14 @@ def test_every_page_of_tests_says_what_it_proves_and_no_two_tests_share_a_name()
         assert len(names) == len({*names}), path
 
 
+@pytest.mark.parametrize("name", ORDER)
+def test_every_dataclass_is_frozen(name):
+    """What was judged, trained or read is not changed afterwards."""
+    for node in ast.walk(parsed(modules()[name])):
+        for said in map(ast.unparse, getattr(node, "decorator_list", ())):
+            assert "dataclass" not in said or "frozen=True" in said, node.name
+
+
 def test_every_bet_is_locked_and_every_lock_has_its_bet():
     bets = sorted(data_path("bets").glob("*.toml"))
     lock = data_path("bets", "LOCK")
