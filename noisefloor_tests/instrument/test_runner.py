@@ -206,6 +206,7 @@ runner.Runner(
 """
 
 
+@pytest.mark.slow  # another process with torch and a model; the fast tier interrupts in this one
 def test_a_killed_training_goes_on_in_another_process(runner, trainings, ann):
     request, here = Request(ann, "real"), runner()
     store = str(here.store.root)

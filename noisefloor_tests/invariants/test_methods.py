@@ -1,124 +1,17 @@
 """norm-only: every gain and nothing else trains, and the base comes back bitwise."""
 
+import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from safetensors.numpy import save
 from torch import nn
 
+from pytest_noisefloor.loss import head_of
 from pytest_noisefloor.methods import METHODS, MethodError, gain_names, restore, snapshot
+from pytest_noisefloor.recipe import Scoring
+from pytest_noisefloor.scoring import score
 from pytest_noisefloor.training import fingerprint
 
 NORM_ONLY = METHODS["norm-only"]
-
-REFERENCE = {
-    "vocab_size": 49_152,
-    "hidden_size": 256,
-    "intermediate_size": 688,
-    "num_hidden_layers": 4,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 4,
-    "tie_word_embeddings": True,
-}
-CATALOGUE = {
-    "vocab_size": 49_152,
-    "hidden_size": 256,
-    "intermediate_size": 256,
-    "num_hidden_layers": 4,
-    "num_attention_heads": 32,
-    "num_key_value_heads": 32,
-    "num_local_experts": 16,
-    "num_experts_per_tok": 1,
-    "tie_word_embeddings": False,
-}
-SMOLLM2 = {
-    "vocab_size": 49_152,
-    "hidden_size": 576,
-    "intermediate_size": 1536,
-    "num_hidden_layers": 30,
-    "num_attention_heads": 9,
-    "num_key_value_heads": 3,
-    "tie_word_embeddings": True,
-}
-
-PRE = ("input_layernorm", "post_attention_layernorm")
-SANDWICH = (*PRE, "pre_feedforward_layernorm", "post_feedforward_layernorm")
-POST = ("post_attention_layernorm", "post_feedforward_layernorm")
-QK = ("self_attn.q_norm", "self_attn.k_norm")
-# What the architectures' papers and documentation say a block normalises; (block, its norms,
-# behind the last block).
-NORMS = {
-    "Llama": ("model.layers", PRE, "model.norm"),
-    "Mistral": ("model.layers", PRE, "model.norm"),
-    "Mixtral": ("model.layers", PRE, "model.norm"),
-    "Granite": ("model.layers", PRE, "model.norm"),
-    "Qwen2": ("model.layers", PRE, "model.norm"),
-    "Qwen3": ("model.layers", (*PRE, *QK), "model.norm"),
-    "Cohere": ("model.layers", PRE[:1], "model.norm"),
-    "Gemma2": ("model.layers", SANDWICH, "model.norm"),
-    "Gemma3": ("model.layers", (*SANDWICH, *QK), "model.norm"),
-    "Olmo2": ("model.layers", (*POST, *QK), "model.norm"),
-    "GPT2": ("transformer.h", ("ln_1", "ln_2"), "transformer.ln_f"),
-    "GPTNeoX": ("gpt_neox.layers", PRE, "gpt_neox.final_layer_norm"),
-    "OPT": (
-        "model.decoder.layers",
-        ("self_attn_layer_norm", "final_layer_norm"),
-        "model.decoder.final_layer_norm",
-    ),
-    "Mamba": ("backbone.layers", ("norm",), "backbone.norm_f"),
-}
-
-
-@pytest.mark.parametrize("architecture", NORMS)
-def test_every_norm_of_an_architecture_is_found_and_nothing_else(build, architecture):
-    blocks, norms, last = NORMS[architecture]
-    expected = {f"{blocks}.{i}.{norm}.weight" for i in (0, 1) for norm in norms}
-    found = gain_names(build(architecture, device="meta"))
-    assert {*found} == {*expected, f"{last}.weight"}
-    assert len(found) == len({*found})
-
-
-@settings(max_examples=10)
-@given(layers=st.integers(1, 5), heads=st.integers(1, 4))
-def test_a_llama_has_two_norms_a_block_and_one_behind(build, layers, heads):
-    width = 16 * heads
-    model = build(
-        "Llama",
-        device="meta",
-        num_hidden_layers=layers,
-        num_attention_heads=heads,
-        num_key_value_heads=heads,
-        hidden_size=width,
-    )
-    gains = [model.get_parameter(name).numel() for name in gain_names(model)]
-    assert gains == [width] * (2 * layers + 1)
-
-
-@pytest.mark.parametrize(
-    ("architecture", "settings", "parameters", "gains", "vocabulary"),
-    [
-        ("Llama", REFERENCE, 15_747_328, 2_304, 49_152),
-        ("Mixtral", CATALOGUE, 38_816_000, 2_304, 49_152),
-        ("Llama", SMOLLM2, 134_515_008, 35_136, 49_152),
-    ],
-    ids=["reference", "catalogue", "smollm2-135m"],
-)
-def test_the_published_counts(build, architecture, settings, parameters, gains, vocabulary):
-    model = build(architecture, device="meta", **settings)
-    assert sum(parameter.numel() for parameter in model.parameters()) == parameters
-    assert sum(model.get_parameter(name).numel() for name in gain_names(model)) == gains
-    assert model.get_output_embeddings().weight.shape[0] == vocabulary
-
-
-def test_an_adapter_of_the_reference_shape_is_nine_kilobytes(build):
-    model = build("Llama", device="meta", **REFERENCE)
-    zeros = {
-        name: torch.zeros(model.get_parameter(name).shape).numpy() for name in gain_names(model)
-    }
-    assert sum(array.nbytes for array in zeros.values()) == 9_216
-    # 1,284 bytes for nine names, offsets, and a key; PEFT's own file has 10,448 in all
-    assert len(save(zeros, {"key": "0" * 64})) <= 10_500
 
 
 class ScaleNorm(nn.Module):
@@ -202,24 +95,51 @@ def test_the_base_comes_back_after_an_exception_too(model):
     assert not any(parameter.requires_grad for parameter in model.parameters())
 
 
-def test_attaching_again_starts_from_the_base(model):
+# Norms as RMSNorm, LayerNorm with a bias, 1 + weight, per head, and in a model without attention.
+KINDS = pytest.mark.parametrize("kind", ["Mixtral", "GPT2", "Gemma3", "Qwen3", "Mamba"])
+
+
+@KINDS
+def test_attaching_detaching_and_attaching_again_is_the_identity(build, kind):
+    model = build(kind)
+    before = fingerprint(model, skip={})
     with NORM_ONLY.attached(model) as gains:
         first = snapshot(gains)
         shift(gains)
     with NORM_ONLY.attached(model) as gains:
-        again = snapshot(gains)
-    assert first.keys() == again.keys()
-    assert all(first[name].tobytes() == again[name].tobytes() for name in first)
+        assert list(gains) == list(first)
+        assert bits(snapshot(gains)) == bits(first)
+        assert fingerprint(model, skip={}) == before
+
+
+@KINDS
+def test_no_step_is_the_base_bitwise(build, kind):
+    """An adapter as it is before its first step changes no score, whatever was on in between."""
+    model = build(kind, initializer_range=0.2)
+    head, tokens = head_of(model), np.arange(40) % 64
+    plan = Scoring(window=16, stride=8)
+    untrained = score(model, head, tokens, 0, plan)
+    with NORM_ONLY.attached(model) as gains:
+        unmoved = snapshot(gains)
+        shift(gains)
+        assert (score(model, head, tokens, 0, plan) != untrained).any()
+    with NORM_ONLY.attached(model) as gains:
+        restore(gains, unmoved)
+        np.testing.assert_array_equal(score(model, head, tokens, 0, plan), untrained)
+
+
+def bits(tensors):
+    return {name: array.tobytes() for name, array in tensors.items()}
 
 
 def test_a_snapshot_is_restored_bitwise_and_does_not_follow_the_tensors(model):
     with NORM_ONLY.attached(model) as gains:
         shift(gains)
         kept = snapshot(gains)
-        bits = {name: array.tobytes() for name, array in kept.items()}
+        before = bits(kept)
         shift(gains)
         restore(gains, kept)
-        assert {name: array.tobytes() for name, array in snapshot(gains).items()} == bits
+        assert bits(snapshot(gains)) == before
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_noisefloor import loss, scoring
@@ -18,12 +18,23 @@ PREFIX = 256
 ROUNDING = 1.6e-5
 
 
-@pytest.fixture
-def model(tiny):
+def sharpened(tiny):
     """Tiny, with an output sharp enough for contexts to matter."""
     model = tiny.model("cpu")
     model.model.norm.weight.fill_(8.0)
     return model
+
+
+@pytest.fixture
+def model(tiny):
+    return sharpened(tiny)
+
+
+@pytest.fixture(scope="module")
+def sharp(tiny):
+    """The same for drawn plans, with its head."""
+    model = sharpened(tiny)
+    return model, loss.head_of(model)
 
 
 def plan(window, stride):
@@ -101,6 +112,49 @@ def test_batches_and_tiles_change_scores_by_rounding_at_most(
     monkeypatch.setattr(loss, "CPU_TILE", tile)
     found = score(model, head, TOKENS, PREFIX, plan(window, stride))
     np.testing.assert_allclose(found, usual, rtol=0, atol=ROUNDING)
+
+
+@given(data=st.data(), length=st.integers(1, 100), scoring_=plans())
+@settings(max_examples=15)
+def test_no_batch_and_no_chunk_changes_the_scores_of_any_plan(sharp, data, length, scoring_):
+    model, head = sharp
+    usual = score(model, head, TOKENS[:length], PREFIX, scoring_)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scoring, "BATCH_TOKENS", data.draw(st.integers(1, 400)))
+        patch.setattr(loss, "CHUNK_ELEMENTS", data.draw(st.integers(1, 257 * 40)))
+        found = score(model, head, TOKENS[:length], PREFIX, scoring_)
+    np.testing.assert_allclose(found, usual, rtol=0, atol=ROUNDING)
+
+
+@torch.no_grad()
+def padded(model, tokens, scoring):
+    """Sliding-window scores from one batch of all windows, padded in front and masked."""
+    document = np.array([PREFIX, *tokens])
+    plan = [*windows(len(tokens), scoring)]
+    width = max(end - first for first, _, end in plan)
+    ids, mask = np.zeros((2, len(plan), width), np.int64)
+    for row, (first, _, end) in enumerate(plan):
+        ids[row, width - (end - first) :] = document[first:end]
+        mask[row, width - (end - first) :] = 1
+    positions = (mask.cumsum(1) - 1).clip(0)
+    logits = model(
+        input_ids=torch.from_numpy(ids),
+        attention_mask=torch.from_numpy(mask),
+        position_ids=torch.from_numpy(positions),
+    ).logits.double()
+    found = np.zeros(len(tokens))
+    for row, (_, start, end) in enumerate(plan):
+        picked = logits[row, -(end - start) :].log_softmax(-1).numpy()
+        found[start:end] = -picked[np.arange(end - start), tokens[start:end]]
+    return found
+
+
+@PLANS
+def test_padding_changes_scores_by_rounding_at_most(model, head, window, stride):
+    """Nothing here is ever padded; whoever pads and masks finds the same."""
+    found = score(model, head, TOKENS, PREFIX, plan(window, stride))
+    other = padded(model, TOKENS, plan(window, stride))
+    np.testing.assert_allclose(found, other, rtol=0, atol=ROUNDING)
 
 
 def rolling_log_likelihood(model, tokens, window):

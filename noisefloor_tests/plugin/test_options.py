@@ -64,8 +64,12 @@ def test_a_path_without_an_equals_sign_is_refused_before_it_moves_the_rootdir(pr
 
 
 def settings(project, *words):
-    """What a session with these words on its command line would use."""
-    config = project.parseconfigure("-p", "no:randomly", *words)
+    """What a session with these words on its command line would use.
+
+    Without the plugin that ends every session by walking through all objects of the process: with
+    torch among them, that takes half a second.
+    """
+    config = project.parseconfigure("-p", "no:randomly", "-p", "no:unraisableexception", *words)
     return read_settings(config)
 
 

@@ -1,4 +1,4 @@
-"""Tiers of this suite, its header, and the guard on global random state."""
+"""Tiers of this suite, and its header."""
 
 from pathlib import Path
 
@@ -22,6 +22,9 @@ ONE_EACH = """
 
     @pytest.mark.scale
     def test_scale(): pass
+
+    @pytest.mark.peers
+    def test_peers(): pass
 
     @pytest.mark.slow
     class TestSlow:
@@ -49,6 +52,7 @@ def passed(result):
         (["-m", "full"], {"full"}),
         (["-m", "scale"], {"scale"}),
         (["-m", "slow"], {"slow"}),
+        (["-m", "peers"], {"peers"}),
         (["-m", "fast or slow"], {"unmarked", "fast", "slow"}),
     ],
 )
@@ -56,7 +60,7 @@ def test_a_tier_runs_its_own_and_a_test_without_one_is_fast(suite, words, expect
     suite.makepyfile(ONE_EACH)
     result = suite.runpytest_inprocess("-rA", "--noisefloor-base=tiny", *words)
     assert passed(result) == expected
-    result.assert_outcomes(passed=len(expected), deselected=5 - len(expected))
+    result.assert_outcomes(passed=len(expected), deselected=6 - len(expected))
 
 
 @pytest.mark.parametrize("module", ["", "pytestmark = pytest.mark.fast"])
@@ -95,7 +99,7 @@ def test_every_test_of_this_suite_is_in_exactly_one_tier(suite):
 
     suite.inline_run(
         *("-p", "no:randomly", "-p", "no:cacheprovider", "--collect-only", "-qq"),
-        *("-m", "fast or full or scale or slow", "--noisefloor-base=tiny", str(SUITE)),
+        *("-m", " or ".join(TIERS), "--noisefloor-base=tiny", str(SUITE)),
         plugins=[Witness()],
     )
     tiers = [[tier for tier in TIERS if item.get_closest_marker(tier)] for item in found]
@@ -112,8 +116,9 @@ def header(suite, *words):
     return [line for line in result.outlines if line.startswith("noisefloor: ")]
 
 
-def test_the_header_of_the_fast_tier_is_one_line(suite):
-    assert header(suite) == ["noisefloor: tier fast, tiny bases on the CPU"]
+@pytest.mark.parametrize(("words", "tier"), [([], "fast"), (["-m", "peers"], "peers")])
+def test_the_header_of_a_tier_of_tiny_bases_is_one_line(suite, words, tier):
+    assert header(suite, *words) == [f"noisefloor: tier {tier}, tiny bases on the CPU"]
 
 
 def test_the_header_of_another_tier_says_what_it_will_use(suite):
@@ -133,71 +138,3 @@ def test_the_header_of_another_tier_says_what_it_will_use(suite):
 def test_a_base_that_is_not_there_is_named_in_the_header(suite):
     _, line = header(suite, "-m", "full", "--noisefloor-base=tinny")
     assert line.startswith("noisefloor: base 'tinny': expected tiny, ")
-
-
-# --- the guard ---------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def guarded(pytester):
-    """A project under the guard alone; its runs need a process of their own to draw in."""
-    pytester.makeconftest("pytest_plugins = ['noisefloor_tests.habits']")
-    return pytester
-
-
-def test_the_guard_names_whose_state_a_test_changed_and_reseeding_does_not_trip_it(guarded):
-    guarded.makepyfile(
-        """
-        import random
-
-        import numpy as np
-        import pytest
-        import torch
-
-        @pytest.fixture(scope="session")
-        def careless():
-            random.random()
-
-        @pytest.fixture
-        def late():
-            yield
-            torch.rand(1)
-
-        @pytest.fixture
-        def tidy():
-            state = random.getstate()
-            random.seed(7)
-            yield
-            random.setstate(state)
-
-        def test_python(): random.random()
-        def test_numpy(): np.random.normal()
-        def test_torch(): torch.manual_seed(0)
-        def test_set_up(careless): pass
-        def test_teardown(late): pass
-        def test_two(): random.random(); np.random.rand()
-        def test_failing(): np.random.rand(); assert False
-        def test_tidy(tidy): random.random()
-        def test_own_generators():
-            random.Random(0).random()
-            np.random.default_rng(0).random()
-            with torch.random.fork_rng():
-                torch.rand(1)
-        """
-    )
-    result = guarded.runpytest_subprocess("-rE", "-vv", "-p", "randomly", "-n0")
-    result.assert_outcomes(passed=8, failed=1, errors=7)
-    said = {
-        line.partition(" - ")[2].partition("::")[2].partition(", between")[0]
-        for line in result.outlines
-        if line.startswith("ERROR ")
-    } - {""}
-    assert said == {
-        "test_python changed Python's random",
-        "test_numpy changed NumPy's legacy generator",
-        "test_torch changed torch's default generator",
-        "test_set_up changed Python's random",
-        "test_teardown changed torch's default generator",
-        "test_two changed Python's random and NumPy's legacy generator",
-        "test_failing changed NumPy's legacy generator",
-    }

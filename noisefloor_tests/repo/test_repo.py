@@ -1,4 +1,4 @@
-"""The repository tests itself: what imports what, what is documented, what is locked."""
+"""The code tests itself: what imports what, what is documented, what is locked."""
 
 import ast
 import re
@@ -13,7 +13,8 @@ from pytest_noisefloor.bets import check_lock, load_bet, lock_entries, locked_te
 from pytest_noisefloor.data import data_path
 
 HARNESS = Path(pytest_noisefloor.__file__).parent
-CHECKOUT = Path(noisefloor_tests.__file__).parents[1]
+SUITE = Path(noisefloor_tests.__file__).parent
+CHECKOUT = SUITE.parent
 
 # Each module imports only from those before it, inside functions too.
 ORDER = [
@@ -26,11 +27,6 @@ ORDER = [
 ]
 
 LONGEST = 320  # lines of a module that can still be read in one sitting
-
-needs_checkout = pytest.mark.skipif(
-    not (CHECKOUT / "pyproject.toml").is_file(),
-    reason="an installed wheel brings neither docs nor configuration",
-)
 
 
 def modules():
@@ -65,9 +61,16 @@ def test_a_module_imports_only_from_those_before_it(name):
     assert not late, f"{name} imports {late}, which stand behind it"
 
 
+def everywhere():
+    """Every module of the package and of the suite, and what else a checkout has, by its path."""
+    folders = [HARNESS, SUITE, *(CHECKOUT / name for name in ("benchmarks", "scripts"))]
+    return [path for folder in folders for path in sorted(folder.rglob("*.py"))]
+
+
 def test_no_module_is_too_long_to_read():
-    lengths = {n: len(p.read_text("utf-8").splitlines()) for n, p in modules().items()}
-    assert not {name: n for name, n in lengths.items() if n > LONGEST}
+    lengths = {path: len(path.read_text("utf-8").splitlines()) for path in everywhere()}
+    assert len(lengths) > 60
+    assert not {path: n for path, n in lengths.items() if n > LONGEST}
 
 
 def undocumented(tree, prefix=""):
@@ -80,11 +83,33 @@ def undocumented(tree, prefix=""):
                 yield from undocumented(node, f"{node.name}.")
 
 
-@pytest.mark.parametrize("name", ORDER)
-def test_everything_public_is_documented(name):
-    tree = parsed(modules()[name])
+def documented():
+    """Every module but the suite's own, whose tests' names are what they prove."""
+    return [path for path in everywhere() if not path.is_relative_to(SUITE)]
+
+
+@pytest.mark.parametrize("path", documented(), ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_everything_public_is_documented(path):
+    tree = parsed(path)
     assert ast.get_docstring(tree)
     assert not list(undocumented(tree))
+
+
+def test_every_page_of_tests_says_what_it_proves_and_no_two_tests_share_a_name():
+    """A test that is defined twice on a page would silently replace the first."""
+    for path in SUITE.rglob("test_*.py"):
+        tree = parsed(path)
+        assert ast.get_docstring(tree), path
+        names = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
+        assert len(names) == len({*names}), path
+
+
+@pytest.mark.parametrize("name", ORDER)
+def test_every_dataclass_is_frozen(name):
+    """What was judged, trained or read is not changed afterwards."""
+    for node in ast.walk(parsed(modules()[name])):
+        for said in map(ast.unparse, getattr(node, "decorator_list", ())):
+            assert "dataclass" not in said or "frozen=True" in said, node.name
 
 
 def test_every_bet_is_locked_and_every_lock_has_its_bet():
@@ -130,37 +155,3 @@ def test_nothing_here_unpickles_or_runs_code_from_elsewhere():
     for name, text in texts.items():
         assert not re.search(loads, text), name
         assert "torch.load" not in text.replace("``torch.load(weights_only=True)``", ""), name
-
-
-@needs_checkout
-def test_the_version_of_the_changelog_is_that_of_the_package():
-    text = (CHECKOUT / "CHANGELOG.md").read_text(encoding="utf-8")
-    assert re.search(rf"^## {re.escape(pytest_noisefloor.__version__)}\b", text, re.MULTILINE)
-
-
-# --- docs --------------------------------------------------------------------------------------
-
-
-def keys(value, named=("mean_nll", "perplexity", "mean_nll_by_seed", "training_s")):
-    """Every key of a result file; below ``named``, keys are names of arms or of files."""
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            yield key
-            if key not in named:
-                yield from keys(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from keys(inner)
-
-
-@needs_checkout
-def test_every_key_of_a_result_file_is_documented(planted_study):
-    import json
-
-    assert planted_study.verdict
-    content = json.loads(planted_study.result_path.read_text(encoding="utf-8"))
-    text = (CHECKOUT / "docs" / "results.md").read_text(encoding="utf-8")
-    documented = set(re.findall(r"`([\w-]+)`", text))
-    found = set(keys(content))
-    assert len(found) > 50  # a study that was judged, not an empty file
-    assert not sorted(found - documented)

@@ -1,0 +1,158 @@
+"""The repository tests itself: documents, configuration and CI say the same."""
+
+import configparser
+import re
+import subprocess
+import tomllib
+from itertools import chain
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+import pytest_noisefloor
+from noisefloor_tests.conftest import TIERS
+from noisefloor_tests.repo.test_repo import CHECKOUT, ORDER
+
+pytestmark = pytest.mark.skipif(
+    not (CHECKOUT / "pyproject.toml").is_file(),
+    reason="an installed wheel brings neither docs nor configuration",
+)
+
+
+def read(*names):
+    return CHECKOUT.joinpath(*names).read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def project():
+    return tomllib.loads(read("pyproject.toml"))["project"]
+
+
+@pytest.fixture(scope="module")
+def environments():
+    """What each environment of tox runs, by its name."""
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.read_string(read("tox.ini"))
+    named = [name for name in parser if name.startswith("testenv:")]
+    envs = {name.removeprefix("testenv:"): parser[name]["commands"] for name in named}
+    return {"fast": parser["testenv"]["commands"], **envs}
+
+
+# --- one command, the same everywhere -----------------------------------------------------------
+
+
+def test_the_readmes_two_commands_are_one_but_for_the_environment_and_ci_runs_the_second():
+    text = read("README.md")
+    whole, passing = re.findall(r"^python3 scripts/check_python.*$", text, re.MULTILINE)
+    start, _, environment = passing.rpartition(" -e ")
+    assert environment == "fast"
+    assert whole == f"{start} -e full"
+    assert passing in read(".ci", "run").splitlines()
+
+
+def test_ci_runs_every_environment_that_can_fail_without_data_or_hours(environments):
+    """Bet 60 itself, its larger bases, timings and mutants are run by hand."""
+    by_hand = {"full", "scale", "bench", "mutation"}
+    run = re.findall(r"tox run -e (\w+)$", read(".ci", "run"), re.MULTILINE)
+    assert {*run} == environments.keys() - by_hand
+    assert len(run) == len({*run})
+    assert "bash .ci/run" in read(".github", "workflows", "ci.yml")
+
+
+@pytest.mark.parametrize(
+    "document", ["README.md", "CONTRIBUTING.md", "benchmarks/README.md", "tox.ini", ".ci/run"]
+)
+def test_no_document_names_an_environment_that_is_none(environments, document):
+    named = re.findall(r"tox run -e ([\w,]+)", read(document))
+    assert {name for names in named for name in names.split(",")} <= environments.keys()
+    assert named
+
+
+def test_every_tier_has_its_line_in_the_readme_and_its_environment(environments):
+    table = read("README.md").partition("\n## Tiers\n")[2].partition("\n## ")[0]
+    lines = re.findall(r"^\| `pytest(?: -m (\w+))?` \| ", table, re.MULTILINE)
+    assert sorted(name or "fast" for name in lines) == sorted(TIERS)
+    for tier in TIERS:
+        assert tier == "fast" or f" -m {tier} " in environments[tier]
+
+
+def test_tests_are_shuffled_wherever_they_run(environments, project):
+    tests = [Requirement(line).name for line in project["optional-dependencies"]["test"]]
+    assert "pytest-randomly" in tests
+    said = [read("pyproject.toml"), read("tox.ini"), read(".ci", "run"), *environments.values()]
+    assert not [text for text in said if "no:randomly" in text or "randomly-dont" in text]
+
+
+def test_every_requirement_has_a_pin_that_satisfies_it(project):
+    lines = [line for line in read("constraints.txt").splitlines() if not line.startswith("#")]
+    parted = [line.partition("==") for line in lines]
+    pins = {canonicalize_name(name): version for name, _, version in parted}
+    assert list(pins) == sorted(pins)
+    extras = project["optional-dependencies"].values()
+    for requirement in map(Requirement, chain(project["dependencies"], *extras)):
+        assert requirement.specifier.contains(pins[canonicalize_name(requirement.name)])
+
+
+# --- documents ----------------------------------------------------------------------------------
+
+
+def test_contributors_read_the_order_that_modules_keep_to():
+    text = read("CONTRIBUTING.md").partition("import only from those before them:")[2]
+    assert re.findall(r"`(\w+)`", text.partition("\n\n")[0]) == ORDER
+
+
+HOSTS = {"doi.org", "download.pytorch.org", "github.com", "www.apache.org"}
+"""Where links in this repository may lead: what anybody can reach, and no private index."""
+
+LOCAL = r"(?<![\w.~-])/(?:home|Users|root|work|tmp|opt|mnt|srv|private|var)/\w|\b[A-Z]:\\\\?\w"
+
+
+def test_no_file_names_a_place_that_only_one_machine_has():
+    if not (CHECKOUT / ".git").exists():
+        pytest.skip("no repository that would say which files are its own")
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"],  # noqa: S607 (wherever it is)
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    names = listed.stdout.split("\0")[:-1]
+    assert "README.md" in names
+    for name in names:
+        try:
+            text = read(name)
+        except UnicodeDecodeError:  # weights and pictures
+            continue
+        assert not re.search(LOCAL, text), name
+        assert {*re.findall(r"\b[a-z+]+://([^\s/\"')>`]*)", text)} <= HOSTS, name
+
+
+def test_the_version_of_the_changelog_is_that_of_the_package():
+    text = (CHECKOUT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert re.search(rf"^## {re.escape(pytest_noisefloor.__version__)}\b", text, re.MULTILINE)
+
+
+def keys(value, named=("mean_nll", "perplexity", "mean_nll_by_seed", "training_s")):
+    """Every key of a result file; below ``named``, keys are names of arms or of files."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield key
+            if key not in named:
+                yield from keys(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from keys(inner)
+
+
+def test_every_key_of_a_result_file_is_documented(planted_study):
+    import json
+
+    assert planted_study.verdict
+    content = json.loads(planted_study.result_path.read_text(encoding="utf-8"))
+    text = (CHECKOUT / "docs" / "results.md").read_text(encoding="utf-8")
+    documented = set(re.findall(r"`([\w-]+)`", text))
+    found = set(keys(content))
+    assert len(found) > 50  # a study that was judged, not an empty file
+    assert not sorted(found - documented)

@@ -1,0 +1,234 @@
+"""Do the tests notice when the code changes? Mutants by Cosmic Ray, against their own fast tests.
+
+    python scripts/mutation.py               # all of it, about an hour on two cores
+    python scripts/mutation.py arms sample   # some modules, or the sample of the sampled ones
+
+Mutants are made in copies of the checkout. Those inside annotations are left out: nothing reads
+them at run time. Prints a table by module and every survivor; fails where a survivor has no reason
+in docs/mutation.md, where a reason there has no survivor, or where fewer than 90 % were killed.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import random
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cosmic_ray.work_db import WorkDB, use_db
+from cosmic_ray.work_item import MutationSpec, TestOutcome, WorkerOutcome, WorkItem, WorkResult
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+REASONS = CHECKOUT / "docs" / "mutation.md"
+
+WHOLE = {
+    "arms": ["invariants/test_arms.py"],
+    "bets": ["instrument/test_bets.py"],
+    "judge": ["instrument/test_judge.py", "instrument/test_reach.py"],
+    "claims": ["plugin/test_gate.py"],
+}
+SAMPLED = {
+    "statistics": ["instrument/test_statistics.py"],
+    "intervals": ["instrument/test_inference.py", "invariants/test_scale.py"],
+    "inference": ["instrument/test_inference.py", "invariants/test_scale.py"],
+    "scoring": ["invariants/test_scoring.py"],
+}
+"""Modules and what proves each, below noisefloor_tests/; with it goes what is checked of all."""
+
+OF_ALL = "repo/test_repo.py"
+SAMPLE, SEED = 200, 60
+"""So many mutants of the sampled modules together are drawn by this seed."""
+
+LEAST = 0.9
+TIMEOUT_S = 120.0
+
+
+@dataclass(frozen=True)
+class Survivor:
+    """A mutant that no test noticed: where it is, and the line before and behind."""
+
+    where: str
+    old: str
+    new: str
+
+    def __str__(self) -> str:
+        return f"`{self.where}`: `{self.old}` → `{self.new}`"
+
+
+def main(names: list[str]) -> int:
+    """Mutate what is named, or all, and report; 0 if all is as documented."""
+    known = [*WHOLE, "sample"]
+    if unknown := sorted({*names} - {*known}):
+        sys.exit(f"{', '.join(unknown)}: expected {', '.join(known)}")
+    chosen = names or known
+    modules = {name: tests for name, tests in WHOLE.items() if name in chosen}
+    modules |= SAMPLED if "sample" in chosen else {}
+    with tempfile.TemporaryDirectory() as scratch:
+        folders = {name: Path(scratch, name) for name in modules}
+        for name, folder in folders.items():
+            prepare(name, modules[name], folder)
+        if "sample" in chosen:
+            sample([folders[name] for name in SAMPLED])
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            list(pool.map(execute, folders.values()))
+        found = {name: list(completed(folder)) for name, folder in folders.items()}
+    return report(found, whole=not names)
+
+
+def prepare(name: str, tests: list[str], folder: Path) -> None:
+    """A copy of what the tests need, its session, and a run without any mutant, which must pass."""
+    folder.mkdir()
+    for part in ("harness", "noisefloor_tests"):
+        compiled = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(CHECKOUT / part, folder / part, ignore=compiled)
+    shutil.copy(CHECKOUT / "conftest.py", folder)
+    (folder / "fixtures").symlink_to(CHECKOUT / "fixtures")
+    module = Path("harness", "pytest_noisefloor", f"{name}.py")
+    files = [f"noisefloor_tests/{file}" for file in (*tests, OF_ALL)]
+    command = [sys.executable, "-m", "pytest", "-x", "-q", *files]
+    command += ["-p", "no:randomly", "-p", "no:cacheprovider", "-p", "no:xdist"]
+    command += ["--hypothesis-profile=mutation", "--tb=no"]
+    (folder / "config.toml").write_text(
+        "[cosmic-ray]\n"
+        f"module-path = {json.dumps(str(module))}\n"
+        f"timeout = {TIMEOUT_S}\n"
+        "excluded-modules = []\n"
+        f"test-command = {json.dumps(shlex.join(command))}\n"
+        '[cosmic-ray.distributor]\nname = "local"\n'
+    )
+    run(command, folder)
+    cosmic_ray(folder, "init", "--force", "config.toml", "session.sqlite")
+    left_out = annotations((folder / module).read_text(encoding="utf-8"))
+    with session(folder) as work:
+        skip(work, [i for i in work.pending_work_items if spec(i).start_pos in left_out])
+
+
+def sample(folders: list[Path]) -> None:
+    """Leave SAMPLE pending mutants, drawn from those of all folders together."""
+    pending = []
+    for folder in folders:
+        with session(folder) as work:
+            items = sorted(work.pending_work_items, key=identity)
+        pending += [(folder, item) for item in items]
+    kept = random.Random(SEED).sample(range(len(pending)), SAMPLE)  # noqa: S311
+    for folder in folders:
+        with session(folder) as work:
+            skip(work, [i for n, (f, i) in enumerate(pending) if f == folder and n not in kept])
+
+
+def execute(folder: Path) -> None:
+    """Run the tests on every pending mutant."""
+    cosmic_ray(folder, "exec", "config.toml", "session.sqlite")
+
+
+def completed(folder: Path) -> Iterator[Survivor | None]:
+    """Each mutant that ran: a survivor, or None for one that was killed."""
+    with session(folder) as work:
+        for item, result in sorted(work.completed_work_items, key=lambda pair: identity(pair[0])):
+            if result.worker_outcome == WorkerOutcome.SKIPPED:
+                continue
+            if result.worker_outcome != WorkerOutcome.NORMAL:
+                sys.exit(f"{spec(item)}: {result.worker_outcome}\n{result.output}")
+            if result.test_outcome != TestOutcome.SURVIVED:
+                yield None
+                continue
+            lines = (result.diff or "").split("\n")
+            old, new = (
+                " ".join(x[1:].strip() for x in lines if x[:1] == sign and x[:3] != 3 * sign)
+                for sign in "-+"
+            )
+            yield Survivor(f"{folder.name}.{spec(item).definition_name}", old, new)
+
+
+def report(found: dict[str, list[Survivor | None]], *, whole: bool) -> int:
+    """Print the table and what is not as documented."""
+    print("| module | mutants | killed | share |\n|---|---|---|---|")
+    for name, mutants in [*found.items(), ("all", [m for ms in found.values() for m in ms])]:
+        killed = mutants.count(None)
+        print(f"| {name} | {len(mutants)} | {killed} | {killed / max(1, len(mutants)):.1%} |")
+    survivors = [one for mutants in found.values() for one in mutants if one is not None]
+    text = REASONS.read_text(encoding="utf-8") if REASONS.is_file() else ""
+    fresh = [one for one in survivors if f"{one}: " not in text]
+    for one in fresh:
+        print(f"no reason in {REASONS.name}: {one}")
+    known = {str(one) for one in survivors}
+    gone = [line for line in re.findall(r"^- (`.*` → `.*`): ", text, re.MULTILINE) if whole]
+    for line in sorted({*gone} - known):
+        print(f"killed, or no mutant any more, but listed in {REASONS.name}: {line}")
+    total = sum(map(len, found.values()))
+    few = total - len(survivors) < LEAST * total
+    return int(bool(fresh or {*gone} - known or few))
+
+
+# --- Cosmic Ray --------------------------------------------------------------------------------
+
+
+def session(folder: Path) -> Any:
+    """The open database of a module's mutants."""
+    return use_db(str(folder / "session.sqlite"), WorkDB.Mode.open)
+
+
+def spec(item: WorkItem) -> MutationSpec:
+    """The one mutation of a mutant."""
+    (mutation,) = item.mutations
+    return mutation
+
+
+def identity(item: WorkItem) -> tuple[Any, ...]:
+    """What a mutant is, in every session."""
+    return spec(item).start_pos, spec(item).operator_name, spec(item).occurrence
+
+
+def skip(work: WorkDB, items: list[WorkItem]) -> None:
+    """Count mutants as not run."""
+    skipped = WorkResult(worker_outcome=WorkerOutcome.SKIPPED)
+    work.set_multiple_results([item.job_id for item in items], skipped)
+
+
+def annotations(source: str) -> set[tuple[int, int]]:
+    """Every position (line, column) inside an annotation."""
+    nodes = [*ast.walk(ast.parse(source))]
+    found = [getattr(node, "annotation", None) for node in nodes]
+    found += [getattr(node, "returns", None) for node in nodes]
+    return {
+        (line, column)
+        for node in found
+        if isinstance(node, ast.expr)
+        for line in range(node.lineno, (node.end_lineno or 0) + 1)
+        for column in range(node.col_offset, 101 if line < node.end_lineno else node.end_col_offset)
+    }
+
+
+def cosmic_ray(folder: Path, *words: str) -> None:
+    """Run one of its commands in a copy."""
+    run([str(Path(sys.executable).with_name("cosmic-ray")), *words], folder)
+
+
+def run(command: list[str], folder: Path) -> None:
+    """Run a command in a copy, with the copy's modules first; stop with its output if it fails."""
+    environment = {
+        **os.environ,
+        "OMP_NUM_THREADS": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",  # two mutants of one second would share their bytecode
+        "PYTHONPATH": os.pathsep.join((str(folder / "harness"), str(folder))),
+    }
+    done = subprocess.run(  # noqa: S603
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        sys.exit(f"{folder.name}: {shlex.join(command)}\n{done.stdout}{done.stderr}")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
