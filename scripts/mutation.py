@@ -148,7 +148,8 @@ def completed(folder: Path) -> Iterator[Survivor | None]:
                 " ".join(x[1:].strip() for x in lines if x[:1] == sign and x[:3] != 3 * sign)
                 for sign in "-+"
             )
-            yield Survivor(f"{folder.name}.{spec(item).definition_name}", old, new)
+            where = [folder.name, spec(item).definition_name]
+            yield Survivor(".".join(filter(None, where)), old, new)
 
 
 def report(found: dict[str, list[Survivor | None]], *, whole: bool) -> int:

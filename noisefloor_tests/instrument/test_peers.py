@@ -24,7 +24,8 @@ from pytest_noisefloor.loss import head_of
 from pytest_noisefloor.recipe import Scoring
 from pytest_noisefloor.scoring import score
 
-pytestmark = pytest.mark.peers
+# tiny leaves one thread to this process, which is all that small models need
+pytestmark = [pytest.mark.peers, pytest.mark.usefixtures("tiny")]
 
 PEERS = ("arch", "lm_eval", "peft", "statsmodels")
 
