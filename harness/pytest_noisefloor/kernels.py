@@ -13,11 +13,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, get_args
 
 from .errors import NoisefloorError
+from .recipe import Kernel
 from .records import write_atomically
 from .store import Store
 
 if TYPE_CHECKING:
-    from .loss import Head, Kernel
+    from .loss import Head
 
 WORTH_MEASURING = 10**9
 """Products of rows, vocabulary and hidden size below which any kernel takes a few milliseconds."""
@@ -45,8 +46,6 @@ def chosen(store: Store, base: str, head: Callable[[], Head], rows: int) -> Kern
             if not path.is_file():
                 content = json.dumps(_measured(head(), rows), indent=1)
                 write_atomically(path, f"{content}\n".encode())
-    from .loss import Kernel
-
     try:
         found: Kernel = json.loads(path.read_text(encoding="utf-8"))["kernel"]
     except (OSError, ValueError, TypeError, KeyError) as error:

@@ -10,19 +10,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from math import gcd
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
 from .errors import NoisefloorError
+from .recipe import Kernel
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-Kernel = Literal["attention/1", "tiles/1", "tiles-onednn/1"]
-"""How the head's products are made, with a version: torch's fused attention on the CPU; tiles by
-torch's own matrix product (its BLAS on a CPU); tiles by oneDNN."""
 
 CPU_TILE = (512, 1024)
 """Rows and vocabulary of a tile on a CPU: 2 MB of logits in fp32, which stay in the cache."""

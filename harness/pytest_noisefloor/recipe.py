@@ -6,12 +6,17 @@ import hashlib
 import json
 import math
 from dataclasses import asdict, dataclass
+from typing import Literal
 
 from .errors import NoisefloorError
 
 SCORER = "sliding/2"
 """Name and version of the way ``scoring`` makes scores; part of every score's key."""
 
+
+Kernel = Literal["attention/1", "tiles/1", "tiles-onednn/1"]
+"""How the head's products are made, with a version: torch's fused attention on the CPU; tiles by
+torch's own matrix product (its BLAS on a CPU); tiles by oneDNN."""
 
 MATMULS = ("float32", "bfloat16")
 """What a recipe's matrix products may be made in."""

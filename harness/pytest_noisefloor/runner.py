@@ -22,7 +22,7 @@ from .corpora import Slice, User
 from .errors import NoisefloorError
 from .methods import Method
 from .progress import Watcher
-from .recipe import SCORER, Recipe, RunSpec, ScoreSpec, Scoring, digest
+from .recipe import SCORER, Kernel, Recipe, RunSpec, ScoreSpec, Scoring, digest
 from .records import Record
 from .runs import Adapter, Request, Scores
 from .sources import cache_path
@@ -78,7 +78,7 @@ class Runner:
         )
 
     @property
-    def kernel(self) -> str:
+    def kernel(self) -> Kernel:
         """How the head's products are made, as the store has chosen."""
         return self._bench.kernel
 

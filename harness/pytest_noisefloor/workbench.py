@@ -15,7 +15,7 @@ from .corpora import Slice
 from .kernels import chosen
 from .methods import Method, restore
 from .progress import Watcher
-from .recipe import Recipe, RunSpec, ScoreSpec, Scoring
+from .recipe import Kernel, Recipe, RunSpec, ScoreSpec, Scoring
 from .records import Record
 from .runs import Request, pack, unpack
 from .store import Store
@@ -24,7 +24,7 @@ from .texts import Texts
 if TYPE_CHECKING:
     from torch import nn
 
-    from .loss import Head, Kernel
+    from .loss import Head
     from .training import Progress
 
 SAVE_EVERY_S = 15.0

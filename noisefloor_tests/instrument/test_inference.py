@@ -63,7 +63,7 @@ def differing(rng, *, rho=0.9, true=0.0, lengths=SLICES, seeds=1, spread=0.0, us
         tokens=tokens,
         slices=cell_slices(lengths),
         sums={
-            "untrained": zero,
+            "untrained": zero - 1,  # by a nat a cell, or untrained and real would be one
             "real": np.repeat(zero, seeds, 0) + np.arange(seeds)[:, None],
             "random": cells + (true + shifts) * tokens + np.arange(seeds)[:, None],
         },
@@ -455,7 +455,7 @@ def test_two_arms_with_the_same_scores_are_refused(one, other):
     same = replace(drawn, sums=drawn.sums | {other: drawn.sums[one]})
     check_replicates(drawn)
     with pytest.raises(StatisticsError, match=f"user 'ann': {one} and {other} gave the same scor"):
-        resolve([same], margin=0.1)
+        resolve([same], STATISTIC, margin=0.1)
 
 
 def test_too_little_text_has_no_interval():

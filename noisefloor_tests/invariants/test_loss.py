@@ -14,13 +14,13 @@ from pytest_noisefloor import loss
 from pytest_noisefloor.loss import (
     Head,
     HeadError,
-    Kernel,
     head_of,
     hidden_states,
     kernels,
     mean_loss,
     token_losses,
 )
+from pytest_noisefloor.recipe import Kernel
 
 
 def drawn(rows, width, vocabulary, *, bias=False, scale=1.0, softcap=None, dtype=torch.float64):

@@ -116,12 +116,14 @@ def test_batches_and_tiles_change_scores_by_rounding_at_most(
 
 @given(data=st.data(), length=st.integers(1, 100), scoring_=plans())
 @settings(max_examples=15)
-def test_no_batch_and_no_chunk_changes_the_scores_of_any_plan(sharp, data, length, scoring_):
+def test_no_batch_and_no_tile_changes_the_scores_of_any_plan(sharp, data, length, scoring_):
     model, head = sharp
     usual = score(model, head, TOKENS[:length], PREFIX, scoring_)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(scoring, "BATCH_TOKENS", data.draw(st.integers(1, 400)))
-        patch.setattr(loss, "CHUNK_ELEMENTS", data.draw(st.integers(1, 257 * 40)))
+        patch.setattr(
+            loss, "CPU_TILE", data.draw(st.tuples(st.integers(1, 40), st.integers(9, 300)))
+        )
         found = score(model, head, TOKENS[:length], PREFIX, scoring_)
     np.testing.assert_allclose(found, usual, rtol=0, atol=ROUNDING)
 

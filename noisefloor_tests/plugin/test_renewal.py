@@ -10,6 +10,7 @@ from pytest_noisefloor import evidence as checks  # or each session would import
 from pytest_noisefloor.bases import fingerprints_at_hand
 from pytest_noisefloor.corpora import load_users
 from pytest_noisefloor.errors import NoisefloorError
+from pytest_noisefloor.recipe import SCORER
 
 USERS = ("ann", "bob")
 
@@ -105,7 +106,7 @@ def test_what_was_trained_but_is_not_of_the_claim_leaves_the_old_bitwise_as_it_w
     result = train()
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(
-        ["*mine.json: left as it was, since in what was trained anew the scorer is 'sliding/1', *"]
+        [f"*mine.json: left as it was, since in what was trained anew the scorer is '{SCORER}', *"]
     )
     assert file.read_bytes() == before
     assert records(pytester)
