@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +19,10 @@ import torch
 from safetensors.numpy import save
 
 from pytest_noisefloor.group import train_stacked
+from pytest_noisefloor.kernels import chosen
 from pytest_noisefloor.loss import head_of
 from pytest_noisefloor.methods import METHODS, gain_names
+from pytest_noisefloor.store import Store
 from pytest_noisefloor.training import train
 
 from .shapes import Shape
@@ -88,10 +92,14 @@ def plain_loop(model: nn.Module, shape: Shape, steps: int, tick: Callable[[], No
 
 
 def noisefloor(model: nn.Module, shape: Shape, steps: int, tick: Callable[[], None]) -> Gains:
-    """The suite's own training."""
+    """The suite's own training, the choice of a kernel for a new store included."""
+    head = head_of(model)
+    with tempfile.TemporaryDirectory() as folder:
+        rows = shape.batch * (shape.sequence - 1)
+        kernel = chosen(Store(Path(folder)), "benchmark", lambda: head, rows)
     done = train(
         model,
-        head_of(model),
+        replace(head, kernel=kernel),
         METHODS["norm-only"],
         shape.stream(steps),
         shape.recipe(steps),

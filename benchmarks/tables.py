@@ -13,6 +13,7 @@ def show(part: str, found: dict[str, Any]) -> str:
         "scoring": _scoring,
         "many": _many,
         "store": _store,
+        "bfloat16": _bfloat16,
         "plugin": _plugin,
         "tiers": _tiers,
     }[part](found)
@@ -136,6 +137,23 @@ def _store(found: dict[str, Any]) -> str:
         "s to list | ms to read | files | bytes each | over payload | of it facts"
     )
     return table(head, lines)
+
+
+def _bfloat16(found: dict[str, Any]) -> str:
+    lines = [
+        [
+            matmul,
+            f"{found[matmul]['delta']:.6f}",
+            ", ".join(f"{seconds:.1f}" for seconds in found[matmul]["adapter_s"]),
+            found[matmul]["kernel"],
+        ]
+        for matmul in ("float32", "bfloat16")
+    ]
+    head = "matrix products in | Δ, nats/token | s for the random, the real adapter | kernel"
+    return (
+        table(head, lines)
+        + f"\nΔ moved by {found['deviation']:+.1e} nats/token ({found['user']}, {found['base']})."
+    )
 
 
 def _plugin(found: dict[str, Any]) -> str:

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,18 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from pytest_noisefloor.bases import open_base
+from pytest_noisefloor.bets import registered_bet
+from pytest_noisefloor.corpora import load_users
 from pytest_noisefloor.loss import head_of
-from pytest_noisefloor.recipe import Scoring, canonical_json
+from pytest_noisefloor.methods import METHODS
+from pytest_noisefloor.progress import Watcher
+from pytest_noisefloor.recipe import MATMULS, Scoring, canonical_json
 from pytest_noisefloor.records import Record
+from pytest_noisefloor.runner import Runner
+from pytest_noisefloor.runs import Request
 from pytest_noisefloor.scoring import score
+from pytest_noisefloor.statistics import mean_nll
 from pytest_noisefloor.store import Store
 
 from . import contenders
@@ -176,6 +185,32 @@ def matmul(_: Path, *, repeats: int) -> dict[str, Any]:
     return {"products": found, "best": max(max(row["gflops"].values()) for row in found)}
 
 
+def bfloat16(folder: Path, *, base: str, user: str) -> dict[str, Any]:
+    """Δ of one user by the registered recipe, and by it with matrix products in bfloat16."""
+    bet = registered_bet("bet60")
+    (who,) = (one for one in load_users("shipped", bet.users) if one.name == user)
+    found: dict[str, Any] = {}
+    for matmul in MATMULS:
+        runner = Runner(
+            store=Store(folder / "store"),
+            base=open_base(base),
+            device="cpu",
+            method=METHODS[bet.method],
+            recipe=replace(bet.recipe, matmul=matmul),
+            scoring=bet.scoring,
+            watcher=Watcher(sys.stderr),
+        )
+        nll, seconds = {}, []
+        for arm in (bet.statistic.numerator, bet.statistic.denominator):
+            request = Request(who, arm)
+            seconds.append(runner.adapter(request).seconds)
+            nll[arm] = mean_nll([runner.scores(request, piece) for piece in who.heldout])
+        delta = nll[bet.statistic.numerator] - nll[bet.statistic.denominator]
+        found[matmul] = {"delta": delta, "adapter_s": seconds, "kernel": runner.kernel}
+    low, registered = (found[matmul]["delta"] for matmul in ("bfloat16", "float32"))
+    return {"base": base, "user": user, **found, "deviation": low - registered}
+
+
 JOBS: dict[str, Callable[..., dict[str, Any]]] = {
     "train": train,
     "scoring": scoring,
@@ -183,6 +218,7 @@ JOBS: dict[str, Callable[..., dict[str, Any]]] = {
     "files": files,
     "store": store,
     "matmul": matmul,
+    "bfloat16": bfloat16,
 }
 
 if __name__ == "__main__":

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 from .errors import NoisefloorError
+
+_DRIVERS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
+"""What Linux has where torch could find CUDA: NVIDIA's own, the one of WSL 2, AMD's."""
 
 
 class DeviceError(NoisefloorError):
@@ -15,8 +21,8 @@ def resolve(name: str) -> str:
     Raises:
         DeviceError: the device was named and is not there.
     """
-    if name == "cpu":
-        return name
+    if name == "cpu" or (name == "auto" and not _accelerator_possible()):
+        return "cpu"
     import torch
 
     there = {"mps": torch.backends.mps.is_available(), "cuda": torch.cuda.is_available()}
@@ -25,3 +31,8 @@ def resolve(name: str) -> str:
     if not there[name]:
         raise DeviceError(f"device {name!r}: not available here; expected auto or cpu")
     return name
+
+
+def _accelerator_possible() -> bool:
+    """Whether it is worth asking torch, whose import takes seconds."""
+    return sys.platform != "linux" or any(Path(driver).exists() for driver in _DRIVERS)

@@ -9,6 +9,8 @@ from typing import NoReturn
 
 import pytest
 
+from .recipe import MATMULS
+
 DEFAULT_BASE = "reference"
 DEVICES = ("auto", "mps", "cuda", "cpu")
 
@@ -17,13 +19,15 @@ DEVICES = ("auto", "mps", "cuda", "cpu")
 class Settings:
     """What the command line or the ini file asks for.
 
-    ``seeds`` is None where the bet's own apply; ``out`` is the folder of results and store.
+    ``seeds`` is None where the bet's own apply; ``matmul`` is what matrix products are made in
+    while training; ``out`` is the folder of results and store.
     """
 
     base: str
     users: str
     device: str
     seeds: tuple[int, ...] | None
+    matmul: str
     out: Path
 
 
@@ -36,6 +40,11 @@ _OPTIONS = {
     "users": ("shipped", "users' texts: 'shipped' (programmer, novelist, scientist) or a folder"),
     "device": ("auto", "auto (mps, then cuda, then cpu), mps, cuda or cpu"),
     "seeds": ("", "seeds to train each arm with, as 0,1,2 (default: those of the bet)"),
+    "matmul": (
+        "float32",
+        "matrix products while training: float32, or bfloat16, which is faster on some processors "
+        "and not the registered recipe; gains, optimiser and scores are fp32 always",
+    ),
     "out": (".", "folder for results/, out/ and the store of everything trained"),
 }
 
@@ -62,8 +71,9 @@ def read_settings(config: pytest.Config) -> Settings:
     return Settings(
         base=base,
         users=_users(*_given(config, "users")),
-        device=_device(_given(config, "device")[0]),
+        device=_one_of("device", _given(config, "device")[0], DEVICES),
         seeds=_seeds(_given(config, "seeds")[0]),
+        matmul=_one_of("matmul", _given(config, "matmul")[0], MATMULS),
         out=_out(*_given(config, "out")),
     )
 
@@ -93,9 +103,9 @@ def _out(value: str, here: Path) -> Path:
     return folder
 
 
-def _device(value: str) -> str:
-    if value not in DEVICES:
-        _usage("device", value, f"one of {', '.join(DEVICES)}")
+def _one_of(name: str, value: str, known: tuple[str, ...]) -> str:
+    if value not in known:
+        _usage(name, value, f"one of {', '.join(known)}")
     return value
 
 

@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from .claims import Claim
     from .corpora import User
     from .judge import Verdict
+    from .recipe import Recipe
     from .runs import Adapter
     from .study import Study
 
@@ -87,7 +89,10 @@ def judged(config: pytest.Config, study: Study) -> Verdict:
     from .report import report
 
     verdict = _explained(lambda: study.verdict)
-    config.stash[_REPORTS][str(study.result_path)] = report(verdict)
+    text = report(verdict)
+    if study.runner.recipe != study.bet.recipe:
+        text += f"\n\nNot by the bet's own recipe, but by {study.runner.recipe}."
+    config.stash[_REPORTS][str(study.result_path)] = text
     return verdict
 
 
@@ -102,7 +107,13 @@ def noisefloor_claim(
 
 
 def claimed(config: pytest.Config, study: Study) -> Claim | None:
-    """The claim in the session's claims file about a study's bet, base, method and users."""
+    """The claim in the session's claims file about a study's bet, base, method and users.
+
+    None for a study by another recipe or of other seeds than the bet's, of which nobody claims
+    anything.
+    """
+    if study.runner.recipe != study.bet.recipe or study.seeds != study.bet.seeds:
+        return None
     return _explained(
         lambda: config.stash[_GATE].claim_about(
             bet=study.bet,
@@ -159,7 +170,6 @@ def _explained(make: Callable[[], T]) -> T:
 def _renew(config: pytest.Config, claim: Claim) -> None:
     """Train what a claim rests on, where it never was trained, and replace its evidence."""
     import json
-    from dataclasses import replace
 
     from .bases import open_base
     from .evidence import claimed_users, replace_evidence
@@ -172,6 +182,7 @@ def _renew(config: pytest.Config, claim: Claim) -> None:
     study = _study(
         config,
         bet=claim.bet,
+        recipe=claim.bet.recipe,
         base=base,
         users=claimed_users(claim, where),
         seeds=claim.bet.seeds,
@@ -193,6 +204,7 @@ def _open_study(config: pytest.Config, base: str) -> Study:
     return _study(
         config,
         bet=bet,
+        recipe=replace(bet.recipe, matmul=settings.matmul),
         base=open_base(base),
         users=load_users(settings.users, bet.users),
         seeds=settings.seeds or bet.seeds,
@@ -205,6 +217,7 @@ def _study(
     config: pytest.Config,
     *,
     bet: Bet,
+    recipe: Recipe,
     base: Base,
     users: Sequence[User],
     seeds: Sequence[int],
@@ -223,7 +236,7 @@ def _study(
         base=base,
         device=resolve(settings.device),
         method=METHODS[bet.method],
-        recipe=bet.recipe,
+        recipe=recipe,
         scoring=bet.scoring,
         watcher=Watcher(_terminal(config), line=_worker()),
         workers=int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")),
@@ -269,7 +282,7 @@ def header(config: pytest.Config) -> list[str]:
     seeds = ", ".join(map(str, settings.seeds or bet.seeds))
     return [
         f"noisefloor: base {base}, device {device}, users {settings.users}, seeds {seeds}",
-        f"noisefloor: {bet.recipe}",
+        f"noisefloor: {replace(bet.recipe, matmul=settings.matmul)}",
         f"noisefloor: Bet {bet.id}, registered {bet.registered}, {bet.sha256[:12]}",
     ]
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from pytest_noisefloor import devices
 from pytest_noisefloor.devices import DeviceError, resolve
 from pytest_noisefloor.methods import METHODS
 from pytest_noisefloor.progress import Watcher
@@ -18,6 +19,7 @@ def machine(monkeypatch):
     """A function: pretend that the machine has these accelerators."""
 
     def machine(*there):
+        monkeypatch.setattr(devices, "_accelerator_possible", lambda: True)
         monkeypatch.setattr(torch.backends.mps, "is_available", lambda: "mps" in there)
         monkeypatch.setattr(torch.cuda, "is_available", lambda: "cuda" in there)
 
@@ -32,6 +34,15 @@ def machine(monkeypatch):
 def test_auto_prefers_mps_then_cuda_then_the_cpu(machine, there, expected):
     machine(*there)
     assert resolve("auto") == expected
+
+
+def test_auto_asks_torch_only_where_a_driver_could_be(monkeypatch, tmp_path):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(devices.sys, "platform", "linux")
+    monkeypatch.setattr(devices, "_DRIVERS", (str(tmp_path / "driver"),))
+    assert resolve("auto") == "cpu"
+    (tmp_path / "driver").touch()
+    assert resolve("auto") == "cuda"
 
 
 @pytest.mark.parametrize("name", ["mps", "cuda"])

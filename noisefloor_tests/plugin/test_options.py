@@ -17,6 +17,7 @@ MISTAKES = [
     ("device", "tpu", DEVICES),
     ("device", "CPU", DEVICES),
     ("device", "", DEVICES),
+    ("matmul", "float16", "one of float32, bfloat16"),
     ("users", "nowhere", USERS),
     ("users", "file.txt", USERS),
     ("base", " ", "a name"),
@@ -75,12 +76,24 @@ def settings(project, *words):
 
 def test_without_options_the_registered_setting_holds(project):
     assert settings(project) == Settings(
-        base=DEFAULT_BASE, users="shipped", device="auto", seeds=None, out=project.path
+        base=DEFAULT_BASE,
+        users="shipped",
+        device="auto",
+        seeds=None,
+        matmul="float32",
+        out=project.path,
     )
 
 
 def test_every_option_has_an_ini_twin(project):
-    given = {"base": "tiny", "users": "texts", "device": "cpu", "seeds": "2,0", "out": "here"}
+    given = {
+        "base": "tiny",
+        "users": "texts",
+        "device": "cpu",
+        "seeds": "2,0",
+        "matmul": "bfloat16",
+        "out": "here",
+    }
     by_words = settings(project, *(f"--noisefloor-{k}={v}" for k, v in given.items()))
     lines = [f"noisefloor_{name} = {value!r}" for name, value in given.items()]
     project.makepyprojecttoml("\n".join(["[tool.pytest]", *lines]))
@@ -89,6 +102,7 @@ def test_every_option_has_an_ini_twin(project):
         base="tiny",
         users=str(project.path / "texts"),
         device="cpu",
+        matmul="bfloat16",
         seeds=(2, 0),
         out=project.path / "here",
     )
@@ -132,4 +146,4 @@ def test_help_shows_every_option_with_its_default(project):
     assert "--noisefloor-base=BASE base to train on: " in text
     assert f"(default: {DEFAULT_BASE})" in text
     assert "(default: those of the bet)" in text
-    assert text.count("--noisefloor-") == 7
+    assert text.count("--noisefloor-") == 8
