@@ -49,8 +49,8 @@ def _parser() -> argparse.ArgumentParser:
         "against the best measured matrix product), memory (peak over the loaded base as batch "
         "and vocabulary grow), scoring (held-out tokens a second), many (adapters that train as "
         "one batch, beside PEFT with Trainer), store (a hundred thousand adapters kept), bfloat16 "
-        "(what it does to Δ to train with such matrix products), plugin (what it adds to another project's pytest), tiers (whole sessions, cold and warm). "
-        "Default: all of them.",
+        "(what it does to Δ to train with such matrix products), plugin (what it adds to another "
+        "project's pytest), tiers (whole sessions, cold and warm). Default: all of them.",
         epilog="A later call on the same day adds its parts to the same file. Leave the machine "
         "alone meanwhile; all of it takes about half an hour on two cores.",
     )

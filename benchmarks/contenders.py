@@ -10,7 +10,6 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
