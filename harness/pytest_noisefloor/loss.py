@@ -181,14 +181,14 @@ def _by_attention(hidden: Tensor, targets: Tensor, head: Head) -> tuple[Tensor, 
     """
     parts = gcd(VOCABULARY_PARTS, len(head.weight))
     rows = head.weight.view(1, parts, -1, hidden.shape[1])  # vocabulary / parts rows each
+    queries = hidden.to(rows.dtype).contiguous().expand(1, parts, -1, -1)
     means, lse = getattr(torch.ops.aten, _ATTENTION)(
-        hidden.contiguous().expand(1, parts, -1, -1), rows, rows, scale=head.scale
+        queries, rows, rows, scale=head.scale
     )  # (1, parts, rows, hidden), (1, parts, rows)
     whole = lse.logsumexp(dim=1, keepdim=True)
-    mean = means.mul_((lse - whole).exp_()[..., None]).sum(dim=1)[0]
-    own = head.weight[targets]  # (rows, hidden)
-    total = (whole.flatten() - head.scale * torch.linalg.vecdot(hidden, own)).sum()
-    return total, mean.sub_(own)
+    mean = means.mul((lse - whole).exp_()[..., None]).sum(dim=1)[0]
+    total = (whole.flatten() - head.target_logits(hidden, targets)).sum()
+    return total.to(hidden.dtype), mean.sub_(head.weight[targets])
 
 
 def _by_tiles(hidden: Tensor, targets: Tensor, head: Head) -> tuple[Tensor, Tensor]:
@@ -216,6 +216,8 @@ def _by_tiles(hidden: Tensor, targets: Tensor, head: Head) -> tuple[Tensor, Tens
             if slope is not None:
                 weights.mul_(slope)
             matrix = head.weight[part].T  # (hidden, part)
+            if matrix.dtype == torch.bfloat16:  # or oneDNN takes ten times as long
+                matrix = matrix.contiguous()
             product = _product(weights.to(matrix.dtype), matrix, None, head.kernel)
             mean.mul_(kept).add_(product)
             top = higher

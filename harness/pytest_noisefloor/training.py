@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from .errors import NoisefloorError
-from .loss import Head, hidden_states, mean_loss
+from .loss import Head, hidden_states, kernels, mean_loss
 from .methods import Method, Tensors, restore, snapshot
 from .recipe import Recipe
 
@@ -131,7 +131,8 @@ def training_head(head: Head, recipe: Recipe) -> Head:
     """The head that a recipe trains with: its matrix in bfloat16 where the recipe says so."""
     if recipe.matmul == "float32":
         return head
-    return replace(head, weight=head.weight.bfloat16(), kernel="tiles/1")
+    low = replace(head, weight=head.weight.bfloat16())
+    return low if head.kernel in kernels(low) else replace(low, kernel=kernels(low)[0])
 
 
 def states(model: nn.Module, ids: torch.Tensor, recipe: Recipe) -> torch.Tensor:
