@@ -174,8 +174,7 @@ def check_others(users: Sequence[User]) -> None:
     """Refuse a user who is trained on another user's text as well.
 
     What counts is the n-grams that a training text shares with any text of another user, as a
-    share of the smaller of the two, whichever was copied into which. A licence or a greeting that
-    many files open with is no leak while it stays within LEAK_SHARE, however long its paragraphs.
+    share of the smaller of the two. A licence that many files open with passes within LEAK_SHARE.
 
     Raises:
         LeakError: more than LEAK_SHARE is shared.

@@ -7,21 +7,20 @@ that its name says. ``pytest -rP`` prints the messages.
 import json
 import re
 import shutil
-from collections.abc import Callable
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
-from noisefloor_tests.instrument.planted import FINAL, damaged_base, study, user
-from pytest_noisefloor import bets, runner
-from pytest_noisefloor.arms import ARMS, Real
+from noisefloor_tests.instrument.cheating import Apart, Generous, Halved, Sly
+from noisefloor_tests.instrument.planted import damaged_base, study, user
+from pytest_noisefloor import bets, workbench
+from pytest_noisefloor.arms import ARMS
 from pytest_noisefloor.bets import BetError, registered_bet
 from pytest_noisefloor.corpora import LeakError
 from pytest_noisefloor.data import data_path
 from pytest_noisefloor.errors import NoisefloorError
-from pytest_noisefloor.methods import METHODS, MethodError
+from pytest_noisefloor.methods import MethodError
 from pytest_noisefloor.records import StoreError
 from pytest_noisefloor.results import ResultError, judge_file
 from pytest_noisefloor.runner import Request, Runner
@@ -69,16 +68,6 @@ def a_user_is_trained_on_another_users_held_out_text(place):
 # --- arms --------------------------------------------------------------------------------------
 
 
-class Generous(Real):
-    """The real arm with a larger budget than the random arm has."""
-
-    def __init__(self, **budget):
-        self._budget = budget
-
-    def blocks(self, material, recipe, seed):
-        return super().blocks(material, replace(recipe, **self._budget), seed)
-
-
 def an_arm_has_more_tokens(place):
     place.patch.setitem(ARMS, "real", Generous(batch=8))
     place.verdict()
@@ -92,23 +81,6 @@ def an_arm_has_more_steps(place):
 # --- methods -----------------------------------------------------------------------------------
 
 
-@dataclass
-class Sly:
-    """The gains of the final norm, and something that a method must not do to them."""
-
-    trick: Callable
-    name: str = "sly"
-    version: int = 1
-
-    @contextmanager
-    def attached(self, model):
-        with (
-            METHODS["norm-only"].attached(model) as gains,
-            gains[FINAL].register_hook(lambda gradient: self.trick(gradient, model)),
-        ):
-            yield {FINAL: gains[FINAL]}
-
-
 def a_method_trains_more_than_it_names(place):
     def trick(_, model):
         model.get_parameter("lm_head.weight").data -= 0.01
@@ -119,25 +91,6 @@ def a_method_trains_more_than_it_names(place):
 def the_base_has_gains_in_bf16(place):
     honest = damaged_base(0.5)
     place.verdict(base=replace(honest, _load_model=lambda: honest._load_model().bfloat16()))
-
-
-class Halved:
-    """The gains in half precision, put back in full."""
-
-    name = "halved"
-    version = 1
-
-    @contextmanager
-    def attached(self, model):
-        gain = model.get_parameter(FINAL)
-        before = gain.data
-        gain.data = before.bfloat16()
-        gain.requires_grad_(True)
-        try:
-            yield {FINAL: gain}
-        finally:
-            gain.requires_grad_(False)
-            gain.data = before
 
 
 def a_method_trains_in_bf16(place):
@@ -156,17 +109,6 @@ def a_gradient_of_its_own_moves_the_gains(place):
     place.verdict(method=Sly(lambda gradient, _: gradient * 0 + 1))
 
 
-class Apart:
-    """Gains that no part of the model reads."""
-
-    name = "apart"
-    version = 1
-
-    @contextmanager
-    def attached(self, model):
-        yield {FINAL: model.get_parameter(FINAL).clone().requires_grad_(True)}
-
-
 def the_model_does_not_read_what_trains(place):
     place.verdict(method=Apart())
 
@@ -175,7 +117,7 @@ def the_model_does_not_read_what_trains(place):
 
 
 def the_scorer_forgets_to_put_the_adapter_on(place):
-    place.patch.setattr(runner, "restore", lambda *_: None)
+    place.patch.setattr(workbench, "restore", lambda *_: None)
     place.verdict()
 
 
@@ -318,7 +260,7 @@ CHEATS = {
     ),
     a_bar_is_lowered_in_the_bet_file: (
         BetError,
-        r"bets/bet60\.toml: its hash is \w{64}, but it was locked on 2026-11-23 as \w{64}\. A",
+        r"(?s)bets/bet60\.toml: it is not what was locked on .*-at_least = 1\.5\n\+at_least = 1\.0",
     ),
     the_evidence_is_edited_by_hand: (
         ResultError,
