@@ -23,6 +23,7 @@ from pytest_noisefloor.intervals import block_sums, interval
 from pytest_noisefloor.loss import head_of
 from pytest_noisefloor.recipe import Scoring
 from pytest_noisefloor.scoring import score
+from pytest_noisefloor.tally import CELL
 
 # tiny leaves one thread to this process, which is all that small models need
 pytestmark = [pytest.mark.peers, pytest.mark.usefixtures("tiny")]
@@ -179,9 +180,9 @@ def test_the_harness_finds_the_same_total_for_a_document(harness, length):
 @pytest.fixture
 def skewed():
     """Skewed differences in 20 blocks, the fewest there may be, where each refinement shows."""
-    rng = np.random.default_rng(3)
-    one = differing(rng, rho=0.0, lengths=(20 * 4 * 64,))
-    tilted = one.sums["random"] + 60 * rng.exponential(1, size=80) ** 1.5
+    rng = np.random.default_rng(9)
+    one = differing(rng, rho=0.0, lengths=(40 * CELL,))
+    tilted = one.sums["random"] + 60 * rng.exponential(1, size=40) ** 1.5
     return replace(one, sums=one.sums | {"random": tilted})
 
 
