@@ -1,10 +1,6 @@
 """Many records in few files: each as if it had a file of its own, killed or not."""
 
-import json
 import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -254,110 +250,6 @@ def test_a_finished_run_leaves_no_lock_behind_and_an_unfinished_one_keeps_its_ow
     with store.lock(key(1)), store.lock(key(2)):
         store.put_many("adapters", records(1, 2))
     assert not [*locks.iterdir()]
-
-
-# --- killed -----------------------------------------------------------------------------------
-
-# Each child puts records while it lives: two by two, then one by one into files that move; it
-# says of each that it is put. It is killed at its n-th write, rename or removal.
-KILLED = """
-import json, os, signal, sys
-from pathlib import Path
-from noisefloor_tests.instrument.test_shards import key, record, records
-from pytest_noisefloor import records as record_module
-from pytest_noisefloor import store as module
-
-module.SHARD = 4
-root = Path(sys.argv[1])
-
-def child(number):
-    left = number
-    said = os.open(root / f"{number}.said", os.O_CREAT | os.O_WRONLY)
-
-    def deadly(call):
-        def counted(*args, **kwargs):
-            nonlocal left
-            left -= 1
-            if not left:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return call(*args, **kwargs)
-        return counted
-
-    os.fsync, Path.replace, Path.unlink = map(deadly, (os.fsync, Path.replace, Path.unlink))
-    store = module.Store(root / str(number))
-    for at in (0, 2, 4):
-        store.put_many("adapters", records(at, at + 1))
-        os.write(said, bytes([at, at + 1]))
-    for at in range(6, 16):
-        store.put("adapters", key(at), record(at))
-        os.write(said, bytes([at]))
-
-ends = []
-for number in range(1, 200):
-    process = os.fork()
-    if not process:
-        child(number)
-        os._exit(0)
-    ends.append(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]))
-    if ends[-1] == 0:
-        break
-print(json.dumps(ends))
-"""
-
-
-def test_a_kill_anywhere_in_a_write_loses_nothing_that_was_put(tmp_path, four):
-    done = subprocess.run(
-        [sys.executable, "-c", KILLED, tmp_path], check=True, stdout=subprocess.PIPE
-    )
-    ends = json.loads(done.stdout)
-    # every write, rename and removal had its turn, and then one child came through
-    assert len(ends) > 40
-    assert ends == [-signal.SIGKILL] * (len(ends) - 1) + [0]
-    for number in range(1, len(ends) + 1):
-        said = (tmp_path / f"{number}.said").read_bytes()
-        store = Store(tmp_path / str(number))
-        assert holds(store, said)
-        # what was being written is there whole or not at all
-        assert all(holds(store, [at]) for at in range(16) if store.has("adapters", key(at)))
-        # and whoever comes next goes on
-        for at in set(range(16)) - {*said}:
-            store.put("adapters", key(at), record(at))
-        assert holds(store, range(16))
-        assert len(files(store)[0]) < 8
-
-
-# --- side by side -----------------------------------------------------------------------------
-
-WRITER = """
-import sys
-from pathlib import Path
-from noisefloor_tests.instrument.test_shards import holds, key, record, records
-from pytest_noisefloor import records as record_module
-from pytest_noisefloor import store as module
-
-module.SHARD = 4
-store, first = module.Store(Path(sys.argv[1])), int(sys.argv[2])
-mine = []
-for at in range(first, 120, 2):
-    if at % 5:
-        store.put("adapters", key(at), record(at))
-        mine.append(at)
-    else:
-        store.put_many("adapters", records(at, 1000 + at))
-        mine += [at, 1000 + at]
-    assert holds(store, mine[-8:])
-assert holds(store, mine)
-"""
-
-
-def test_two_processes_that_write_and_move_lose_nothing(store):
-    writers = [
-        subprocess.Popen([sys.executable, "-c", WRITER, store.root, first]) for first in "01"
-    ]
-    assert [writer.wait() for writer in writers] == [0, 0]
-    assert holds(store, [*range(120), *range(1000, 1120, 5)])
-    assert len(files(store)[0]) < 12
-    assert not [path for path in (store.root / "locks").iterdir() if "moving" not in path.name]
 
 
 def test_an_index_is_read_once_for_a_folder_that_has_settled(store, shard, monkeypatch):

@@ -5,7 +5,7 @@ import json
 import pytest
 import scipy.stats  # noqa: F401 (or a session in this process would load it, and unload it)
 
-from noisefloor_tests.claims_planted import evidence
+from noisefloor_tests.claims_planted import LENIENT, entry, evidence
 
 # A shorter training is all that this changes of Bet 60: its adapters are worth nothing, and
 # whatever is said here holds for those that are.
@@ -139,3 +139,33 @@ def read_result():
         return content
 
     return read
+
+
+# --- tests that speak of personalisation ---------------------------------------------------------
+
+MARKED = """
+    import pytest
+
+    @pytest.mark.personalisation({})
+    def test_it_learned_the_user():
+        pass
+"""
+
+
+@pytest.fixture
+def stopped(held):
+    """Run a project, and see its collection stopped with one error for each message."""
+
+    def run(*messages, words=()):
+        result = held(*words)
+        assert result.ret == pytest.ExitCode.INTERRUPTED
+        result.assert_outcomes(errors=len(messages))
+        result.stdout.fnmatch_lines_random(messages)
+
+    return run
+
+
+@pytest.fixture
+def controlled(project):
+    """A project with one claim that beat its control."""
+    return project(entry("lenient", "LENIENT"), lenient=LENIENT)
