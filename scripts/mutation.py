@@ -36,12 +36,16 @@ WHOLE = {
     "arms": ["invariants/test_arms.py"],
     "bets": ["instrument/test_bets.py"],
     "judge": ["instrument/test_judge.py", "instrument/test_reach.py"],
-    "claims": ["plugin/test_gate.py"],
+    "claims": ["instrument/test_claims.py", "plugin/test_gate.py"],
 }
+_INFERENCE = [
+    *("invariants/test_by_hand.py", "invariants/test_scale.py"),
+    *("instrument/test_inference.py", "instrument/test_reach.py"),
+]
 SAMPLED = {
     "statistics": ["instrument/test_statistics.py"],
-    "intervals": ["instrument/test_inference.py", "invariants/test_scale.py"],
-    "inference": ["instrument/test_inference.py", "invariants/test_scale.py"],
+    "intervals": _INFERENCE,
+    "inference": _INFERENCE,
     "scoring": ["invariants/test_scoring.py"],
 }
 """Modules and what proves each, below noisefloor_tests/; with it goes what is checked of all."""

@@ -1,0 +1,110 @@
+"""Intervals and tests by another way: each figure from its formula, on numbers made for it."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from noisefloor_tests.instrument.test_inference import differing
+from pytest_noisefloor import intervals
+from pytest_noisefloor.inference import check_replicates, equivalence
+from pytest_noisefloor.intervals import RESAMPLES, SEED, block_sums, interval
+from pytest_noisefloor.statistics import StatisticsError
+from pytest_noisefloor.tally import CELL, Tally, cell_slices, cell_tokens
+
+
+@pytest.fixture
+def no_autocorrelation(monkeypatch):
+    monkeypatch.setattr(intervals, "autocorrelation_time", lambda _: 1.0)
+
+
+@pytest.fixture
+def independent(no_autocorrelation):
+    """Differences in 48 blocks of two cells, all of one size, which need no correction."""
+    return differing(np.random.default_rng(5), rho=0.0, lengths=(3 * 32 * CELL,))
+
+
+def test_bounds_are_the_bootstraps_of_block_means_at_hesterbergs_level(independent):
+    """Blocks of one size: means of blocks are resampled as one would resample any sample."""
+    found = interval(independent, "random", "real")
+    cells = (independent.sums["random"] - independent.sums["real"])[0]
+    means = cells.reshape(48, 2).sum(axis=1) / (2 * CELL)
+    level = 2 * stats.norm.cdf(math.sqrt(48 / 47) * stats.t.ppf(0.975, 47)) - 1
+    expected = stats.bootstrap(
+        (means,),
+        np.mean,
+        vectorized=True,
+        confidence_level=level,
+        n_resamples=RESAMPLES,
+        rng=np.random.default_rng(SEED),
+    ).confidence_interval
+    assert found.estimate == pytest.approx(means.mean(), rel=1e-12)
+    # each of 4,999 resamples is drawn alike; its mean is summed in another order
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), rel=1e-9)
+    assert found.error == pytest.approx(stats.sem(means), rel=1e-12)
+    assert (found.freedom, found.blocks, found.seeds) == (47, 48, 1)
+
+
+def test_several_seeds_add_their_spread_to_each_side_and_to_the_error(independent):
+    shifts = np.array([[-0.3], [0.1], [0.2]])  # of nats per token; their mean is 0
+    real = np.repeat(independent.sums["real"], 3, axis=0)
+    random = independent.sums["random"] + shifts * independent.tokens
+    alone = interval(independent, "random", "real")
+    found = interval(
+        replace(independent, sums=independent.sums | {"real": real, "random": random}),
+        *("random", "real"),
+    )
+    spread = np.std(shifts, ddof=1) / math.sqrt(3)
+    half = stats.t.ppf(0.975, 2) * spread
+    assert found.estimate == pytest.approx(alone.estimate, rel=1e-9)
+    assert found.estimate - found.low == pytest.approx(
+        math.hypot(alone.estimate - alone.low, half), rel=1e-6
+    )
+    assert found.high - found.estimate == pytest.approx(
+        math.hypot(alone.high - alone.estimate, half), rel=1e-6
+    )
+    assert found.error == pytest.approx(math.hypot(alone.error, spread), rel=1e-9)
+    welch = (alone.error**2 + spread**2) ** 2 / (alone.error**4 / 47 + spread**4 / 2)
+    assert found.freedom == pytest.approx(welch, rel=1e-9)
+
+
+@pytest.mark.parametrize(("time", "length"), [(1.0, 2), (1.2, 3), (1.5, 3), (4.0, 8), (4.1, 9)])
+def test_blocks_are_at_least_so_many_autocorrelation_times_long(monkeypatch, time, length):
+    """And of one slice differ by one cell at most."""
+    monkeypatch.setattr(intervals, "autocorrelation_time", lambda _: time)
+    one = differing(np.random.default_rng(1), lengths=(100 * CELL, 61 * CELL))
+    cells = block_sums(one, "random", "real")[1] / CELL
+    assert len(cells) == 100 // length + 61 // length
+    for of_slice, whole in ((cells[: 100 // length], 100), (cells[100 // length :], 61)):
+        assert of_slice.sum() == whole
+        assert length <= of_slice.min() <= of_slice.max() <= of_slice.min() + 1
+
+
+def test_a_block_that_is_longer_than_its_slice_is_that_slice(monkeypatch):
+    monkeypatch.setattr(intervals, "autocorrelation_time", lambda _: 40.0)
+    one = differing(np.random.default_rng(1), lengths=(30 * CELL, 7 * CELL + 3))
+    assert [*block_sums(one, "random", "real")[1]] == [30 * CELL, 7 * CELL + 3]
+
+
+def test_without_any_noise_equivalence_is_certain_or_excluded(independent):
+    one = replace(interval(independent, "random", "real"), error=0.0)
+    for estimate, p in ((0.5, 0.0), (-0.5, 0.0), (1.0, 1.0), (-1.0, 1.0), (1.5, 1.0), (-9.0, 1.0)):
+        assert equivalence(replace(one, estimate=estimate), 1.0) == p
+
+
+def test_the_two_seeds_that_are_one_replicate_are_counted_from_one():
+    sums = np.arange(10.0).reshape(5, 2)
+    lengths = (2 * CELL,)
+    one = Tally(
+        user="ann",
+        tokens=cell_tokens(lengths),
+        slices=cell_slices(lengths),
+        sums={"untrained": sums[:1] - 1, "real": sums + 1, "random": sums},
+    )
+    check_replicates(one)
+    twice = sums.copy()
+    twice[3] = twice[1]
+    with pytest.raises(StatisticsError, match="arm random: seeds number 2 and 4 gave the same"):
+        check_replicates(replace(one, sums=one.sums | {"random": twice}))
