@@ -40,7 +40,7 @@ WHOLE = {
 }
 _INFERENCE = [
     *("invariants/test_by_hand.py", "invariants/test_scale.py"),
-    *("instrument/test_inference.py", "instrument/test_reach.py"),
+    *("instrument/test_intervals.py", "instrument/test_inference.py", "instrument/test_reach.py"),
 ]
 SAMPLED = {
     "statistics": ["instrument/test_statistics.py"],

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from noisefloor_tests.habits import forked
-from noisefloor_tests.instrument.test_inference import differing
+from noisefloor_tests.tallies_planted import differing
 from pytest_noisefloor import intervals
 from pytest_noisefloor.arms import ARMS, Material
 from pytest_noisefloor.errorrates import bounds

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from noisefloor_tests.instrument.test_inference import differing
+from noisefloor_tests.tallies_planted import differing
 from pytest_noisefloor import intervals
 from pytest_noisefloor.inference import check_replicates, equivalence
 from pytest_noisefloor.intervals import RESAMPLES, SEED, block_sums, interval

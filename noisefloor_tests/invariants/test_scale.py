@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from noisefloor_tests.instrument.test_inference import differing
+from noisefloor_tests.tallies_planted import differing
 from pytest_noisefloor import intervals
 from pytest_noisefloor.inference import across_users, detectable, equivalence, holm, sign_flip
 from pytest_noisefloor.intervals import autocorrelation_time, block_sums, interval
