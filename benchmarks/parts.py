@@ -144,6 +144,12 @@ def scoring(plan: Plan) -> dict[str, Any]:
     return {"rows": [{"shape": REFERENCE, **row, "tokens_per_s": 8192 / row["slice_s"]["median"]}]}
 
 
+def bfloat16(plan: Plan) -> dict[str, Any]:
+    """How far Δ moves where a recipe's matrix products are made in bfloat16: one shipped user."""
+    with tempfile.TemporaryDirectory() as scratch:
+        return work(plan, "bfloat16", Path(scratch), base=plan.base, user="programmer")
+
+
 def trained(plan: Plan, jobs: list[Training], folder: Path) -> Iterator[dict[str, Any]]:
     """Each training's figures, and the gains that it left as ``values``."""
     for job in tqdm(jobs, desc="trainings", unit="run", leave=False):
