@@ -52,13 +52,19 @@ class Watcher:
             self._bar.close()
             self._bar = None
 
-    def begin(self, label: str, *, new_run: bool) -> None:
-        """Say what is being made from now on."""
-        self._run += new_run
+    def begin(self, label: str, *, new_runs: int) -> None:
+        """Say what is being made from now on, and how many of the runs it is."""
+        first, self._run = self._run + 1, self._run + new_runs
         if self._bar is not None:
-            count = f"run {self._run} of {self._runs}: " if self._run else ""
+            which = f"runs {first}–{self._run}" if new_runs > 1 else f"run {self._run}"
+            count = f"{which} of {self._runs}: " if self._run else ""
             self._bar.set_description_str(f"{count}{label} ", refresh=False)
             self._bar.set_postfix_str("", refresh=self._bar.n == 0)
+
+    def tell(self, text: str) -> None:
+        """Say something that stays to be read."""
+        if self._bar is not None:
+            self._bar.write(text, file=self._stream)
 
     def advance(self, cost: int, detail: str = "") -> None:
         """Count work as done."""

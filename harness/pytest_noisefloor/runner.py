@@ -7,8 +7,9 @@ earlier, or by another process. Work is shared between processes through the sto
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 
@@ -36,13 +37,28 @@ class _Task:
     kind: Kind
     key: str
     needs: str | None  # key of the adapter that must be there first
-    label: str
     cost: int  # tokens passed forward; a backward pass counts as one more
-    make: Callable[[], Record]
+    request: Request
+    spec: RunSpec | ScoreSpec
+    piece: Slice | None = None  # what is scored
+
+    @property
+    def company(self) -> str:
+        """Tasks of one company can be made as one batch; the base alone is in nobody's."""
+        if self.piece is None:
+            return "adapters"
+        return self.key if self.needs is None else self.piece.sha256
+
+    def __str__(self) -> str:
+        return f"{self.request}" + (f": scoring {self.piece.name}" if self.piece else "")
 
 
 class Runner:
-    """Trains and scores for one base, method and recipe on one device."""
+    """Trains and scores for one base, method and recipe on one device.
+
+    ``group`` is how many adapters pass the base as one batch; None decides by what is faster and by
+    the memory that is free.
+    """
 
     def __init__(
         self,
@@ -55,6 +71,7 @@ class Runner:
         scoring: Scoring,
         watcher: Watcher,
         workers: int = 1,
+        group: int | None = None,
     ) -> None:
         self.store = store
         self.base = base
@@ -75,7 +92,9 @@ class Runner:
             texts=self._texts,
             watcher=watcher,
             workers=workers,
+            group=group,
         )
+        self._workers = workers
 
     @property
     def kernel(self) -> Kernel:
@@ -166,28 +185,78 @@ class Runner:
             cost=sum(task.cost for task in waiting),
         ):
             while waiting:
-                left = [task for task in waiting if not self._try(task)]
-                if len(left) == len(waiting):
+                done = {key for tasks in self._companies(waiting) for key in self._try(tasks)}
+                if not done:
                     time.sleep(0.2)  # all that is left is being made by other processes
-                waiting = left
+                waiting = [task for task in waiting if task.key not in done]
 
-    def _try(self, task: _Task) -> bool:
-        """Make a task's record unless it cannot be made yet or another process is at it."""
+    def _companies(self, waiting: Sequence[_Task]) -> Iterator[list[_Task]]:
+        """The tasks in their order, each with those that are to be made in one batch with it."""
+        companies: dict[str, deque[_Task]] = {}
+        for task in waiting:
+            companies.setdefault(task.company, deque()).append(task)
+        for task in waiting:
+            mates = companies[task.company]
+            if mates and mates[0].key == task.key:
+                size = self._size(task, len(mates))
+                yield [mates.popleft() for _ in range(size)]
+
+    def _size(self, task: _Task, there: int) -> int:
+        if there == 1 or (task.piece is not None and task.needs is None):
+            return 1
+        if task.piece is not None:
+            return min(there, self._bench.score_group)
+        # what one process takes is not left to the others
+        return min(there, self._bench.group, max(1, -(-there // self._workers)))
+
+    def _try(self, tasks: Sequence[_Task]) -> set[str]:
+        """Make records but those that cannot be made yet or that another process is at.
+
+        Returns the keys of those that are there now.
+        """
+        done: set[str] = set()
+        with ExitStack() as locks:
+            ours: list[_Task] = []
+            for task in tasks:
+                if not self._ready(task, done):
+                    continue
+                with suppress(Timeout):
+                    locks.enter_context(self.store.lock(task.key).acquire(timeout=0))
+                    if self._ready(task, done):
+                        ours.append(task)
+            if len(ours) > 1 and ours[0].piece is None:  # those of one age can go on together
+                ages = [self._bench.steps_done(task.key) for task in ours]
+                ours = [task for task, age in zip(ours, ages, strict=True) if age == ages[0]]
+            if ours:
+                self._make(ours)
+            return done | {task.key for task in ours}
+
+    def _ready(self, task: _Task, done: set[str]) -> bool:
+        """Whether a task can be made and was not; one that was goes to ``done``."""
         if self.store.has(task.kind, task.key):
             self._watcher.advance(task.cost)
-            return True
-        if task.needs is not None and not self.store.has("adapters", task.needs):
+            done.add(task.key)
             return False
-        try:
-            with self.store.lock(task.key).acquire(timeout=0):
-                if not self.store.has(task.kind, task.key):
-                    self._watcher.begin(task.label, new_run=task.kind == "adapters")
-                    with self._device_lock():
-                        record = task.make()
-                    self.store.put(task.kind, task.key, record)
-        except Timeout:
-            return False
-        return True
+        return task.needs is None or self.store.has("adapters", task.needs)
+
+    def _make(self, tasks: Sequence[_Task]) -> None:
+        """Make the records of tasks of one company, whose locks are held, and keep them."""
+        kind, piece = tasks[0].kind, tasks[0].piece
+        more = f" and {len(tasks) - 1} more" if len(tasks) > 1 else ""
+        self._watcher.begin(f"{tasks[0]}{more}", new_runs=len(tasks) if piece is None else 0)
+        with self._device_lock():
+            if piece is None:
+                runs = {t.key: (t.request, t.spec) for t in tasks if isinstance(t.spec, RunSpec)}
+                self.store.put_many(kind, self._bench.train(runs))
+                for key in runs:
+                    self.store.drop("unfinished", key)
+                return
+            specs = {t.key: t.spec for t in tasks if isinstance(t.spec, ScoreSpec)}
+            trained = {t.key: self._stored("adapters", t.needs) for t in tasks if t.needs}
+            records = self._bench.score(piece, specs, trained)
+        for key, record in records.items():  # too few to be worth a shard of their own
+            self.store.put(kind, key, record)
+        self._watcher.advance(sum(task.cost for task in tasks))
 
     @contextmanager
     def _device_lock(self) -> Iterator[None]:
@@ -214,26 +283,19 @@ class Runner:
             kind="adapters",
             key=spec.key,
             needs=None,
-            label=str(request),
             cost=2 * self.recipe.tokens,
-            make=lambda: self._bench.train(request, spec),
+            request=request,
+            spec=spec,
         )
 
     def _scoring(self, request: Request, piece: Slice) -> _Task:
         spec = self.score_spec(request, piece)
-        cost = self.scoring.tokens * self.scoring.window // self.scoring.stride
-
-        def make() -> Record:
-            trained = None if request.arm == UNTRAINED else self._stored("adapters", spec.adapter)
-            record = self._bench.score(piece, spec, trained)
-            self._watcher.advance(cost)
-            return record
-
         return _Task(
             kind="scores",
             key=spec.key,
             needs=None if request.arm == UNTRAINED else spec.adapter,
-            label=f"{request}: scoring {piece.name}",
-            cost=cost,
-            make=make,
+            cost=self.scoring.tokens * self.scoring.window // self.scoring.stride,
+            request=request,
+            spec=spec,
+            piece=piece,
         )

@@ -27,6 +27,7 @@ def runner(tiny, recipe, scoring, tmp_path):
     def runner(store="store", **changes):
         settings = {"base": tiny, "device": "cpu", "method": NORM_ONLY, "recipe": recipe}
         settings |= {"scoring": scoring, "watcher": Watcher(), "store": Store(tmp_path / store)}
+        settings |= {"group": 1}  # test_grouping.py has the others
         return Runner(**{**settings, **changes})
 
     return runner
@@ -248,21 +249,23 @@ trained = []
 class Quick(workbench.Workbench):
     kernel = "tiles/1"
 
-    def train(self, request, spec):
+    def train(self, runs):
+        ((key, (request, _)),) = runs.items()
         trained.append(str(request))
         time.sleep(0.05)
         me = np.full(1, os.getpid(), np.float32)
-        return Record({"me": me}, {"losses": [], "seconds": 0.0})
+        return {key: Record({"me": me}, {"losses": [], "seconds": 0.0})}
 
-    def score(self, piece, spec, adapter):
-        return Record({"nll": adapter.arrays["me"]}, {"spec": asdict(spec)})
+    def score(self, piece, specs, adapters):
+        ((key, spec),) = specs.items()
+        return {key: Record({"nll": adapters[key].arrays["me"]}, {"spec": asdict(spec)})}
 
 root = Path(sys.argv[1])
 runner.Workbench = Quick
 quick = runner.Runner(
     store=Store(root / "store"), base=Base("quick", "", None, ByteTokenizer), device="cpu",
     method=METHODS["norm-only"], recipe=Recipe(steps=1, batch=1, sequence=2),
-    scoring=Scoring(window=1, stride=1), watcher=Watcher(),
+    scoring=Scoring(window=1, stride=1), watcher=Watcher(), group=1,
 )
 user = User("ann", "text", (Slice("only", "text"),))
 requests = [Request(user, arm, seed) for seed in range(5) for arm in ("real", "random")]

@@ -20,7 +20,8 @@ CHECKOUT = SUITE.parent
 ORDER = [
     *("errors", "data", "recipe", "sources", "cleaning", "corpora", "arms", "smollm2", "bases"),
     *("texts", "devices", "methods", "loss", "training", "scoring", "stacked", "group"),
-    *("records", "shards", "store", "kernels", "runs", "progress", "workbench", "runner"),
+    *("capacity", "records", "shards", "store", "kernels", "runs", "progress", "workbench"),
+    "runner",
     *("statistics", "tally", "intervals", "inference", "bets", "judge", "errorrates"),
     *("paragraph", "report", "results", "claims", "review", "evidence", "study", "gate"),
     *("methodology", "options", "plugin", "__main__"),
