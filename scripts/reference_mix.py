@@ -27,8 +27,9 @@ from pathlib import Path
 import numpy as np
 
 from pytest_noisefloor.cleaning import article, normalise
-from pytest_noisefloor.corpora import NGRAM, load_users, ngrams, overlap
+from pytest_noisefloor.corpora import load_users
 from pytest_noisefloor.errors import NoisefloorError
+from pytest_noisefloor.leaks import NGRAM, ngrams, overlap
 
 SEED = "noisefloor reference base 1"
 HELDOUT_SHARE = 0.01

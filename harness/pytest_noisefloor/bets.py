@@ -8,7 +8,7 @@ import math
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import IntEnum
 from fractions import Fraction
@@ -62,7 +62,8 @@ class Criterion:
 class Bet:
     """A bet as it stands in its file; ``sha256`` is the hash of that file.
 
-    ``planted`` marks a bet that only proves the machinery.
+    ``planted`` marks a bet that only proves the machinery; ``locked`` one whose file is the locked
+    one.
 
     Raises:
         BetError: no such method, users or seeds that are not each there once, or not one criterion
@@ -83,6 +84,7 @@ class Bet:
     criteria: tuple[Criterion, ...]
     sha256: str
     planted: bool = False
+    locked: bool = False
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
@@ -97,6 +99,16 @@ class Bet:
         levels = sorted(c.level for c in self.criteria)
         if levels != [Level.CATASTROPHIC, Level.LENIENT, Level.STRICT]:
             raise BetError("expected one [[level]] each of STRICT, LENIENT, CATASTROPHIC")
+
+    @property
+    def mark(self) -> str:
+        """What is printed before all that a bet says, where it is no registered one."""
+        return "PLANTED" if self.planted else "" if self.locked else "UNREGISTERED"
+
+    @property
+    def standing(self) -> str:
+        """Since when a bet is registered, or that nobody locked it."""
+        return f"registered {self.registered}" if self.locked else f"{self.registered}, not locked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +167,16 @@ def registered_bet(name: str) -> Bet:
         raise BetError(f"bet {name!r}: expected {' or '.join(known)}")
     path = data_path("bets", f"{name}.toml")
     check_lock(path, data_path("bets", "LOCK"))
-    return load_bet(path)
+    return replace(load_bet(path), locked=True)
+
+
+def open_bet(bet: str) -> Bet:
+    """A registered bet by its name, or one of somebody's own by the path of its file (.toml).
+
+    Raises:
+        BetError: as ``registered_bet`` and ``load_bet``.
+    """
+    return load_bet(Path(bet)) if bet.endswith(".toml") else registered_bet(bet)
 
 
 def check_lock(path: Path, lock: Path) -> None:

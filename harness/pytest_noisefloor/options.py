@@ -19,10 +19,11 @@ DEVICES = ("auto", "mps", "cuda", "cpu")
 class Settings:
     """What the command line or the ini file asks for.
 
-    ``seeds`` is None where the bet's own apply; ``matmul`` is what matrix products are made in
-    while training; ``out`` is the folder of results and store.
+    ``bet`` is a name or a path; ``seeds`` is None where the bet's own apply; ``matmul`` is what
+    matrix products are made in while training; ``out`` is the folder of results and store.
     """
 
+    bet: str
     base: str
     users: str
     device: str
@@ -32,6 +33,11 @@ class Settings:
 
 
 _OPTIONS = {
+    "bet": (
+        "bet60",
+        "bet to judge by: a registered one, or a bet file (.toml) of your own, whose results are "
+        "marked UNREGISTERED, or PLANTED where it says so",
+    ),
     "base": (
         DEFAULT_BASE,
         "base to train on: reference, smollm2-135m, tiny, a folder with config.json and "
@@ -69,6 +75,7 @@ def read_settings(config: pytest.Config) -> Settings:
     if not base.strip():
         _usage("base", base, "a name")
     return Settings(
+        bet=_bet(*_given(config, "bet")),
         base=base,
         users=_users(*_given(config, "users")),
         device=_one_of("device", _given(config, "device")[0], DEVICES),
@@ -85,6 +92,15 @@ def _given(config: pytest.Config, name: str) -> tuple[str, Path]:
     if value is None and (value := config.getini(f"noisefloor_{name}")) is not None:
         here = config.inipath.parent if config.inipath else here
     return _OPTIONS[name][0] if value is None else str(value), here
+
+
+def _bet(value: str, here: Path) -> str:
+    file = here / Path(value).expanduser()
+    if file.suffix != ".toml" and value.strip():
+        return value
+    if not file.is_file():
+        _usage("bet", value, "a registered bet, as bet60, or a bet file (.toml)")
+    return str(file)
 
 
 def _users(value: str, here: Path) -> str:

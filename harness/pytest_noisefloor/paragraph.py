@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from .bets import Criterion, Level
 from .errorrates import bounds
-from .inference import ALPHA, Resolved, across_users, users_needed
+from .inference import ALPHA, FLIPS, Resolved, across_users, users_needed
 from .intervals import Interval
 from .judge import ABSENT, Reach, Verdict, supported
 from .statistics import Effect
@@ -15,17 +15,24 @@ from .statistics import Effect
 _WORDS = {"real": "the user's own text", "random": "random tokens", "oracle": "the held-out text"}
 
 
+SHOWN = 20
+"""Users that are shown or named one by one; of more the result file has all."""
+
+
 def paragraph(verdict: Verdict) -> str:
     """The verdict in plain words, each from the numbers."""
-    words = [f"{'PLANTED ' if verdict.planted else ''}{verdict.level.name.replace('_', ' ')}."]
+    mark = "PLANTED" if verdict.planted else verdict.bet.mark
+    words = [f"{mark} {verdict.level.name.replace('_', ' ')}.".lstrip()]
     words += [criterion_sentence(verdict, criterion) for criterion in verdict.bet.criteria]
     words += _other_design(verdict)
+    inverted = [e for e in verdict.effects if e.delta < 0]
     words += [
         f"Inversion: for {e.user}, {_control(verdict)} beat {_own(verdict)} by "
         f"{1 / e.ratio - 1:.2%}."
-        for e in verdict.effects
-        if e.delta < 0
+        for e in inverted[:SHOWN]
     ]
+    if len(inverted) > SHOWN:
+        words.append(f"Inversions in all: {len(inverted)} of {len(verdict.effects)}.")
     if any(e.help is None for e in verdict.effects):
         words.append(
             f"The untrained base's perplexity is unknown, and with it whether {_own(verdict)} "
@@ -33,7 +40,7 @@ def paragraph(verdict: Verdict) -> str:
         )
     if verdict.resolved:
         words += [
-            *map(_measured, verdict.resolved),
+            *map(_measured, verdict.resolved[:SHOWN]),
             _certainty(verdict),
             *_who_won(verdict),
             _across(verdict),
@@ -43,7 +50,7 @@ def paragraph(verdict: Verdict) -> str:
         words += [_reach(reach, len(verdict.effects)) for reach in verdict.reach]
         words += [] if verdict.reach else ["What was reachable is not known."]
     else:
-        words += [_harm_and_help(verdict, e) for e in verdict.effects if e.help is not None]
+        words += [_harm_and_help(verdict, e) for e in verdict.effects[:SHOWN] if e.help is not None]
         allowed = supported(verdict)
         but = f" but {_names(allowed)}" if allowed else ""
         words.append(
@@ -64,7 +71,7 @@ def criterion_sentence(verdict: Verdict, criterion: Criterion) -> str:
     users = len(verdict.effects)
     met = verdict.met[criterion.level]
     needed = criterion.needed(users)
-    ratios = ", ".join(f"{e.user} {e.ratio:.4f}" for e in verdict.effects)
+    ratios = _names([f"{e.user} {e.ratio:.4f}" for e in verdict.effects])
     outcome = "holds" if len(met) >= needed else "does not hold"
     return (
         f"{criterion.level.name} (ratio {criterion.comparison} {criterion.bar:g} on {needed} of "
@@ -224,24 +231,27 @@ def _who_won(verdict: Verdict) -> list[str]:
 def _across(verdict: Verdict) -> str:
     p = across_users([effect.delta for effect in verdict.effects])
     users = len(verdict.effects)
+    exact = "exact " if 2**users <= FLIPS else ""
     return (
-        f"Across {users} user{'s' if users > 1 else ''} the exact sign-flip p, one-sided, is "
+        f"Across {users} user{'s' if users > 1 else ''} the {exact}sign-flip p, one-sided, is "
         f"{p:.3g}; below {ALPHA:g} it cannot fall with fewer than {users_needed()} users."
     )
 
 
 def _detectable(verdict: Verdict) -> str:
-    least = ", ".join(f"{one.user} {math.exp(one.detectable):.4f}" for one in verdict.resolved)
+    least = _names([f"{one.user} {math.exp(one.detectable):.4f}" for one in verdict.resolved])
     return f"The least ratio that this design detects with 80 % power: {least}."
 
 
 def _who_was_helped(verdict: Verdict) -> str:
     if not verdict.helped:
         return f"For no user is it shown that {_own(verdict)} made the base better."
-    bounds = ", ".join(
-        f"{one.user} (help at least {math.exp(one.help.low):.4f})"
-        for one in verdict.resolved
-        if one.help is not None and one.user in verdict.helped
+    bounds = _names(
+        [
+            f"{one.user} (help at least {math.exp(one.help.low):.4f})"
+            for one in verdict.resolved
+            if one.help is not None and one.user in verdict.helped
+        ]
     )
     return f"That {_own(verdict)} made the base better is resolved for {bounds}."
 
@@ -303,4 +313,6 @@ def _without_margin(verdict: Verdict) -> list[str]:
 
 
 def _names(users: Sequence[str]) -> str:
-    return ", ".join(users)
+    """Users, each with what is said of it, in a row; of many the first."""
+    more = f" and {len(users) - SHOWN} more" if len(users) > SHOWN else ""
+    return ", ".join(users[:SHOWN]) + more

@@ -61,7 +61,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def noisefloor_study(request: pytest.FixtureRequest) -> Callable[[str], Study]:
-    """Bet 60 on any base, with the session's users, device and seeds: ``noisefloor_study(base)``.
+    """The session's bet on any base, with its users, device and seeds: ``noisefloor_study(base)``.
 
     One study a base and session. Where this is not enough, build a ``study.Study`` yourself.
     """
@@ -79,7 +79,7 @@ def noisefloor_study(request: pytest.FixtureRequest) -> Callable[[str], Study]:
 def noise_floor(
     request: pytest.FixtureRequest, noisefloor_study: Callable[[str], Study]
 ) -> Verdict:
-    """The comparison: real against random adapters of all users, judged by Bet 60."""
+    """The comparison: real against random adapters of all users, judged by the session's bet."""
     study = noisefloor_study(request.config.stash[_SETTINGS].base)
     return judged(request.config, study)
 
@@ -146,12 +146,12 @@ def random_adapter(
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test that asks for a user's adapter once for each user."""
     if "noisefloor_user" in metafunc.fixturenames:
-        from .bets import registered_bet
+        from .bets import open_bet
         from .corpora import user_names
 
         try:
-            users = metafunc.config.stash[_SETTINGS].users
-            names = user_names(users, registered_bet("bet60").users)
+            settings = metafunc.config.stash[_SETTINGS]
+            names = user_names(settings.users, open_bet(settings.bet).users)
         except NoisefloorError as error:
             raise pytest.Collector.CollectError(str(error)) from None
         metafunc.parametrize("noisefloor_user", names, scope="session")
@@ -196,11 +196,11 @@ def _renew(config: pytest.Config, claim: Claim) -> None:
 def _open_study(config: pytest.Config, base: str) -> Study:
     """The session's own study, of its users and seeds."""
     from .bases import open_base
-    from .bets import registered_bet
+    from .bets import open_bet
     from .corpora import load_users
 
     settings = config.stash[_SETTINGS]
-    bet = registered_bet("bet60")
+    bet = open_bet(settings.bet)
     return _study(
         config,
         bet=bet,
@@ -269,12 +269,12 @@ def _terminal(config: pytest.Config) -> TextIO:
 def header(config: pytest.Config) -> list[str]:
     """What a session is about to use: base, device, recipe, seeds, bet."""
     from .bases import open_base
-    from .bets import registered_bet
+    from .bets import open_bet
     from .devices import resolve
 
     settings = config.stash[_SETTINGS]
     try:
-        bet = registered_bet("bet60")
+        bet = open_bet(settings.bet)
         base = f"{settings.base} ({open_base(settings.base).fingerprint[:12]})"
         device = resolve(settings.device)
     except NoisefloorError as error:
@@ -283,7 +283,7 @@ def header(config: pytest.Config) -> list[str]:
     return [
         f"noisefloor: base {base}, device {device}, users {settings.users}, seeds {seeds}",
         f"noisefloor: {replace(bet.recipe, matmul=settings.matmul)}",
-        f"noisefloor: Bet {bet.id}, registered {bet.registered}, {bet.sha256[:12]}",
+        f"noisefloor: Bet {bet.id}, {bet.standing}, {bet.sha256[:12]}",
     ]
 
 

@@ -9,7 +9,7 @@ from .arms import UNTRAINED
 from .bets import Level
 from .errorrates import bounds
 from .judge import Verdict
-from .paragraph import criterion, criterion_sentence, paragraph, quotient, within
+from .paragraph import SHOWN, criterion, criterion_sentence, paragraph, quotient, within
 from .statistics import Effect
 
 __all__ = ["criterion", "criterion_sentence", "paragraph", "report", "table", "title"]
@@ -38,10 +38,12 @@ def report(verdict: Verdict) -> str:
 
 
 def title(verdict: Verdict) -> str:
-    """The bet's name, date and hash."""
+    """The bet's name, date and hash, and what it is worth where it is not a registered one."""
     bet = verdict.bet
-    name = f"Bet {bet.id}: {bet.title} (registered {bet.registered}, {bet.sha256[:12]})"
-    return f"PLANTED, proves the machinery alone: {name}" if verdict.planted else name
+    name = f"Bet {bet.id}: {bet.title} ({bet.standing}, {bet.sha256[:12]})"
+    if verdict.planted:
+        return f"PLANTED, proves the machinery alone: {name}"
+    return name if bet.locked else f"{bet.mark}, a bet of one's own: {name}"
 
 
 def table(effects: Sequence[Effect]) -> str:
@@ -54,9 +56,9 @@ def table(effects: Sequence[Effect]) -> str:
             *(_ratio(value) for value in (effect.ratio, effect.harm, effect.help)),
             effect.winner,
         )
-        for effect in effects
+        for effect in effects[:SHOWN]
     ]
-    return _aligned(rows)
+    return _aligned(rows) + _more(len(effects))
 
 
 def interval_table(verdict: Verdict) -> str:
@@ -74,17 +76,18 @@ def interval_table(verdict: Verdict) -> str:
             "–" if one.normalised is None else f"{one.normalised:.2f}",
             f"{math.exp(one.detectable):.4f}",
         )
-        for one in verdict.resolved
+        for one in verdict.resolved[:SHOWN]
     ]
-    return _aligned(rows)
+    return _aligned(rows) + _more(len(verdict.resolved))
 
 
 def chance_table(verdict: Verdict) -> str:
     """For each user the probabilities of the tests; sign-flip's is conditional on the adapters."""
     rows = [_TESTS] + [
-        (one.user, _probability(one.holm), _probability(one.absent)) for one in verdict.resolved
+        (one.user, _probability(one.holm), _probability(one.absent))
+        for one in verdict.resolved[:SHOWN]
     ]
-    return _aligned(rows)
+    return _aligned(rows) + _more(len(verdict.resolved))
 
 
 def level_table(verdict: Verdict) -> str:
@@ -137,6 +140,13 @@ def _aligned(rows: Sequence[Sequence[str]]) -> str:
         for row in rows
     ]
     return "\n".join([lines[0], "─" * max(map(len, lines)), *lines[1:]])
+
+
+def _more(users: int) -> str:
+    """The line under a table that does not show all users."""
+    if users <= SHOWN:
+        return ""
+    return f"\n… and {users - SHOWN} more of {users} users; all of them are in the result file"
 
 
 def _probability(p: float) -> str:

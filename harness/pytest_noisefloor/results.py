@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .arms import UNTRAINED
-from .bets import Bet, Entry, Level, load_bet, lock_entries, registered_bet
+from .bets import Bet, Entry, Level, lock_entries, open_bet, registered_bet
 from .data import data_path
 from .errorrates import assess
 from .errors import NoisefloorError
@@ -179,7 +179,7 @@ def judge_file(path: Path, *, against: str | None = None) -> Judged:
         BetError: no such bet.
     """
     content = read_file(path)
-    bet = None if against is None else _other_bet(against)
+    bet = None if against is None else open_bet(against)
     try:
         if path.suffix == ".toml":
             return _judge_table(content, bet)
@@ -190,11 +190,6 @@ def judge_file(path: Path, *, against: str | None = None) -> Judged:
         raise ResultError(f"{path}: not a result file or published table ({error})") from None
     except NoisefloorError as error:
         raise ResultError(f"{path}: {error}") from None
-
-
-def _other_bet(name: str) -> Bet:
-    path = Path(name)
-    return load_bet(path) if path.suffix == ".toml" else registered_bet(name)
 
 
 def _by_another(bet: Bet | None) -> list[str]:

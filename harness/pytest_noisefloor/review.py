@@ -8,7 +8,7 @@ from .bets import Level
 from .claims import Claim, meaning
 from .intervals import Interval
 from .judge import ABSENT, Verdict, supported
-from .paragraph import criterion, criterion_sentence
+from .paragraph import SHOWN, criterion, criterion_sentence
 from .report import report
 
 
@@ -84,10 +84,11 @@ def _measured(verdict: Verdict) -> str:
 
     intervals = {one.user: (one.delta, one.help) for one in verdict.resolved}
     users = []
-    for effect in verdict.effects:
+    for effect in verdict.effects[:SHOWN]:
         ratio, help_ = intervals.get(effect.user, (None, None))
         users.append(
             f"{effect.user} {quotient('ratio', effect.ratio, ratio)}, "
             f"{quotient('help', effect.help, help_)}"
         )
-    return f"Measured, with 95 % intervals: {'; '.join(users)}."
+    more = f"; and {left} more" if (left := len(verdict.effects) - SHOWN) > 0 else ""
+    return f"Measured, with 95 % intervals: {'; '.join(users)}{more}."

@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 import json
 import platform
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from importlib.metadata import version
@@ -19,10 +19,11 @@ from safetensors.numpy import save
 
 from .arms import ARMS, UNTRAINED
 from .bets import Bet
-from .corpora import User, check_leak, check_others
+from .corpora import User
 from .errorrates import assess
 from .errors import NoisefloorError
 from .judge import Verdict
+from .leaks import check_leak, check_others
 from .recipe import SCORER
 from .records import write_atomically
 from .results import SCHEMA, bet_record, effect_record, resolved_record, seal, verdict_record
@@ -60,7 +61,8 @@ class Study:
 
     @property
     def _prefix(self) -> str:
-        return "PLANTED_" if self.planted else ""
+        mark = "PLANTED" if self.planted else self.bet.mark
+        return f"{mark}_" if mark else ""
 
     def adapter(self, user: str, arm: str) -> Adapter:
         """A user's adapter of the first seed, trained if it never was.
@@ -79,14 +81,14 @@ class Study:
         """The comparison of all users, judged; its result files are written on the way."""
         self.runner.complete(list(self._requests()))
         self._check_that_arms_differ()
+        measured = [self._measure(user) for user in self.users]
         verdict = assess(
             self.bet,
-            [self._effect(user) for user in self.users],
-            [self._tally(user) for user in self.users],
+            [one.effect for one in measured],
+            [one.tally for one in measured],
             planted=self.planted,
         )
-        self._write_adapters()
-        content = self._result(verdict)
+        content = self._result(verdict, [one.record for one in measured], self._write_adapters())
         text = json.dumps(content | {"seal": seal(content)}, indent=1, ensure_ascii=False)
         write_atomically(self.result_path, f"{text}\n".encode())
         return verdict
@@ -122,30 +124,57 @@ class Study:
                     "the same to the last bit; a method that ignores its data gives no comparison"
                 )
 
-    def _nll(self, user: User, arm: str) -> float:
-        """Mean over seeds of the mean over all slices' tokens, in nats per token."""
-        means = [
-            mean_nll([self.runner.scores(Request(user, arm, s), piece) for piece in user.heldout])
-            for s in self._of(arm)
+    def _measure(self, user: User) -> _Measured:
+        """What a user's scores give, each read once, and known to be of the same tokens."""
+        arms = (UNTRAINED, *self._trained)
+        scores = [
+            {
+                arm: [self.runner.scored(Request(user, arm, s), piece) for s in self._of(arm)]
+                for arm in arms
+            }
+            for piece in user.heldout
         ]
-        return float(np.mean(means))
-
-    def _effect(self, user: User) -> Effect:
-        nll = {arm: self._nll(user, arm) for arm in (*self._trained, UNTRAINED)}
-        return Effect(user=user.name, nll=nll, statistic=self.bet.statistic)
-
-    def _tally(self, user: User) -> Tally:
-        """The user's scores, once they are known to be of the same tokens under every arm."""
-        return tally(
-            user.name,
-            [
+        sums = tally(user.name, scores)
+        by_seed = {
+            arm: [
+                mean_nll([of_slice[arm][at].nll for of_slice in scores])
+                for at in range(len(self._of(arm)))
+            ]
+            for arm in (*self._trained, UNTRAINED)
+        }
+        effect = self._effect(user, by_seed)
+        slices = []
+        for k, (piece, figures) in enumerate(
+            zip(user.heldout, self._leaks[user.name], strict=True)
+        ):
+            nll = {arm: [mean_nll([s.nll]) for s in scores[k][arm]] for arm in arms}
+            slices.append(
                 {
-                    arm: [self.runner.scored(Request(user, arm, s), piece) for s in self._of(arm)]
-                    for arm in (UNTRAINED, *self._trained)
+                    "slice": piece.name,
+                    "sha256": piece.sha256,
+                    "tokens": int(scores[k][UNTRAINED][0].nll.size),
+                    "leak": {"share": figures.share, "paragraphs": figures.paragraphs},
+                    "mean_nll_by_seed": nll,
+                    "sums": {arm: pack(s[:, sums.slices == k]) for arm, s in sums.sums.items()},
+                    **{
+                        key: value
+                        for key, value in effect_record(self._effect(user, nll)).items()
+                        if key != "user"
+                    },
                 }
-                for piece in user.heldout
-            ],
-        )
+            )
+        record = {
+            **effect_record(effect),
+            "train_sha256": user.train_sha256,
+            "tokens": sum(piece["tokens"] for piece in slices),
+            "slices": slices,
+        }
+        return _Measured(effect, sums, record)
+
+    def _effect(self, user: User, nll: Mapping[str, Sequence[float]]) -> Effect:
+        """The effect of mean NLLs by arm and seed: their mean over seeds counts."""
+        means = {arm: float(np.mean(values)) for arm, values in nll.items()}
+        return Effect(user=user.name, nll=means, statistic=self.bet.statistic)
 
     def _of(self, arm: str) -> tuple[int, ...]:
         """An arm's seeds; untrained has one."""
@@ -153,29 +182,40 @@ class Study:
 
     # --- files ----------------------------------------------------------------------------
 
-    def _adapters(self) -> list[tuple[Adapter, str]]:
-        """Every adapter with the stem of its files; the first seed has the source's names."""
+    def _write_adapters(self) -> list[tuple[Adapter, str]]:
+        """Write every adapter's files; the first seed's have the source's names.
+
+        Returns the adapters with their files' stems, without their tensors, of which there may be
+        more than memory holds.
+        """
         named = []
         for request in self._requests():
             if request.arm in self.bet.statistic.compared:
                 seed = "" if request.seed == self.seeds[0] else f"_seed{request.seed}"
                 stem = f"{self._prefix}{self.bet.id}_{request.arm}_{request.user.name}{seed}"
-                named.append((self.runner.adapter(request), stem))
+                adapter = self.runner.adapter(request)
+                self._write(adapter, stem)
+                named.append((replace(adapter, tensors={}), stem))
         return named
 
-    def _write_adapters(self) -> None:
-        for adapter, stem in self._adapters():
-            twin = self.out / "out" / f"{stem}.safetensors"
-            pickled = twin.with_suffix(".pt")
-            content = save(adapter.tensors, {"key": adapter.key})
-            if pickled.is_file() and twin.is_file() and twin.read_bytes() == content:
-                continue  # and torch stays unimported where nothing trained
-            write_atomically(pickled, _torch_file(adapter))
-            write_atomically(twin, content)
+    def _write(self, adapter: Adapter, stem: str) -> None:
+        twin = self.out / "out" / f"{stem}.safetensors"
+        pickled = twin.with_suffix(".pt")
+        content = save(adapter.tensors, {"key": adapter.key})
+        if pickled.is_file() and twin.is_file() and twin.read_bytes() == content:
+            return  # and torch stays unimported where nothing trained
+        write_atomically(pickled, _torch_file(adapter))
+        write_atomically(twin, content)
 
-    def _result(self, verdict: Verdict) -> dict[str, Any]:
-        adapters = self._adapters()
-        first = adapters[0][0]
+    def _result(
+        self,
+        verdict: Verdict,
+        users: Sequence[dict[str, Any]],
+        adapters: Sequence[tuple[Adapter, str]],
+    ) -> dict[str, Any]:
+        first = self.runner.adapter(
+            Request(self.users[0], self.bet.statistic.compared[0], self.seeds[0])
+        )
         return {
             "schema": SCHEMA,
             "bet": bet_record(self.bet),
@@ -200,10 +240,8 @@ class Study:
             "seeds": list(self.seeds),
             "cell": CELL,
             "users": [
-                self._user_record(user, effect) | resolved
-                for user, effect, resolved in zip(
-                    self.users, verdict.effects, resolved_record(verdict), strict=True
-                )
+                user | resolved
+                for user, resolved in zip(users, resolved_record(verdict), strict=True)
             ],
             "adapters": [
                 {
@@ -235,39 +273,14 @@ class Study:
             },
         }
 
-    def _user_record(self, user: User, effect: Effect) -> dict[str, Any]:
-        slices = []
-        sums = self._tally(user)
-        for k, (piece, figures) in enumerate(
-            zip(user.heldout, self._leaks[user.name], strict=True)
-        ):
-            arms = {
-                arm: [self.runner.scores(Request(user, arm, seed), piece) for seed in self._of(arm)]
-                for arm in (UNTRAINED, *self._trained)
-            }
-            nll = {arm: [mean_nll([s]) for s in scores] for arm, scores in arms.items()}
-            of_slice = Effect(
-                user=user.name,
-                nll={arm: float(np.mean(values)) for arm, values in nll.items()},
-                statistic=self.bet.statistic,
-            )
-            slices.append(
-                {
-                    "slice": piece.name,
-                    "sha256": piece.sha256,
-                    "tokens": int(arms[UNTRAINED][0].size),
-                    "leak": {"share": figures.share, "paragraphs": figures.paragraphs},
-                    "mean_nll_by_seed": nll,
-                    "sums": {arm: pack(s[:, sums.slices == k]) for arm, s in sums.sums.items()},
-                    **{k: v for k, v in effect_record(of_slice).items() if k != "user"},
-                }
-            )
-        return {
-            **effect_record(effect),
-            "train_sha256": user.train_sha256,
-            "tokens": sum(piece["tokens"] for piece in slices),
-            "slices": slices,
-        }
+
+@dataclass(frozen=True)
+class _Measured:
+    """What is kept of one user's scores: far less than the scores."""
+
+    effect: Effect
+    tally: Tally
+    record: dict[str, Any]
 
 
 def _torch_file(adapter: Adapter) -> bytes:

@@ -8,15 +8,9 @@ import unicodedata
 import pytest
 
 from pytest_noisefloor import corpora
-from pytest_noisefloor.corpora import (
-    CorpusError,
-    Slice,
-    User,
-    check_leak,
-    load_users,
-    user_names,
-)
+from pytest_noisefloor.corpora import CorpusError, Slice, User, load_users, user_names
 from pytest_noisefloor.data import data_path
+from pytest_noisefloor.leaks import check_leak
 
 
 @pytest.fixture

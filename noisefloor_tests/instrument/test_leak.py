@@ -4,13 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_noisefloor.corpora import (
+from pytest_noisefloor.corpora import CorpusError, Slice, User
+from pytest_noisefloor.leaks import (
     LEAK_PARAGRAPH,
     NGRAM,
-    CorpusError,
     LeakError,
-    Slice,
-    User,
     check_leak,
     leak,
     ngrams,

@@ -4,7 +4,8 @@ from random import Random
 
 import pytest
 
-from pytest_noisefloor.corpora import LEAK_SHARE, NGRAM, LeakError, Slice, User, check_others
+from pytest_noisefloor.corpora import Slice, User
+from pytest_noisefloor.leaks import LEAK_SHARE, NGRAM, LeakError, check_others
 
 
 def words(count, prefix):
