@@ -63,6 +63,8 @@ def settle(verdict: Verdict, level: Level, claim: Claim | None = None) -> None:
     sentence = criterion_sentence(verdict, wanted)
     if verdict.planted:
         pytest.skip(f"PLANTED, no registered criterion: {sentence}")
+    if verdict.bet.mark:
+        sentence = f"{verdict.bet.mark}: {sentence}"
     if claim is not None and (text := fault_of(claim, verdict, level)):
         pytest.fail(f"{sentence}\n{text}", pytrace=False)
     holds = verdict.holds(level)

@@ -1,11 +1,13 @@
 """Users among each other: whose text was trained on as well, and what all of them may share."""
 
+from itertools import combinations
 from random import Random
 
+import numpy as np
 import pytest
 
 from pytest_noisefloor.corpora import Slice, User
-from pytest_noisefloor.leaks import LEAK_SHARE, NGRAM, LeakError, check_others
+from pytest_noisefloor.leaks import LEAK_SHARE, NGRAM, LeakError, _shared, check_others
 
 
 def words(count, prefix):
@@ -85,3 +87,23 @@ def test_boilerplate_passes_up_to_the_leak_share_however_long_its_paragraph(spar
             check_others(users)
     else:
         check_others(users)
+
+
+def test_what_pairs_of_texts_share_is_counted_as_by_hand():
+    grams = [{1, 2, 3}, {2, 3, 4}, set(), {3, 9}, {-5}]
+    found = _shared(
+        np.concatenate([np.array(sorted(own), dtype=np.int64) for own in grams]),
+        [len(own) for own in grams],
+    )
+    pairs = combinations(range(len(grams)), 2)
+    assert found == {(a, b): n for a, b in pairs if (n := len(grams[a] & grams[b]))}
+    assert not _shared(np.array([], dtype=np.int64), [0, 0])
+
+
+def test_boilerplate_of_many_users_is_counted_for_each_pair():
+    licence = words(NGRAM + 4, "licence")  # five n-grams
+    users = [person(f"user{number}", licence) for number in range(30)]
+    check_others(users)  # five of 1,200 are within LEAK_SHARE
+    longer = words(NGRAM + 40, "licence")
+    with pytest.raises(LeakError, match="shared with user user1's training text are 3"):
+        check_others([person(f"user{number}", longer) for number in range(3)])

@@ -1,5 +1,7 @@
 """What a person reads: every figure once, in a fixed place, and no word beyond the numbers."""
 
+from dataclasses import replace
+
 import pytest
 
 from pytest_noisefloor.bets import registered_bet
@@ -97,6 +99,33 @@ def test_planted_stands_in_front_of_title_and_level_and_nowhere_else():
     assert title(planted) == f"PLANTED, proves the machinery alone: {title(real)}"
     assert paragraph(planted) == f"PLANTED {paragraph(real)}"
     assert "PLANTED" not in report(real)
+
+
+def test_of_many_users_the_first_are_shown_and_the_rest_is_counted():
+    many = verdict(**{f"user{number:03}": (100, 80, 70) for number in range(300)})
+    lines = table(many.effects).splitlines()
+    assert [line.split()[0] for line in lines[2:-1]] == [f"user{n:03}" for n in range(20)]
+    assert lines[-1] == "… and 280 more of 300 users; all of them are in the result file"
+    text = report(many)
+    assert "user019" in text
+    assert "user020" not in text
+    assert "0 of 300 (user000 0.8750, " in text
+    assert "user019 0.8750 and 280 more)." in text
+    assert text.count("Inversion: for") == 20
+    assert "Inversions in all: 300 of 300." in text
+    twenty = verdict(**{f"user{number:03}": (100, 80, 70) for number in range(20)})
+    assert "more" not in report(twenty)
+
+
+def test_an_unregistered_bet_says_so_in_title_and_paragraph():
+    one = verdict(ann=(100, 80, 150))
+    own = replace(one, bet=replace(BET, locked=False))
+    assert title(own) == (
+        f"UNREGISTERED, a bet of one's own: Bet 60: Norm-only noise floor (2026-11-23, not locked, "
+        f"{BET.sha256[:12]})"
+    )
+    assert paragraph(own) == f"UNREGISTERED {paragraph(one)}"
+    assert title(replace(own, planted=True)).startswith("PLANTED, proves the machinery alone: ")
 
 
 def test_the_report_of_point_estimates_is_title_tables_and_paragraph():

@@ -1,5 +1,6 @@
 """Claims are tests, and a criterion is held to them."""
 
+from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -173,6 +174,8 @@ def test_a_base_of_the_claimed_name_with_another_fingerprint_is_no_unclaimed_bas
     (claim,) = gate.claims
     about = {"bet": claim.bet, "base": MODEL, "method": "norm-only", "users": ["cy", "bob", "ann"]}
     assert gate.claim_about(fingerprint="f" * 64, **about) is claim
+    own = replace(about["bet"], sha256="0" * 64)
+    assert gate.claim_about(fingerprint="f" * 64, **about | {"bet": own}) is None
     assert gate.claim_about(fingerprint="f" * 64, **about | {"base": "other/model"}) is None
     with pytest.raises(ClaimError, match=r"claim 'x': key 'fingerprint' = 'f+'; the base .* 'e+'"):
         gate.claim_about(fingerprint="e" * 64, **about)

@@ -8,7 +8,11 @@ SEEDS = "different whole numbers of 0 or more, as 0,1,2"
 DEVICES = "one of auto, mps, cuda, cpu"
 USERS = "'shipped', or a folder with <user>/train.txt and <user>/heldout/"
 
+BET = "a registered bet, as bet60, or a bet file (.toml)"
+
 MISTAKES = [
+    ("bet", "", BET),
+    ("bet", "nowhere.toml", BET),
     ("seeds", "a", SEEDS),
     ("seeds", "0,0", SEEDS),
     ("seeds", "-1", SEEDS),
@@ -76,6 +80,7 @@ def settings(project, *words):
 
 def test_without_options_the_registered_setting_holds(project):
     assert settings(project) == Settings(
+        bet="bet60",
         base=DEFAULT_BASE,
         users="shipped",
         device="auto",
@@ -86,7 +91,9 @@ def test_without_options_the_registered_setting_holds(project):
 
 
 def test_every_option_has_an_ini_twin(project):
+    project.path.joinpath("own.toml").write_text("")
     given = {
+        "bet": "own.toml",
         "base": "tiny",
         "users": "texts",
         "device": "cpu",
@@ -99,6 +106,7 @@ def test_every_option_has_an_ini_twin(project):
     project.makepyprojecttoml("\n".join(["[tool.pytest]", *lines]))
     assert settings(project) == by_words
     assert by_words == Settings(
+        bet=str(project.path / "own.toml"),
         base="tiny",
         users=str(project.path / "texts"),
         device="cpu",
@@ -146,4 +154,4 @@ def test_help_shows_every_option_with_its_default(project):
     assert "--noisefloor-base=BASE base to train on: " in text
     assert f"(default: {DEFAULT_BASE})" in text
     assert "(default: those of the bet)" in text
-    assert text.count("--noisefloor-") == 8
+    assert text.count("--noisefloor-") == 9

@@ -1,0 +1,74 @@
+"""A bet file of one's own: judged like any, and never taken for what was registered."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from noisefloor_tests.bets import test_bet60_noise_floor as page
+from pytest_noisefloor.data import data_path
+
+BET60 = "60_norm_only_noise_floor"
+
+
+@pytest.fixture
+def own(pytester, downstream, folder_base):
+    """Run the two tests of a project by its own bet file: Bet 60's text, shorter, and changed."""
+    text = data_path("bets", "bet60.toml").read_text(encoding="utf-8")
+    text = text.replace("steps = 100", "steps = 2").replace("Norm-only noise floor", "My own")
+    words = [*downstream[:2], f"--noisefloor-base={folder_base}", "--noisefloor-bet=own.toml"]
+
+    def run(*more, **changes):
+        lines = [f"{key} = {value}" for key, value in changes.items()]
+        pytester.path.joinpath("own.toml").write_text("\n".join([*lines, text]))
+        return pytester.runpytest_inprocess(*words, *more)
+
+    return run
+
+
+def written(pytester):
+    folders = (pytester.path / "results", pytester.path / "out")
+    return sorted(path.name for folder in folders for path in folder.iterdir())
+
+
+def test_it_is_judged_and_marked_unregistered_in_print_and_in_every_files_name(pytester, own):
+    result = own()
+    result.assert_outcomes(passed=3)
+    result.stdout.re_match_lines(
+        [
+            r"UNREGISTERED, a bet of one's own: Bet 60: My own \(2026-11-23, not locked, ",
+            r"UNREGISTERED [A-Z ]+\. STRICT \(ratio ",
+        ]
+    )
+    names = written(pytester)
+    assert f"UNREGISTERED_{BET60}.json" in names
+    assert len(names) == 9
+    assert all(name.startswith("UNREGISTERED_60_") for name in names)
+    (path,) = (pytester.path / "results").iterdir()
+    assert json.loads(path.read_text(encoding="utf-8"))["recipe"]["steps"] == 2
+
+
+def test_one_that_only_proves_the_machinery_is_marked_planted(pytester, own):
+    result = own(planted="true")
+    result.assert_outcomes(passed=3)
+    assert "PLANTED, proves the machinery alone: Bet 60: My own" in result.stdout.str()
+    assert "UNREGISTERED" not in result.stdout.str()
+    assert all(name.startswith("PLANTED_60_") for name in written(pytester))
+
+
+def test_its_criteria_say_that_it_is_not_registered(pytester, own):
+    pytester.makepyfile(test_downstream=Path(page.__file__).read_text(encoding="utf-8"))
+    result = own("-rx", "-W", "ignore::pytest.PytestUnknownMarkWarning")
+    result.stdout.re_match_lines([r"XFAIL .*test_strict - UNREGISTERED: STRICT \(ratio at least"])
+
+
+def test_a_bet_file_that_is_no_bet_is_one_message(own):
+    result = own(flavour='"vanilla"')
+    assert result.ret != pytest.ExitCode.OK
+    assert "own.toml: unknown key 'flavour'" in result.stdout.str()
+
+
+def test_a_name_that_is_not_registered_is_one_message(pytester, downstream):
+    result = pytester.runpytest_inprocess(*downstream, "--noisefloor-bet=bet61")
+    assert result.ret != pytest.ExitCode.OK
+    assert "bet 'bet61': expected bet60" in result.stdout.str()
