@@ -173,10 +173,16 @@ def registered_bet(name: str) -> Bet:
 def open_bet(bet: str) -> Bet:
     """A registered bet by its name, or one of somebody's own by the path of its file (.toml).
 
+    A file whose text was locked is registered wherever it lies.
+
     Raises:
         BetError: as ``registered_bet`` and ``load_bet``.
     """
-    return load_bet(Path(bet)) if bet.endswith(".toml") else registered_bet(bet)
+    if not bet.endswith(".toml"):
+        return registered_bet(bet)
+    own = load_bet(Path(bet))
+    rows = read_toml(data_path("bets", "LOCK"))["lock"]
+    return replace(own, locked=any(row["sha256"] == own.sha256 for row in rows))
 
 
 def check_lock(path: Path, lock: Path) -> None:
