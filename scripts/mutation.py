@@ -15,6 +15,7 @@ import json
 import os
 import random
 import re
+import resource
 import shlex
 import shutil
 import subprocess
@@ -56,6 +57,8 @@ SAMPLE, SEED = 200, 60
 
 LEAST = 0.9
 TIMEOUT_S = 120.0
+MEMORY = 8 * 2**30
+"""Bytes of address space: a mutant that asks for more has failed its tests."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,7 @@ def main(names: list[str]) -> int:
     known = [*WHOLE, "sample"]
     if unknown := sorted({*names} - {*known}):
         sys.exit(f"{', '.join(unknown)}: expected {', '.join(known)}")
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))  # of every process from here on
     chosen = names or known
     modules = {name: tests for name, tests in WHOLE.items() if name in chosen}
     modules |= SAMPLED if "sample" in chosen else {}

@@ -7,10 +7,17 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from noisefloor_tests.tallies_planted import differing
+from noisefloor_tests.tallies_planted import STATISTIC, autocorrelated, differing
 from pytest_noisefloor import intervals
-from pytest_noisefloor.inference import check_replicates, equivalence
-from pytest_noisefloor.intervals import RESAMPLES, SEED, block_sums, interval
+from pytest_noisefloor.inference import check_replicates, equivalence, resolve
+from pytest_noisefloor.intervals import (
+    RESAMPLES,
+    SEED,
+    TooFewBlocks,
+    autocorrelation_time,
+    block_sums,
+    interval,
+)
 from pytest_noisefloor.statistics import StatisticsError
 from pytest_noisefloor.tally import CELL, Tally, cell_slices, cell_tokens
 
@@ -108,3 +115,90 @@ def test_the_two_seeds_that_are_one_replicate_are_counted_from_one():
     twice[3] = twice[1]
     with pytest.raises(StatisticsError, match="arm random: seeds number 2 and 4 gave the same"):
         check_replicates(replace(one, sums=one.sums | {"random": twice}))
+
+
+# --- autocorrelation -----------------------------------------------------------------------------
+
+
+def time_by_hand(series):
+    """Sokal's sum with a window of five, lag by lag, and Wolff's correction of its bias."""
+    deviations = [[value - sum(one) / len(one) for value in one] for one in series]
+
+    def covariance(lag):
+        return sum(a * b for one in deviations for a, b in zip(one, one[lag:], strict=False))
+
+    tau, lag = 1.0, 0
+    while lag < 5 * tau and lag < max(map(len, series)) - 1:
+        lag += 1
+        tau += 2 * covariance(lag) / covariance(0)
+    return max(1.0, tau * (1 + (2 * lag + 1) * len(series) / sum(map(len, series))))
+
+
+@pytest.mark.parametrize(
+    ("lengths", "rho"),
+    [
+        ((60, 60), 0.0),
+        ((60, 61), 0.5),
+        ((60, 20, 7), 0.8),
+        ((12, 11), 0.95),
+        ((2,), 0.0),
+    ],
+)
+def test_an_autocorrelation_time_is_sokals_sum_with_wolffs_correction(lengths, rho):
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        series = [autocorrelated(rng, length, rho) for length in lengths]
+        assert autocorrelation_time(series) == pytest.approx(time_by_hand(series), rel=1e-9)
+
+
+def test_an_interval_is_given_from_twenty_blocks_on(no_autocorrelation):
+    """Blocks of two cells, so that 39 cells make 19."""
+    few, enough = (
+        differing(np.random.default_rng(5), rho=0.0, lengths=(cells * CELL,)) for cells in (39, 40)
+    )
+    assert interval(enough, "random", "real").blocks == 20
+    with pytest.raises(TooFewBlocks, match=r"make 19 blocks .* an interval needs 20"):
+        interval(few, "random", "real")
+
+
+@pytest.mark.parametrize(
+    ("slices", "cells", "time", "length"),
+    [(1, 320, 4.0, 8.0), (1, 330, 4.0, 330 / 41), (30, 3, 4.0, 8.0)],
+    ids=["whole", "shared out", "slices shorter than a block"],
+)
+def test_blocks_that_still_depend_on_each_other_widen_error_and_bounds(
+    monkeypatch, slices, cells, time, length
+):
+    """By 1/√(1 − (τ² − 1)/(2τL)), L being a block's cells, or those that it should have."""
+    monkeypatch.setattr(intervals, "autocorrelation_time", lambda _: time)
+    one = differing(np.random.default_rng(5), rho=0.0, lengths=(cells * CELL,) * slices)
+    found = interval(one, "random", "real")
+    sums, tokens, _ = block_sums(one, "random", "real")
+    residual = sums - found.estimate * tokens
+    n = len(sums)
+    plain = math.sqrt(n / (n - 1) * (residual @ residual)) / tokens.sum()
+    assert found.error == pytest.approx(
+        plain / math.sqrt(1 - (time**2 - 1) / (2 * time * length)), rel=1e-12
+    )
+
+
+def test_the_noise_to_simulate_with_has_welchs_degrees_of_freedom(independent):
+    """The blocks' and the seeds' variances, each with its own degrees of freedom."""
+    rng = np.random.default_rng(7)
+    shifts = rng.normal(0, 0.03, (2, 3, 1)) * independent.tokens
+    arms = ("real", "random")
+    three = replace(
+        independent,
+        sums={
+            "untrained": independent.sums["untrained"],
+            **{arm: independent.sums[arm] + shift for arm, shift in zip(arms, shifts, strict=True)},
+        },
+    )
+    (found,) = resolve([three], STATISTIC, margin=0.1)
+    whole = found.delta
+    tokens = whole.error**2 - whole.spread**2
+    means = three.sums["random"].sum(axis=1) / three.tokens.sum()
+    spread = max(whole.spread**2, 2 * means.var(ddof=1) / 3)
+    welch = (tokens + spread) ** 2 / (tokens**2 / 47 + spread**2 / 2)
+    assert found.noise == pytest.approx((math.sqrt(tokens + spread), welch), rel=1e-9)
+    assert 2.5 < welch < 45  # neither part alone

@@ -128,6 +128,18 @@ def test_no_batch_and_no_tile_changes_the_scores_of_any_plan(sharp, data, length
     np.testing.assert_allclose(found, usual, rtol=0, atol=ROUNDING)
 
 
+@pytest.mark.parametrize(("batch", "passes"), [(4096, [1, 4, 1]), (64, [1, 2, 2, 1]), (1, [1] * 6)])
+def test_windows_of_one_shape_share_forward_passes(model, head, monkeypatch, batch, passes):
+    """As many as the batch has tokens for: a first window, four alike, and a shorter last one."""
+    monkeypatch.setattr(scoring, "BATCH_TOKENS", batch)
+    found = []
+    model.model.register_forward_pre_hook(
+        lambda _, __, given: found.append(len(given["input_ids"])), with_kwargs=True
+    )
+    score(model, head, TOKENS, PREFIX, plan(32, 16))
+    assert found == passes
+
+
 @torch.no_grad()
 def padded(model, tokens, scoring):
     """Sliding-window scores from one batch of all windows, padded in front and masked."""
