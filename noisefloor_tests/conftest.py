@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from pytest_noisefloor import inference, intervals
 from pytest_noisefloor.bases import Base, open_base
 from pytest_noisefloor.corpora import Slice, User
 from pytest_noisefloor.plugin import header
@@ -102,6 +103,13 @@ def planted_study(
     )
     users = load_users(write_users(out / "users", "ann", "bob"))
     return Study(bet=bet, runner=runner, users=users, seeds=(0, 1), out=out)
+
+
+@pytest.fixture
+def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tenth of the resamples and tosses, for what holds of any number of them."""
+    monkeypatch.setattr(intervals, "RESAMPLES", 499)
+    monkeypatch.setattr(inference, "FLIPS", 999)
 
 
 # --- what the tests of the machinery share ----------------------------------------------------

@@ -35,8 +35,11 @@ REASONS = CHECKOUT / "docs" / "mutation.md"
 
 WHOLE = {
     "arms": ["invariants/test_arms.py"],
-    "bets": ["instrument/test_bets.py"],
-    "judge": ["instrument/test_judge.py", "instrument/test_reach.py"],
+    "bets": [f"instrument/test_{page}.py" for page in ("bets", "standing", "judge")],
+    "judge": [
+        *("instrument/test_judge.py", "invariants/test_verdict_by_hand.py"),
+        "instrument/test_reach.py",
+    ],
     "claims": ["instrument/test_claims.py", "plugin/test_gate.py"],
 }
 _INFERENCE = [

@@ -17,13 +17,14 @@ from pytest_noisefloor.intervals import (
     interval,
 )
 
+pytestmark = pytest.mark.usefixtures("few_resamples")
+
 
 def covered(monkeypatch, trials, **design):
     """How many intervals hold the truth, 0.3 nats per token, of how many that ``trials`` gave.
 
     Scores that leave too few independent blocks are refused and give none.
     """
-    monkeypatch.setattr(intervals, "RESAMPLES", 499)
     rng = np.random.default_rng(60)
     found = []
     for _ in range(trials):

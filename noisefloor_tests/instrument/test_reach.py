@@ -21,6 +21,8 @@ from pytest_noisefloor.runs import Scores
 from pytest_noisefloor.statistics import StatisticsError
 from pytest_noisefloor.tally import tally
 
+pytestmark = pytest.mark.usefixtures("few_resamples")
+
 BET = registered_bet("bet60")
 
 

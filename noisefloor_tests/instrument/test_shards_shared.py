@@ -5,6 +5,8 @@ import signal
 import subprocess
 import sys
 
+import pytest
+
 from noisefloor_tests.instrument.test_shards import files, holds, key, record
 from pytest_noisefloor import store as module
 from pytest_noisefloor.store import Store
@@ -58,6 +60,7 @@ print(json.dumps(ends))
 """
 
 
+@pytest.mark.slow  # more than forty processes that die
 def test_a_kill_anywhere_in_a_write_loses_nothing_that_was_put(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "SHARD", 4)
     done = subprocess.run(

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from noisefloor_tests.tallies_planted import differing
-from pytest_noisefloor import intervals
 from pytest_noisefloor.inference import across_users, detectable, equivalence, holm, sign_flip
 from pytest_noisefloor.intervals import autocorrelation_time, block_sums, interval
 
@@ -24,13 +23,8 @@ SEEDS = st.integers(0, 1000)
 ROUNDING = 1e-11
 
 
-@pytest.fixture(autouse=True)
-def few_resamples(monkeypatch):
-    """What holds of any number of resamples."""
-    monkeypatch.setattr(intervals, "RESAMPLES", 199)
+pytestmark = pytest.mark.usefixtures("few_resamples")
 
-
-# few_resamples is set once for all examples, which is what is meant
 DRAWN = settings(max_examples=10)
 
 

@@ -7,6 +7,8 @@ from noisefloor_tests.claims_planted import (
 )
 from noisefloor_tests.plugin.conftest import MARKED
 
+pytestmark = pytest.mark.usefixtures("few_resamples")
+
 UNCONTROLLED = MARKED.format('claim="x"')
 WRITTEN = {
     "test_class": """

@@ -22,6 +22,8 @@ from pytest_noisefloor.gate import Gate
 from pytest_noisefloor.results import judge_content
 from pytest_noisefloor.review import fault, settle
 
+pytestmark = pytest.mark.usefixtures("few_resamples")
+
 # --- outcomes ----------------------------------------------------------------------------------
 
 

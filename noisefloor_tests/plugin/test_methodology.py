@@ -17,6 +17,8 @@ from noisefloor_tests.claims_planted import (
 )
 from noisefloor_tests.plugin.conftest import MARKED
 
+pytestmark = pytest.mark.usefixtures("few_resamples")
+
 
 def test_a_personalisation_test_whose_claim_beat_its_control_runs(controlled, held):
     controlled.makepyfile(test_mine=MARKED.format('claim="lenient"'))

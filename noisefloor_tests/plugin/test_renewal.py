@@ -12,6 +12,8 @@ from pytest_noisefloor.corpora import load_users
 from pytest_noisefloor.errors import NoisefloorError
 from pytest_noisefloor.recipe import SCORER
 
+pytestmark = pytest.mark.usefixtures("few_resamples")
+
 USERS = ("ann", "bob")
 
 

@@ -1,0 +1,154 @@
+"""The judge on intervals written down by hand, at the very edges of what they say."""
+
+import math
+from dataclasses import replace
+from fractions import Fraction
+
+import pytest
+
+from pytest_noisefloor.bets import Level, registered_bet
+from pytest_noisefloor.inference import Resolved
+from pytest_noisefloor.intervals import Interval
+from pytest_noisefloor.judge import JudgeError, Reach, judge, supported
+from pytest_noisefloor.statistics import Effect
+
+BET = registered_bet("bet60")
+ABOVE, AT, BELOW = math.log(1.2), 0.0, math.log(0.9)
+
+
+def interval(low, high=None):
+    high = low + 0.01 if high is None else high
+    return Interval(
+        estimate=(low + high) / 2,
+        low=low,
+        high=high,
+        error=0.005,
+        freedom=40.0,
+        blocks=41,
+        seeds=1,
+        spread=0.0,
+    )
+
+
+def resolved(user, *, helped=ABOVE, oracle=ABOVE, oracle_help=ABOVE, absent=0.01):
+    given = {"help": helped, "oracle": oracle, "oracle_help": oracle_help}
+    return Resolved(
+        user=user,
+        delta=interval(0.0),
+        harm=None,
+        **{key: None if low is None else interval(low) for key, low in given.items()},
+        p=0.5,
+        holm=0.5,
+        absent=absent,
+        detectable=0.1,
+        a_a=None,
+    )
+
+
+def effect(user, delta, *, helped=None):
+    """A user's Δ, and of it what is help; without it nobody scored the untrained base."""
+    nll = {"real": 1.0, "random": 1.0 + delta}
+    if helped is not None:
+        nll["untrained"] = 1.0 + helped
+    return Effect(user=user, nll=nll, statistic=BET.statistic)
+
+
+def verdict(deltas, ones=(), **help_):
+    users = "abcdefgh"[: len(deltas)]
+    return judge(
+        BET,
+        [effect(user, delta, **help_) for user, delta in zip(users, deltas, strict=True)],
+        resolved=ones,
+    )
+
+
+@pytest.mark.parametrize(
+    ("counted", "unknown", "within"),
+    [
+        *[(2, 0, True), (3, 3, True), (1, 0, False), (0, 1, False)],
+        *[(1, 1, None), (0, 2, None), (0, 3, None), (1, 5, None)],
+    ],
+)
+def test_users_without_an_interval_leave_open_what_they_could_decide(counted, unknown, within):
+    met, open_ = ("met",) * counted, ("open",) * unknown
+    assert Reach(Level.LENIENT, 2, met, open_, (), ()).within is within
+    assert Reach(Level.LENIENT, 2, (), (), met, open_).within_help is within
+
+
+@pytest.mark.parametrize(
+    ("oracle", "oracle_help", "levels"),
+    [(ABOVE, ABOVE, 2), (ABOVE, None, 2), (None, ABOVE, 2), (None, None, 0)],
+)
+def test_reach_is_given_where_any_oracle_has_an_interval(oracle, oracle_help, levels):
+    one = resolved("a", oracle=oracle, oracle_help=oracle_help)
+    assert len(verdict([0.0], [one]).reach) == levels
+    beside = [resolved("a", oracle=None, oracle_help=None), replace(one, user="b")]
+    assert len(verdict([0.0, 0.0], beside).reach) == levels
+
+
+def test_a_user_whose_own_help_is_unknown_is_reached_by_the_oracles_alone():
+    (lenient,) = (
+        r
+        for r in verdict([ABOVE, ABOVE], [resolved("a"), resolved("b", oracle_help=BELOW)]).reach
+        if r.level is Level.LENIENT
+    )
+    assert (lenient.by_ratio, lenient.by_help) == (("a", "b"), ("a",))
+    # a bar that a missing help must not pass for
+    low = replace(BET.criteria[1], bar=0.95, share=Fraction(1))
+    bet = replace(BET, criteria=(BET.criteria[0], low, BET.criteria[2]))
+    ones = [resolved("a", oracle_help=math.log(0.5))]
+    reach = judge(bet, [effect("a", 0.0)], resolved=ones).reach
+    assert [r.by_help for r in reach] == [(), ()]
+
+
+def test_help_must_be_resolved_above_1_and_not_just_down_to_it():
+    ones = [resolved("a", helped=1e-9), resolved("b", helped=AT), resolved("c", helped=None)]
+    one = verdict([ABOVE] * 3, ones)
+    assert one.helped == ("a",)
+    assert one.level is Level.LENIENT
+    assert supported(one) == ()
+    assert supported(verdict([ABOVE], [resolved("a", helped=1e-9)])) == ("LENIENT",)
+
+
+@pytest.mark.parametrize(
+    ("ps", "absent"), [((0.01, 0.04, 0.04), True), ((0.01, 0.04, 0.05), False)]
+)
+def test_absence_is_supported_where_every_user_shows_it_and_not_where_most_do(ps, absent):
+    ones = [resolved(user, absent=p) for user, p in zip("abc", ps, strict=True)]
+    expected = ("NOT_MET", "ABSENT") if absent else ("NOT_MET",)
+    assert supported(verdict([AT] * 3, ones)) == expected
+
+
+def test_absence_is_not_supported_where_lenient_was_out_of_reach_or_left_open():
+    for oracle in (BELOW, None):
+        ones = [resolved(user, oracle=oracle) for user in "abc"]
+        assert supported(verdict([AT] * 3, ones)) == ("NOT_MET",)
+
+
+def test_catastrophic_is_no_good_level_that_could_rest_on_harm():
+    """Though help by itself, 1.2 on every user, would not be catastrophic at all."""
+    one = verdict([BELOW] * 3, helped=ABOVE)
+    assert one.level is Level.CATASTROPHIC
+    assert one.rests_on_harm == ()
+
+
+@pytest.mark.parametrize("helped", [ABOVE, AT])
+def test_a_level_rests_on_harm_where_help_alone_would_not_meet_it(helped):
+    one = verdict([ABOVE] * 3, helped=helped)
+    assert one.level is Level.LENIENT
+    assert one.rests_on_harm == (() if helped else (Level.LENIENT,))
+    assert verdict([ABOVE] * 3).rests_on_harm == ()  # nobody knows
+
+
+def test_intervals_of_other_users_or_in_another_order_are_refused():
+    for others in ("ba", "ac", "a", "abc", "Ab"):
+        with pytest.raises(JudgeError, match=f"intervals of {', '.join(others)}; expected the"):
+            verdict([AT, AT], [resolved(user) for user in others])
+
+
+@pytest.mark.parametrize(
+    ("users", "said"), [("", r"users \(none\): expected"), ("aba", "users a, b, a: expected")]
+)
+def test_who_was_given_is_said_where_it_cannot_be_judged(users, said):
+    with pytest.raises(JudgeError, match=said):
+        judge(BET, [effect(user, AT) for user in users])
