@@ -67,6 +67,10 @@ def test_a_name_is_no_file_and_a_file_no_name(tmp_path):
         open_bet(str(tmp_path / "bet61.toml"))
 
 
+def test_seeds_may_be_any_whole_numbers_from_0():
+    assert replace(BET, seeds=(0, 3, 2**40)).seeds == (0, 3, 2**40)
+
+
 def test_conditions_are_said_in_words():
     assert list(map(str, BET.criteria)) == [
         "ratio at least 1.5 on all users",
