@@ -52,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
         "(what it does to Δ to train with such matrix products), plugin (what it adds to another "
         "project's pytest), tiers (whole sessions, cold and warm). Default: all of them.",
         epilog="A later call on the same day adds its parts to the same file. Leave the machine "
-        "alone meanwhile; all of it takes about half an hour on two cores.",
+        "alone meanwhile.",
     )
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))

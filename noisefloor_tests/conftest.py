@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pytest_noisefloor.study import Study
 
 TIERS = {
-    "fast": "tiny models, CPU only, under a minute; what a plain pytest runs",
+    "fast": "tiny models, CPU only, about a minute; what a plain pytest runs",
     "full": "Bet 60 on the embedded base and the three shipped users",
     "scale": "Bet 60 on a larger base",
     "slow": "long proofs of the machinery, and what needs an accelerator",

@@ -2,7 +2,7 @@
 
 On an accelerator many small steps leave it idle. On a CPU only small steps gain. CPU-seconds of an
 adapter and step, then of an adapter beside its steps (the base is hashed before and after), on one
-thread of a 2.8 GHz Xeon, least of two, 2026-11-24:
+thread of an AMD EPYC (Zen 3) that other work kept busy, least of two, 2026-11-24:
 
 | base, tokens a step |         alone | 8 at once | 32 at once |      beside: alone | 32 at once |
 |---------------------|---------------|-----------|------------|--------------------|------------|
@@ -35,8 +35,8 @@ CPU_TOKENS = 64
 """Tokens of an adapter's step up to which adapters train together on a CPU; the table says why."""
 
 MOST = {"cpu": 32, "cuda": 256, "mps": 64}
-"""Adapters in a batch at most: on a CPU the most that was measured. The others are not watched
-yet: what a group of them loses when it is killed grows with it, and 256 fill a large device."""
+"""Adapters in a batch at most: on a CPU the most that was measured. The others are guesses that
+nobody has watched: what a group loses when it is killed grows with it."""
 
 SHARE = 0.5
 """Of the memory that is free, what a batch may take: others use the machine too."""

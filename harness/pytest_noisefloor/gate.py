@@ -73,8 +73,8 @@ class Gate:
 
         subject = (bet.id, locate(base, Path.cwd()), method, tuple(sorted(users)))
         claim = next((claim for claim in self.claims if claim.subject == subject), None)
-        if claim and claim.bet.sha256 != bet.sha256:
-            return None  # nobody claims anything by a bet of one's own
+        if claim and (not bet.locked or claim.bet.sha256 != bet.sha256):
+            return None  # nobody claims anything by a bet of one's own, or by another recipe
         if claim:
             claim.check_fingerprint(fingerprint)
         return claim

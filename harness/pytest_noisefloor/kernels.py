@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, get_args
 
@@ -76,15 +77,13 @@ def _measured(head: Head, rows: int) -> dict[str, object]:
 
 
 def _seconds(head: Head, kernel: Kernel, rows: int) -> float:
-    from dataclasses import replace
-
     import torch
 
     from .loss import mean_loss
 
     vocabulary, width = head.weight.shape
     draws = torch.Generator().manual_seed(0)
-    hidden = torch.randn(rows, width, generator=draws).requires_grad_()
+    hidden = torch.randn(rows, width, generator=draws)
     targets = torch.randint(vocabulary, (rows,), generator=draws)
     found = []
     for _ in range(TRIES):

@@ -28,7 +28,7 @@ class Settings:
     users: str
     device: str
     seeds: tuple[int, ...] | None
-    matmul: str
+    matmul: str | None
     out: Path
 
 
@@ -47,9 +47,9 @@ _OPTIONS = {
     "device": ("auto", "auto (mps, then cuda, then cpu), mps, cuda or cpu"),
     "seeds": ("", "seeds to train each arm with, as 0,1,2 (default: those of the bet)"),
     "matmul": (
-        "float32",
-        "matrix products while training: float32, or bfloat16, which is faster on some processors "
-        "and not the registered recipe; gains, optimiser and scores are fp32 always",
+        "",
+        "matrix products while training: float32 or bfloat16; gains, optimiser and scores are fp32 "
+        "always (default: those of the bet; by others its results are marked UNREGISTERED)",
     ),
     "out": (".", "folder for results/, out/ and the store of everything trained"),
 }
@@ -80,7 +80,7 @@ def read_settings(config: pytest.Config) -> Settings:
         users=_users(*_given(config, "users")),
         device=_one_of("device", _given(config, "device")[0], DEVICES),
         seeds=_seeds(_given(config, "seeds")[0]),
-        matmul=_one_of("matmul", _given(config, "matmul")[0], MATMULS),
+        matmul=_matmul(_given(config, "matmul")[0]),
         out=_out(*_given(config, "out")),
     )
 
@@ -123,6 +123,10 @@ def _one_of(name: str, value: str, known: tuple[str, ...]) -> str:
     if value not in known:
         _usage(name, value, f"one of {', '.join(known)}")
     return value
+
+
+def _matmul(value: str) -> str | None:
+    return _one_of("matmul", value, MATMULS) if value.strip() else None
 
 
 def _seeds(value: str) -> tuple[int, ...] | None:

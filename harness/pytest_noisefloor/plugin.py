@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from .claims import Claim
     from .corpora import User
     from .judge import Verdict
-    from .recipe import Recipe
     from .runs import Adapter
     from .study import Study
 
@@ -89,10 +88,7 @@ def judged(config: pytest.Config, study: Study) -> Verdict:
     from .report import report
 
     verdict = _explained(lambda: study.verdict)
-    text = report(verdict)
-    if study.runner.recipe != study.bet.recipe:
-        text += f"\n\nNot by the bet's own recipe, but by {study.runner.recipe}."
-    config.stash[_REPORTS][str(study.result_path)] = text
+    config.stash[_REPORTS][str(study.result_path)] = report(verdict)
     return verdict
 
 
@@ -109,10 +105,9 @@ def noisefloor_claim(
 def claimed(config: pytest.Config, study: Study) -> Claim | None:
     """The claim in the session's claims file about a study's bet, base, method and users.
 
-    None for a study by another recipe or of other seeds than the bet's, of which nobody claims
-    anything.
+    None for a study of other seeds than the bet's, of which nobody claims anything.
     """
-    if study.runner.recipe != study.bet.recipe or study.seeds != study.bet.seeds:
+    if study.seeds != study.bet.seeds:
         return None
     return _explained(
         lambda: config.stash[_GATE].claim_about(
@@ -182,7 +177,6 @@ def _renew(config: pytest.Config, claim: Claim) -> None:
     study = _study(
         config,
         bet=claim.bet,
-        recipe=claim.bet.recipe,
         base=base,
         users=claimed_users(claim, where),
         seeds=claim.bet.seeds,
@@ -193,18 +187,27 @@ def _renew(config: pytest.Config, claim: Claim) -> None:
     config.stash[_REPORTS][str(claim.evidence)] = report(verdict)
 
 
+def _bet(settings: options.Settings) -> Bet:
+    """The session's bet; by other matrix products than its own it is no longer what was locked."""
+    from .bets import open_bet
+
+    bet = open_bet(settings.bet)
+    if settings.matmul is None or settings.matmul == bet.recipe.matmul:
+        return bet
+    recipe = replace(bet.recipe, matmul=settings.matmul)
+    return replace(bet, recipe=recipe, locked=False)
+
+
 def _open_study(config: pytest.Config, base: str) -> Study:
     """The session's own study, of its users and seeds."""
     from .bases import open_base
-    from .bets import open_bet
     from .corpora import load_users
 
     settings = config.stash[_SETTINGS]
-    bet = open_bet(settings.bet)
+    bet = _bet(settings)
     return _study(
         config,
         bet=bet,
-        recipe=replace(bet.recipe, matmul=settings.matmul),
         base=open_base(base),
         users=load_users(settings.users, bet.users),
         seeds=settings.seeds or bet.seeds,
@@ -217,7 +220,6 @@ def _study(
     config: pytest.Config,
     *,
     bet: Bet,
-    recipe: Recipe,
     base: Base,
     users: Sequence[User],
     seeds: Sequence[int],
@@ -236,7 +238,7 @@ def _study(
         base=base,
         device=resolve(settings.device),
         method=METHODS[bet.method],
-        recipe=recipe,
+        recipe=bet.recipe,
         scoring=bet.scoring,
         watcher=Watcher(_terminal(config), line=_worker()),
         workers=int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")),
@@ -269,12 +271,11 @@ def _terminal(config: pytest.Config) -> TextIO:
 def header(config: pytest.Config) -> list[str]:
     """What a session is about to use: base, device, recipe, seeds, bet."""
     from .bases import open_base
-    from .bets import open_bet
     from .devices import resolve
 
     settings = config.stash[_SETTINGS]
     try:
-        bet = open_bet(settings.bet)
+        bet = _bet(settings)
         base = f"{settings.base} ({open_base(settings.base).fingerprint[:12]})"
         device = resolve(settings.device)
     except NoisefloorError as error:
@@ -282,7 +283,7 @@ def header(config: pytest.Config) -> list[str]:
     seeds = ", ".join(map(str, settings.seeds or bet.seeds))
     return [
         f"noisefloor: base {base}, device {device}, users {settings.users}, seeds {seeds}",
-        f"noisefloor: {replace(bet.recipe, matmul=settings.matmul)}",
+        f"noisefloor: {bet.recipe}",
         f"noisefloor: Bet {bet.id}, {bet.standing}, {bet.sha256[:12]}",
     ]
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import cache
+from types import SimpleNamespace
 
 import pytest
 
@@ -16,6 +17,7 @@ from noisefloor_tests.claims_planted import (
     entry,
     evidence,
 )
+from pytest_noisefloor import plugin
 from pytest_noisefloor.bets import Level, registered_bet
 from pytest_noisefloor.claims import ClaimError, load_claims
 from pytest_noisefloor.gate import Gate
@@ -156,6 +158,20 @@ CRITERIA = [
 ]
 
 
+def test_a_study_of_other_seeds_than_the_bets_is_claimed_by_nobody():
+    bet = registered_bet("bet60")
+    base = SimpleNamespace(name="base", fingerprint="f" * 64)
+    gate = SimpleNamespace(claim_about=lambda **about: about["bet"])
+    config = SimpleNamespace(stash={plugin._GATE: gate})
+
+    def study(seeds):
+        runner = SimpleNamespace(base=base)
+        return SimpleNamespace(bet=bet, runner=runner, users=(), seeds=seeds)
+
+    assert plugin.claimed(config, study(bet.seeds)) is bet
+    assert plugin.claimed(config, study((7,))) is None
+
+
 @pytest.mark.parametrize(("asserts", "users", "changed"), CRITERIA)
 def test_a_criterion_is_held_to_its_claim_and_the_claim_fails_with_it(
     tmp_path, asserts, users, changed
@@ -177,7 +193,9 @@ def test_a_base_of_the_claimed_name_with_another_fingerprint_is_no_unclaimed_bas
     about = {"bet": claim.bet, "base": MODEL, "method": "norm-only", "users": ["cy", "bob", "ann"]}
     assert gate.claim_about(fingerprint="f" * 64, **about) is claim
     own = replace(about["bet"], sha256="0" * 64)
-    assert gate.claim_about(fingerprint="f" * 64, **about | {"bet": own}) is None
+    other = replace(about["bet"], locked=False)  # the same file, by another recipe
+    for bet in (own, other):
+        assert gate.claim_about(fingerprint="f" * 64, **about | {"bet": bet}) is None
     assert gate.claim_about(fingerprint="f" * 64, **about | {"base": "other/model"}) is None
     with pytest.raises(ClaimError, match=r"claim 'x': key 'fingerprint' = 'f+'; the base .* 'e+'"):
         gate.claim_about(fingerprint="e" * 64, **about)

@@ -85,7 +85,7 @@ def test_without_options_the_registered_setting_holds(project):
         users="shipped",
         device="auto",
         seeds=None,
-        matmul="float32",
+        matmul=None,
         out=project.path,
     )
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from noisefloor_tests.bets import test_bet60_noise_floor as page
+from pytest_noisefloor import plugin
 from pytest_noisefloor.data import data_path
 
 BET60 = "60_norm_only_noise_floor"
@@ -72,3 +73,34 @@ def test_a_name_that_is_not_registered_is_one_message(pytester, downstream):
     result = pytester.runpytest_inprocess(*downstream, "--noisefloor-bet=bet61")
     assert result.ret != pytest.ExitCode.OK
     assert "bet 'bet61': expected bet60" in result.stdout.str()
+
+
+def test_by_other_matrix_products_than_its_own_a_bet_is_no_longer_the_registered_one(
+    pytester, downstream, folder_base
+):
+    words = [*downstream[:2], f"--noisefloor-base={folder_base}", "--noisefloor-matmul=bfloat16"]
+    pytester.runpytest_inprocess(*words).assert_outcomes(passed=3)
+    assert all(name.startswith("UNREGISTERED_60_") for name in written(pytester))
+    (path,) = (pytester.path / "results").iterdir()
+    assert json.loads(path.read_text(encoding="utf-8"))["recipe"]["matmul"] == "bfloat16"
+
+
+@pytest.mark.parametrize(
+    ("own", "asked", "used", "locked"),
+    [
+        ("float32", [], "float32", True),
+        ("float32", ["--noisefloor-matmul=float32"], "float32", True),
+        ("float32", ["--noisefloor-matmul=bfloat16"], "bfloat16", False),
+        ("bfloat16", [], "bfloat16", False),
+    ],
+)
+def test_a_bets_own_matrix_products_hold_unless_others_are_asked_for(
+    pytester, own, asked, used, locked
+):
+    text = data_path("bets", "bet60.toml").read_text(encoding="utf-8")
+    if own != "float32":
+        text = text.replace("steps = 100", f'steps = 100\nmatmul = "{own}"')
+    pytester.path.joinpath("own.toml").write_text(text, encoding="utf-8")
+    config = pytester.parseconfigure("--noisefloor-bet=own.toml", *asked)
+    bet = plugin._bet(config.stash[plugin._SETTINGS])
+    assert (bet.recipe.matmul, bet.locked) == (used, locked)
