@@ -1,6 +1,6 @@
 """Do the tests notice when the code changes? Mutants by Cosmic Ray, against their own fast tests.
 
-    python scripts/mutation.py               # all of it, about an hour on two cores
+    python scripts/mutation.py               # all of it
     python scripts/mutation.py arms sample   # some modules, or the sample of the sampled ones
 
 Mutants are made in copies of the checkout. Those inside annotations are left out: nothing reads
