@@ -36,7 +36,7 @@ SHOWN = 30  # lines of what a session printed
 
 
 def pages(packages: Path) -> Iterator[str]:
-    """Pages of the mix, in its order, that share no n-gram with one before."""
+    """Pages of the mix, in its order, that share no n-gram with one before or within."""
     sys.path.insert(0, str(ROOT / "scripts"))
     from reference_mix import documents
 
@@ -45,7 +45,8 @@ def pages(packages: Path) -> Iterator[str]:
         for text in texts:
             page = text[: TRAIN + HELDOUT]
             found = ngrams(page)
-            if len(page) == TRAIN + HELDOUT and not found & seen:
+            repeats = ngrams(page[:TRAIN]) & ngrams(page[TRAIN:])
+            if len(page) == TRAIN + HELDOUT and not repeats and not found & seen:
                 seen |= found
                 yield page
 

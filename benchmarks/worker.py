@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import sys
@@ -26,7 +25,7 @@ from pytest_noisefloor.corpora import load_users
 from pytest_noisefloor.loss import head_of
 from pytest_noisefloor.methods import METHODS
 from pytest_noisefloor.progress import Watcher
-from pytest_noisefloor.recipe import MATMULS, Scoring, canonical_json
+from pytest_noisefloor.recipe import MATMULS, Scoring, canonical_json, digest
 from pytest_noisefloor.records import Record
 from pytest_noisefloor.runner import Runner
 from pytest_noisefloor.runs import Request
@@ -126,14 +125,19 @@ def files(_: Path, *, shape: str) -> dict[str, Any]:
 def store(folder: Path, *, records: int, group: int) -> dict[str, Any]:
     """Write, find, list and read adapters of the reference shape's size."""
     names = [f"model.layers.{n // 2}.norm_{n % 2}.weight" for n in range(9)]
-    facts = {"spec": dict.fromkeys("abcdefgh", "0" * 64), "losses": [math.pi] * 100}
-    record = Record({name: np.ones(256, np.float32) for name in names}, facts)
-    keys = [hashlib.sha256(str(n).encode()).hexdigest() for n in range(records)]
+    arrays = {name: np.ones(256, np.float32) for name in names}
+
+    def facts(number: int) -> dict[str, Any]:
+        spec = dict.fromkeys("abcdefgh", "0" * 64) | {"number": number}
+        return {"spec": spec, "losses": [math.pi] * 100}
+
+    keys = [digest(facts(number)["spec"]) for number in range(records)]
     root = folder / f"store {group}"
     before = Store(root)
     began = time.perf_counter()
     for at in tqdm(range(0, records, group), desc=f"  writing, {group} at a time", leave=False):
-        before.put_many("adapters", dict.fromkeys(keys[at : at + group], record))
+        numbers = range(at, min(at + group, records))
+        before.put_many("adapters", {keys[n]: Record(arrays, facts(n)) for n in numbers})
     written = time.perf_counter() - began
 
     fresh = Store(root)  # as another process, which has no index yet
@@ -147,7 +151,7 @@ def store(folder: Path, *, records: int, group: int) -> dict[str, Any]:
         "read_s": timed_once(lambda: [fresh.get("adapters", key) for key in some]) / len(some),
     }
     sizes = [path.stat().st_size for path in root.rglob("*") if path.is_file()]
-    payload = sum(array.nbytes for array in record.arrays.values())
+    payload = sum(array.nbytes for array in arrays.values())
     return {
         "records": records,
         "group": group,
@@ -156,7 +160,7 @@ def store(folder: Path, *, records: int, group: int) -> dict[str, Any]:
         "files": len(sizes),
         "bytes": sum(sizes) / records,
         "payload_bytes": payload,
-        "facts_bytes": len(canonical_json(facts)),
+        "facts_bytes": len(canonical_json(facts(0))),
     }
 
 
