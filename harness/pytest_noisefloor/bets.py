@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import difflib
-import hashlib
 import math
 import re
-import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from enum import IntEnum
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 from .data import data_path
 from .errors import NoisefloorError
+from .lock import BetError, check_lock, file_sha256, nothing_left, read_toml, take
 from .methods import METHODS
 from .recipe import Recipe, Scoring
 from .statistics import Statistic
-
-T = TypeVar("T")
-
-
-class BetError(NoisefloorError):
-    """A bet file that cannot be taken as registered."""
 
 
 class Level(IntEnum):
@@ -62,6 +54,7 @@ class Criterion:
 class Bet:
     """A bet as it stands in its file; ``sha256`` is the hash of that file.
 
+    ``base`` is the base that it is about, None where that is the session's choice.
     ``planted`` marks a bet that only proves the machinery; ``locked`` one whose file is the locked
     one.
 
@@ -83,6 +76,7 @@ class Bet:
     statistic: Statistic
     criteria: tuple[Criterion, ...]
     sha256: str
+    base: str | None = None
     planted: bool = False
     locked: bool = False
 
@@ -111,18 +105,6 @@ class Bet:
         return f"registered {self.registered}" if self.locked else f"{self.registered}, not locked"
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One entry of the lock: a bet file's hash, from when on it holds, and why."""
-
-    sha256: str
-    date: date
-    reason: str
-
-    def __str__(self) -> str:
-        return f"locked on {self.date} as {self.sha256[:12]}: {self.reason}"
-
-
 def load_bet(path: Path) -> Bet:
     """Read a bet file.
 
@@ -131,25 +113,26 @@ def load_bet(path: Path) -> Bet:
     """
     content = read_toml(path)
     try:
-        design = _take(content, "design", dict)
+        design = take(content, "design", dict)
         bet = Bet(
-            id=_take(content, "id", str),
-            name=_take(content, "name", str),
-            title=_take(content, "title", str),
-            registered=_take(content, "registered", date),
-            hypothesis=_take(content, "hypothesis", str).strip(),
-            method=_take(design, "method", str),
-            users=tuple(_take(design, "users", list)),
-            seeds=tuple(_take(design, "seeds", list)),
-            recipe=Recipe(**_take(design, "recipe", dict)),
-            scoring=Scoring(**_take(design, "scoring", dict)),
-            statistic=Statistic(**_take(content, "statistic", dict)),
-            criteria=tuple(_criterion(row) for row in _take(content, "level", list)),
+            id=take(content, "id", str),
+            name=take(content, "name", str),
+            title=take(content, "title", str),
+            registered=take(content, "registered", date),
+            hypothesis=take(content, "hypothesis", str).strip(),
+            method=take(design, "method", str),
+            base=take(design, "base", str) if "base" in design else None,
+            users=tuple(take(design, "users", list)),
+            seeds=tuple(take(design, "seeds", list)),
+            recipe=Recipe(**take(design, "recipe", dict)),
+            scoring=Scoring(**take(design, "scoring", dict)),
+            statistic=Statistic(**take(content, "statistic", dict)),
+            criteria=tuple(_criterion(row) for row in take(content, "level", list)),
             sha256=file_sha256(path),
-            planted="planted" in content and _take(content, "planted", bool),
+            planted="planted" in content and take(content, "planted", bool),
         )
-        _nothing_left(content)
-        _nothing_left(design)
+        nothing_left(content)
+        nothing_left(design)
     except (TypeError, ValueError, NoisefloorError) as error:
         raise BetError(f"{path}: {error}") from None
     return bet
@@ -185,103 +168,9 @@ def open_bet(bet: str) -> Bet:
     return replace(own, locked=any(row["sha256"] == own.sha256 for row in rows))
 
 
-def check_lock(path: Path, lock: Path) -> None:
-    """Compare a bet file with the last entry that the lock has for it.
-
-    Raises:
-        BetError: another hash, with the difference and how to amend; or as ``lock_entries``.
-    """
-    found = file_sha256(path)
-    last = lock_entries(path.name, lock)[-1]
-    if last.sha256 != found:
-        shown = "".join(_difference(locked_text(last, lock), path))
-        raise BetError(
-            f"{path}: it is not what was {last}. A registered bet does not change in place:\n\n"
-            f"{shown}\nRestore it, or amend it: copy it to {_locked(found, lock)} and add at the "
-            f'end of {lock}\n\n[[lock]]\nfile = "{path.name}"\nsha256 = "{found}"\n'
-            f'date = <today, as {last.date}>\nreason = "<what changed, and why>"'
-        )
-
-
-def lock_entries(name: str, lock: Path) -> tuple[Entry, ...]:
-    """What the lock says of a bet file, oldest first.
-
-    Raises:
-        BetError: nothing, or entries that are not whole or not in order of date.
-    """
-    try:
-        rows = [_entry(row) for row in _take(read_toml(lock), "lock", list)]
-    except (TypeError, ValueError) as error:
-        raise BetError(f"{lock}: {error}; an entry has file, sha256, date and reason") from None
-    entries = tuple(entry for file, entry in rows if file == name)
-    if not entries:
-        raise BetError(
-            f"{lock.parent / name}: not in {lock.name}; a bet is locked before it is run"
-        )
-    dates = [entry.date for entry in entries]
-    if dates != sorted(dates) or not all(entry.reason.strip() for entry in entries):
-        raise BetError(f"{lock}: {name}: expected entries by date, each with its reason")
-    return entries
-
-
-def _entry(table: Mapping[str, Any]) -> tuple[str, Entry]:
-    """The file that an entry of the lock is about, and the entry."""
-    row = dict(table)
-    file, sha256 = _take(row, "file", str), _take(row, "sha256", str)
-    entry = Entry(sha256, _take(row, "date", date), _take(row, "reason", str))
-    _nothing_left(row)
-    return file, entry
-
-
-def locked_text(entry: Entry, lock: Path) -> str:
-    """The text that an entry locked, kept beside the lock under its hash.
-
-    Raises:
-        BetError: it is not there, or not of that hash.
-    """
-    path = _locked(entry.sha256, lock)
-    if not path.is_file() or file_sha256(path) != entry.sha256:
-        raise BetError(f"{path}: not the text that was {entry}")
-    return path.read_text(encoding="utf-8")
-
-
-def _locked(sha256: str, lock: Path) -> Path:
-    return lock.parent / "locked" / f"{sha256}.toml"
-
-
-def _difference(locked: str, path: Path) -> Iterator[str]:
-    """The lines in which a file differs from what was locked, as diff -u has them."""
-    return difflib.unified_diff(
-        locked.splitlines(keepends=True),
-        path.read_text(encoding="utf-8").splitlines(keepends=True),
-        f"{path.name} (locked)",
-        f"{path.name} (found)",
-        n=1,
-    )
-
-
-def read_toml(path: Path) -> dict[str, Any]:
-    """A TOML file's content.
-
-    Raises:
-        BetError: the file is missing, not UTF-8 or not TOML.
-    """
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise BetError(f"{path}: {error.strerror}") from None
-    except ValueError as error:
-        raise BetError(f"{path}: not TOML ({error})") from None
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 (hex) of a file's text with line ends as in a POSIX checkout."""
-    return hashlib.sha256(path.read_bytes().replace(b"\r\n", b"\n")).hexdigest()
-
-
 def _criterion(table: Mapping[str, Any]) -> Criterion:
     row = dict(table)
-    name, share = _take(row, "name", str), _take(row, "share", str)
+    name, share = take(row, "name", str), take(row, "share", str)
     if name not in Level.__members__:
         raise ValueError(f"level {name!r}; expected STRICT, LENIENT or CATASTROPHIC")
     if not re.fullmatch(r"1|[1-9]\d*/[1-9]\d*", share):
@@ -289,26 +178,11 @@ def _criterion(table: Mapping[str, Any]) -> Criterion:
     key = "below" if "below" in row else "at_least"
     criterion = Criterion(
         level=Level[name],
-        bar=_take(row, key, float),
+        bar=take(row, key, float),
         comparison="below" if key == "below" else "at least",
         share=Fraction(share),
     )
-    _nothing_left(row)
+    nothing_left(row)
     if criterion.share > 1 or not 0 < criterion.bar < math.inf:
         raise ValueError(f"{name}: {criterion}; expected a bar above 0 and a share of at most 1")
     return criterion
-
-
-def _take(content: dict[str, Any], key: str, kind: type[T]) -> T:
-    """Remove a key's value from a table, once it is known to be of its kind."""
-    if key not in content:
-        raise ValueError(f"key {key!r} is missing")
-    value: T = content.pop(key)
-    if type(value) is not kind:  # a date with a time would not compare with one without
-        raise TypeError(f"{key} = {value!r}; expected {kind.__name__}")
-    return value
-
-
-def _nothing_left(content: Mapping[str, Any]) -> None:
-    if content:
-        raise ValueError(f"unknown key {min(content)!r}")

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from .bases import SHIPPED
-from .bets import Bet, Level, read_toml, registered_bet
+from .bets import Bet, Level, registered_bet
 from .corpora import NAME
 from .errors import NoisefloorError
 from .judge import ABSENT, ASSERTIONS
+from .lock import read_toml
 from .methods import METHODS
 
 _KEYS = {

@@ -9,16 +9,16 @@ from typing import Any
 
 from .arms import ARMS, UNTRAINED
 from .bases import fingerprints_at_hand
-from .bets import read_toml
 from .claims import Claim
 from .corpora import User, load_users
 from .data import data_path
 from .errors import NoisefloorError
 from .judge import Verdict
+from .lock import read_toml
 from .methods import METHODS
 from .recipe import SCORER, Recipe, Scoring
 from .records import write_atomically
-from .results import SCHEMA, judge_content, read_file, seal
+from .results import SCHEMA, judge_content, read_file, seal, unit_name
 
 Row = tuple[str, Any, Any]
 """What must agree: what it is, as the evidence has it, as it must be."""
@@ -106,16 +106,19 @@ def _compared(claim: Claim, content: dict[str, Any]) -> Iterator[Row]:
     yield "method.name", content["method"]["name"], claim.method
     versions = content["versions"]
     yield "the method's version", versions["method"], METHODS[claim.method].version
+    for name, version in versions.get("other_methods", {}).items():
+        today = METHODS[name].version if name in METHODS else None
+        yield f"the version of method {name}", version, today
     yield "the scorer", versions["scorer"], SCORER
     yield "the recipe", Recipe(**content["recipe"]), claim.bet.recipe
     yield "the scoring", Scoring(**content["scoring"]), claim.bet.scoring
-    yield "the users", sorted(row["user"] for row in content["users"]), sorted(claim.users)
+    yield "the users", sorted({row["user"] for row in content["users"]}), sorted(claim.users)
     yield "the seeds", content["seeds"], list(claim.bet.seeds)
     for arm, version in versions["arms"].items():
         yield f"the version of arm {arm}", version, ARMS[arm].version if arm in ARMS else None
     for row in content["users"]:
         for piece in row["slices"]:
-            what = f"{row['user']}'s scores in {piece['slice']}, by arm"
+            what = f"{unit_name(row)}'s scores in {piece['slice']}, by arm"
             yield what, sorted(piece["sums"]), sorted((UNTRAINED, *claim.bet.statistic.trained))
 
 
@@ -150,13 +153,16 @@ def _texts_today(claim: Claim, content: dict[str, Any]) -> tuple[list[Row], list
     else:
         return [], ["the users' text, which the claim does not name (key 'texts')"]
     rows: list[Row] = []
+    heldout: dict[str, dict[str, str]] = {}
     for row in content["users"]:
-        train, heldout = today.get(row["user"], ("", {}))
+        train, _ = today.get(row["user"], ("", {}))
+        rows.append((f"{unit_name(row)}'s text", row["train_sha256"], train))
         found = {piece["slice"]: piece["sha256"] for piece in row["slices"]}
-        rows += [
-            (f"{row['user']}'s text", row["train_sha256"], train),
-            (f"{row['user']}'s held-out text", found, heldout),
-        ]
+        heldout.setdefault(row["user"], {}).update(found)
+    rows += [
+        (f"{user}'s held-out text", found, today.get(user, ("", {}))[1])
+        for user, found in heldout.items()
+    ]
     return rows, []
 
 

@@ -124,6 +124,8 @@ def _between_seeds(tally: Tally, arm: str) -> float | None:
 
 
 def _interval_if_any(tally: Tally, minuend: str, subtrahend: str) -> Interval | None:
+    if minuend == subtrahend:
+        return None
     try:
         return interval(tally, minuend, subtrahend)
     except TooFewBlocks:

@@ -6,14 +6,12 @@ import math
 from collections.abc import Sequence
 
 from .bets import Criterion, Level
+from .conditions import in_words
 from .errorrates import bounds
 from .inference import ALPHA, FLIPS, Resolved, across_users, users_needed
 from .intervals import Interval
 from .judge import ABSENT, Reach, Verdict, supported
 from .statistics import Effect
-
-_WORDS = {"real": "the user's own text", "random": "random tokens", "oracle": "the held-out text"}
-
 
 SHOWN = 20
 """Users that are shown or named one by one; of more the result file has all."""
@@ -141,13 +139,11 @@ def within(reached: bool | None) -> str:
 
 
 def _own(verdict: Verdict) -> str:
-    arm = verdict.bet.statistic.denominator
-    return _WORDS.get(arm, arm)
+    return in_words(verdict.bet.statistic.denominator)
 
 
 def _control(verdict: Verdict) -> str:
-    arm = verdict.bet.statistic.numerator
-    return _WORDS.get(arm, arm)
+    return in_words(verdict.bet.statistic.numerator)
 
 
 def _other_design(verdict: Verdict) -> list[str]:

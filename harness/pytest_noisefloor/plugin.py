@@ -59,28 +59,27 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def noisefloor_study(request: pytest.FixtureRequest) -> Callable[[str], Study]:
-    """The session's bet on any base, with its users, device and seeds: ``noisefloor_study(base)``.
+def noisefloor_study(request: pytest.FixtureRequest) -> Callable[..., Study]:
+    """A bet on a base with the session's users and device: ``noisefloor_study(base, bet)``.
 
-    One study a base and session. Where this is not enough, build a ``study.Study`` yourself.
+    Without ``bet`` it is the session's, with the session's seeds; without ``base`` the bet's own
+    or else the session's. One study each a session. Where this is not enough, build a
+    ``study.Study`` yourself.
     """
-    studies: dict[str, Study] = {}
+    studies: dict[tuple[str | None, str | None], Study] = {}
 
-    def study(base: str) -> Study:
-        if base not in studies:
-            studies[base] = _explained(partial(_open_study, request.config, base))
-        return studies[base]
+    def study(base: str | None = None, bet: str | None = None) -> Study:
+        if (base, bet) not in studies:
+            studies[base, bet] = _explained(partial(_open_study, request.config, base, bet))
+        return studies[base, bet]
 
     return study
 
 
 @pytest.fixture(scope="session")
-def noise_floor(
-    request: pytest.FixtureRequest, noisefloor_study: Callable[[str], Study]
-) -> Verdict:
+def noise_floor(request: pytest.FixtureRequest, noisefloor_study: Callable[..., Study]) -> Verdict:
     """The comparison: real against random adapters of all users, judged by the session's bet."""
-    study = noisefloor_study(request.config.stash[_SETTINGS].base)
-    return judged(request.config, study)
+    return judged(request.config, noisefloor_study())
 
 
 def judged(config: pytest.Config, study: Study) -> Verdict:
@@ -94,12 +93,12 @@ def judged(config: pytest.Config, study: Study) -> Verdict:
 
 @pytest.fixture(scope="session")
 def noisefloor_claim(
-    request: pytest.FixtureRequest, noisefloor_study: Callable[[str], Study]
+    request: pytest.FixtureRequest, noisefloor_study: Callable[..., Study]
 ) -> Claim | None:
     """The claim about what ``noise_floor`` compares, or None where nobody claims anything of it."""
     if not request.config.stash[_GATE].file:
         return None  # and nothing is opened to find that out
-    return claimed(request.config, noisefloor_study(request.config.stash[_SETTINGS].base))
+    return claimed(request.config, noisefloor_study())
 
 
 def claimed(config: pytest.Config, study: Study) -> Claim | None:
@@ -121,21 +120,15 @@ def claimed(config: pytest.Config, study: Study) -> Claim | None:
 
 
 @pytest.fixture
-def real_adapter(
-    request: pytest.FixtureRequest, noisefloor_study: Callable[[str], Study], noisefloor_user: str
-) -> Adapter:
+def real_adapter(noisefloor_study: Callable[..., Study], noisefloor_user: str) -> Adapter:
     """A user's adapter trained on that user's text; a test runs once for each user."""
-    study = noisefloor_study(request.config.stash[_SETTINGS].base)
-    return _explained(lambda: study.adapter(noisefloor_user, "real"))
+    return _explained(lambda: noisefloor_study().adapter(noisefloor_user, "real"))
 
 
 @pytest.fixture
-def random_adapter(
-    request: pytest.FixtureRequest, noisefloor_study: Callable[[str], Study], noisefloor_user: str
-) -> Adapter:
+def random_adapter(noisefloor_study: Callable[..., Study], noisefloor_user: str) -> Adapter:
     """A user's adapter trained on uniformly random tokens; a test runs once for each user."""
-    study = noisefloor_study(request.config.stash[_SETTINGS].base)
-    return _explained(lambda: study.adapter(noisefloor_user, "random"))
+    return _explained(lambda: noisefloor_study().adapter(noisefloor_user, "random"))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -187,32 +180,35 @@ def _renew(config: pytest.Config, claim: Claim) -> None:
     config.stash[_REPORTS][str(claim.evidence)] = report(verdict)
 
 
-def _bet(settings: options.Settings) -> Bet:
-    """The session's bet; by other matrix products than its own it is no longer what was locked."""
+def _bet(settings: options.Settings, name: str | None = None) -> Bet:
+    """A bet, or the session's; by other matrix products it is no longer what was locked."""
     from .bets import open_bet
 
-    bet = open_bet(settings.bet)
+    bet = open_bet(name or settings.bet)
     if settings.matmul is None or settings.matmul == bet.recipe.matmul:
         return bet
     recipe = replace(bet.recipe, matmul=settings.matmul)
     return replace(bet, recipe=recipe, locked=False)
 
 
-def _open_study(config: pytest.Config, base: str) -> Study:
-    """The session's own study, of its users and seeds."""
+def _open_study(config: pytest.Config, named: str | None, name: str | None) -> Study:
+    """A bet on a base with the session's users, and with its seeds where it is the session's."""
     from .bases import open_base
     from .corpora import load_users
 
     settings = config.stash[_SETTINGS]
-    bet = _bet(settings)
+    bet = _bet(settings, name)
+    base = named or bet.base or settings.base
     return _study(
         config,
         bet=bet,
         base=open_base(base),
         users=load_users(settings.users, bet.users),
-        seeds=settings.seeds or bet.seeds,
+        seeds=bet.seeds if name else settings.seeds or bet.seeds,
         # results of another base than the session's do not overwrite the session's own
-        out=settings.out if base == settings.base else settings.out / _folder_name(base),
+        out=settings.out
+        if base in (settings.base, bet.base)
+        else settings.out / _folder_name(base),
     )
 
 
@@ -276,7 +272,8 @@ def header(config: pytest.Config) -> list[str]:
     settings = config.stash[_SETTINGS]
     try:
         bet = _bet(settings)
-        base = f"{settings.base} ({open_base(settings.base).fingerprint[:12]})"
+        name = bet.base or settings.base
+        base = f"{name} ({open_base(name).fingerprint[:12]})"
         device = resolve(settings.device)
     except NoisefloorError as error:
         return [f"noisefloor: {error}"]

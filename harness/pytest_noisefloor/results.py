@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import exp
 from pathlib import Path
 from typing import Any
 
 from .arms import UNTRAINED
-from .bets import Bet, Entry, Level, lock_entries, open_bet, registered_bet
+from .bets import Bet, Level, open_bet, registered_bet
 from .data import data_path
 from .errorrates import assess
 from .errors import NoisefloorError
 from .intervals import Interval
 from .judge import Verdict, judge
+from .lock import Entry, lock_entries
 from .recipe import digest
 from .statistics import Effect, effect_from_perplexities
 from .tally import CELL, tally_from_record
@@ -137,6 +139,11 @@ def effect_record(effect: Effect) -> dict[str, Any]:
         "help": effect.help,
         "winner": effect.winner,
     }
+
+
+def unit_name(row: Mapping[str, Any]) -> str:
+    """What a row of a result file's ``users`` is about: a user, or one of a user's units."""
+    return str(row.get("unit", row["user"]))
 
 
 def seal(content: dict[str, Any]) -> str:
@@ -270,11 +277,11 @@ def judge_content(content: dict[str, Any], bet: Bet) -> Verdict:
     planted = content["verdict"]["planted"]
     rows = content["users"]
     effects = [
-        Effect(user=row["user"], nll=row["mean_nll"], statistic=bet.statistic) for row in rows
+        Effect(user=unit_name(row), nll=row["mean_nll"], statistic=bet.statistic) for row in rows
     ]
     if content["schema"] == 1 or not any("slices" in row for row in rows):
         return judge(bet, effects, planted=planted)
     if content["cell"] != CELL:
         raise ValueError(f"cell {content['cell']!r}; expected {CELL} tokens")
-    tallies = [tally_from_record(row["user"], row["slices"]) for row in rows]
+    tallies = [tally_from_record(unit_name(row), row["slices"]) for row in rows]
     return assess(bet, effects, tallies, planted=planted)

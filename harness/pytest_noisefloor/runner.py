@@ -95,6 +95,21 @@ class Runner:
             group=group,
         )
         self._workers = workers
+        self._group = group
+
+    def sibling(self, *, method: Method, recipe: Recipe) -> Runner:
+        """The same for another method or recipe, on the same store, base and device."""
+        return Runner(
+            store=self.store,
+            base=self.base,
+            device=self.device,
+            method=method,
+            recipe=recipe,
+            scoring=self.scoring,
+            watcher=self._watcher,
+            workers=self._workers,
+            group=self._group,
+        )
 
     @property
     def kernel(self) -> Kernel:

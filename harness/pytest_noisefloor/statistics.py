@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from .arms import ARMS, UNTRAINED
+from .arms import UNTRAINED
+from .conditions import ConditionError, conditions
 from .errors import NoisefloorError
 
 LARGEST_NLL = 350.0
@@ -23,15 +24,16 @@ class StatisticsError(NoisefloorError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statistic:
-    """Of which arms' perplexities a bet takes the quotient, and how.
+    """Of which conditions' perplexities a bet takes the quotient, and how.
 
-    The ratio is ppl(``numerator``) / ppl(``denominator``): random over real in Bet 60. The arm
-    ``reach``, in the denominator's place, says what was reachable. ``slices``, ``seeds`` and
-    ``unit`` say in the bet file's words how scores become one ratio, and of what a level counts
-    how many: ``KNOWN`` has the one way of each that is computed here.
+    The ratio is ppl(``numerator``) / ppl(``denominator``): random over real in Bet 60. ``reach``,
+    in the denominator's place, says what was reachable. All three are labels, as
+    ``conditions.conditions`` reads them. ``slices``, ``seeds`` and ``unit`` say in the bet file's
+    words how scores become one ratio, and of what a level counts how many: ``KNOWN`` has the ways
+    that are computed here.
 
     Raises:
-        StatisticsError: no such arm, an arm in two places, or another way of computing.
+        StatisticsError: no such condition, one in two places, or another way of computing.
     """
 
     numerator: str
@@ -42,36 +44,49 @@ class Statistic:
     unit: str
 
     def __post_init__(self) -> None:
-        for key in ("numerator", "denominator", "reach"):
-            arm = getattr(self, key)
-            if arm not in ARMS:
-                raise StatisticsError(f"{key} = {arm!r}; expected {' or '.join(ARMS)}")
-        if len(set(self.trained)) < len(self.trained):
-            raise StatisticsError(f"arms {', '.join(self.trained)}; expected three")
-        for key, known in KNOWN.items():
+        try:
+            for key in ("numerator", "denominator", "reach"):
+                conditions(getattr(self, key))
+        except ConditionError as error:
+            raise StatisticsError(f"{key} = {error}") from None
+        labels = (*self.compared, self.reach)
+        if len(set(labels)) < len(labels):
+            raise StatisticsError(f"arms {', '.join(labels)}; expected three")
+        if self.unit not in KNOWN:
+            raise StatisticsError(f"unit = {self.unit!r}; expected {' or '.join(map(repr, KNOWN))}")
+        for key, known in KNOWN[self.unit].items():
             if getattr(self, key) != known:
                 raise StatisticsError(f"{key} = {getattr(self, key)!r}; expected {known!r}")
 
     @property
     def compared(self) -> tuple[str, str]:
-        """The arms that a level rests on."""
+        """The labels that a level rests on."""
         return self.denominator, self.numerator
 
     @property
     def trained(self) -> tuple[str, ...]:
-        """All arms that train."""
-        return (*self.compared, self.reach)
+        """All labels but that of the base alone."""
+        return tuple(label for label in (*self.compared, self.reach) if label != UNTRAINED)
+
+    @property
+    def by_cell(self) -> bool:
+        """Whether each slice under each seed is a unit of its own."""
+        return self.unit == CELL_UNIT
 
 
-KNOWN = {"slices": "pooled by tokens", "seeds": "mean of the logarithm", "unit": "user"}
-"""How a ratio is computed from scores, and what levels count, in a bet file's words."""
+CELL_UNIT = "user, seed and slice"
+KNOWN = {
+    "user": {"slices": "pooled by tokens", "seeds": "mean of the logarithm"},
+    CELL_UNIT: {"slices": "each a unit", "seeds": "each a unit"},
+}
+"""What levels count, and how a unit's ratio is computed from scores, in a bet file's words."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Effect:
-    """One user's comparison of arms on the same held-out tokens.
+    """One unit's comparison on the same held-out tokens; ``user`` names it, by the user at least.
 
-    ``nll`` has each arm's mean negative log-likelihood in nats per token, pooled over slices by
+    ``nll`` has each label's mean negative log-likelihood in nats per token, pooled over slices by
     tokens and averaged over seeds; ``untrained`` may be missing where it was not published.
     Ratios are quotients of perplexities, exp of differences of these means; they are never ratios
     of averaged perplexities.

@@ -2,35 +2,31 @@
 
 from __future__ import annotations
 
-import io
-import json
-import platform
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from importlib.metadata import version
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors.numpy import save
 
-from .arms import ARMS, UNTRAINED
+from .arms import UNTRAINED
 from .bets import Bet
-from .corpora import User
+from .corpora import Slice, User
 from .errorrates import assess
 from .errors import NoisefloorError
+from .filing import Unit, file_adapters, result, write_result
 from .judge import Verdict
-from .leaks import check_leak, check_others
-from .recipe import SCORER
-from .records import write_atomically
-from .results import SCHEMA, bet_record, effect_record, resolved_record, seal, verdict_record
+from .leaks import SliceLeak, check_leak, check_others
+from .lineup import Entrant, Lineup
+from .results import effect_record
 from .runner import Runner
-from .runs import Adapter, Request
+from .runs import Adapter, Request, Scores
 from .statistics import Effect, mean_nll
-from .tally import CELL, Tally, pack, tally
+from .tally import pack, tally
+
+Scored = dict[str, list[list[Scores]]]
+"""Scores by entrant: for each slice, of each seed."""
 
 
 class Study:
@@ -48,9 +44,7 @@ class Study:
         self.users = tuple(users)
         self.seeds = tuple(seeds)
         self.out = out
-        # the arm of reach has no part in a level: its adapters, trained on held-out text, are kept
-        # in the store alone
-        self._trained = bet.statistic.trained
+        self._lineup = Lineup(bet, runner, users)
         self._leaks = {user.name: check_leak(user) for user in self.users}
         check_others(self.users)
 
@@ -78,19 +72,30 @@ class Study:
 
     @cached_property
     def verdict(self) -> Verdict:
-        """The comparison of all users, judged; its result files are written on the way."""
-        self.runner.complete(list(self._requests()))
+        """The comparison of all units, judged; its result files are written on the way."""
+        entrants = list(self._lineup.everything(self.seeds))
+        for runner in dict.fromkeys(entrant.runner for entrant in entrants):
+            runner.complete([one.request for one in entrants if one.runner is runner])
         self._check_that_arms_differ()
-        measured = [self._measure(user) for user in self.users]
+        units = list(_distinct(self._units()))
         verdict = assess(
             self.bet,
-            [one.effect for one in measured],
-            [one.tally for one in measured],
+            [one.effect for one in units],
+            [one.tally for one in units],
             planted=self.planted,
         )
-        content = self._result(verdict, [one.record for one in measured], self._write_adapters())
-        text = json.dumps(content | {"seal": seal(content)}, indent=1, ensure_ascii=False)
-        write_atomically(self.result_path, f"{text}\n".encode())
+        filed = file_adapters(
+            entrants, self.out, bet=self.bet, prefix=self._prefix, first_seed=self.seeds[0]
+        )
+        content = result(
+            bet=self.bet,
+            runner=self.runner,
+            seeds=self.seeds,
+            verdict=verdict,
+            units=units,
+            filed=filed,
+        )
+        write_result(self.result_path, content)
         return verdict
 
     @property
@@ -98,195 +103,120 @@ class Study:
         """The result file; docs/results.md describes its content."""
         return self.out / "results" / f"{self._prefix}{self.bet.name}.json"
 
-    def _requests(self) -> list[Request]:
-        """In the order in which a person would want to see them finished: user by user."""
-        return [
-            request
-            for user in self.users
-            for request in (
-                Request(user, UNTRAINED),
-                *(Request(user, arm, seed) for seed in self.seeds for arm in self._trained),
-            )
-        ]
-
     def _check_that_arms_differ(self) -> None:
         """Refuse adapters that cannot have come from the arms' tokens, which differ.
 
         Raises:
             NoisefloorError: two arms left the same adapter.
         """
-        arms = (self.bet.statistic.denominator, self.bet.statistic.numerator)
+        labels = self.bet.statistic.compared
         for user, seed in product(self.users, self.seeds):
-            one, other = (self.runner.adapter(Request(user, arm, seed)).tensors for arm in arms)
-            if all(np.array_equal(one[name], other[name]) for name in one):
-                raise NoisefloorError(
-                    f"user {user.name!r}, seed {seed}: the {' and the '.join(arms)} adapter are "
-                    "the same to the last bit; a method that ignores its data gives no comparison"
-                )
+            one, other = (self._lineup.entrants(label, user, seed) for label in labels)
+            for a, b in product(one, other):
+                if a.runner is b.runner and UNTRAINED not in (a.name, b.name):
+                    _check_different(a, b)
 
-    def _measure(self, user: User) -> _Measured:
-        """What a user's scores give, each read once, and known to be of the same tokens."""
-        arms = (UNTRAINED, *self._trained)
+    # --- what scores give -----------------------------------------------------------------
+
+    def _units(self) -> Iterator[Unit]:
+        """What the bet's levels count: users, or their slices under each seed."""
+        for user in self.users:
+            if not self.bet.statistic.by_cell:
+                yield self._measure(user.name, user, user.heldout, self.seeds)
+                continue
+            for seed, piece in product(self.seeds, user.heldout):
+                name = f"{user.name}, seed {seed}, {piece.name}"
+                yield self._measure(name, user, (piece,), (seed,))
+
+    def _measure(
+        self, name: str, user: User, pieces: Sequence[Slice], seeds: Sequence[int]
+    ) -> Unit:
+        """What a unit's scores give, each read once, and known to be of the same tokens."""
+        labels = (UNTRAINED, *self.bet.statistic.trained)
+        found = {label: self._scored(label, user, pieces, seeds) for label in labels}
+        means = {
+            label: {entrant: _mean(scores) for entrant, scores in by_entrant.items()}
+            for label, by_entrant in found.items()
+        }
+        best = {label: min(of_label, key=of_label.__getitem__) for label, of_label in means.items()}
         scores = [
-            {
-                arm: [self.runner.scored(Request(user, arm, s), piece) for s in self._of(arm)]
-                for arm in arms
-            }
-            for piece in user.heldout
+            {label: found[label][best[label]][at] for label in labels} for at in range(len(pieces))
         ]
-        sums = tally(user.name, scores)
-        by_seed = {
-            arm: [
-                mean_nll([of_slice[arm][at].nll for of_slice in scores])
-                for at in range(len(self._of(arm)))
-            ]
-            for arm in (*self._trained, UNTRAINED)
-        }
-        effect = self._effect(user, by_seed)
-        slices = []
-        for k, (piece, figures) in enumerate(
-            zip(user.heldout, self._leaks[user.name], strict=True)
-        ):
-            nll = {arm: [mean_nll([s.nll]) for s in scores[k][arm]] for arm in arms}
-            slices.append(
-                {
-                    "slice": piece.name,
-                    "sha256": piece.sha256,
-                    "tokens": int(scores[k][UNTRAINED][0].nll.size),
-                    "leak": {"share": figures.share, "paragraphs": figures.paragraphs},
-                    "mean_nll_by_seed": nll,
-                    "sums": {arm: pack(s[:, sums.slices == k]) for arm, s in sums.sums.items()},
-                    **{
-                        key: value
-                        for key, value in effect_record(self._effect(user, nll)).items()
-                        if key != "user"
-                    },
-                }
-            )
-        record = {
+        sums = tally(name, scores)
+        effect = self._effect(name, {label: means[label][best[label]] for label in labels})
+        leaks = dict(zip(user.heldout, self._leaks[user.name], strict=True))
+        record: dict[str, Any] = {
             **effect_record(effect),
+            "user": user.name,
+            **({"unit": name} if name != user.name else {}),
+            "candidates": {label: of for label, of in means.items() if len(of) > 1},
             "train_sha256": user.train_sha256,
-            "tokens": sum(piece["tokens"] for piece in slices),
-            "slices": slices,
+            "tokens": int(sums.tokens.sum()),
+            "slices": [
+                self._slice_record(piece, leaks[piece], scores[at])
+                | {"sums": {arm: pack(s[:, sums.slices == at]) for arm, s in sums.sums.items()}}
+                for at, piece in enumerate(pieces)
+            ],
         }
-        return _Measured(effect, sums, record)
+        return Unit(effect, sums, record)
 
-    def _effect(self, user: User, nll: Mapping[str, Sequence[float]]) -> Effect:
-        """The effect of mean NLLs by arm and seed: their mean over seeds counts."""
-        means = {arm: float(np.mean(values)) for arm, values in nll.items()}
-        return Effect(user=user.name, nll=means, statistic=self.bet.statistic)
-
-    def _of(self, arm: str) -> tuple[int, ...]:
-        """An arm's seeds; untrained has one."""
-        return (0,) if arm == UNTRAINED else self.seeds
-
-    # --- files ----------------------------------------------------------------------------
-
-    def _write_adapters(self) -> list[tuple[Adapter, str]]:
-        """Write every adapter's files; the first seed's have the source's names.
-
-        Returns the adapters with their files' stems, without their tensors, of which there may be
-        more than memory holds.
-        """
-        named = []
-        for request in self._requests():
-            if request.arm in self.bet.statistic.compared:
-                seed = "" if request.seed == self.seeds[0] else f"_seed{request.seed}"
-                stem = f"{self._prefix}{self.bet.id}_{request.arm}_{request.user.name}{seed}"
-                adapter = self.runner.adapter(request)
-                self._write(adapter, stem)
-                named.append((replace(adapter, tensors={}), stem))
-        return named
-
-    def _write(self, adapter: Adapter, stem: str) -> None:
-        twin = self.out / "out" / f"{stem}.safetensors"
-        pickled = twin.with_suffix(".pt")
-        content = save(adapter.tensors, {"key": adapter.key})
-        if pickled.is_file() and twin.is_file() and twin.read_bytes() == content:
-            return  # and torch stays unimported where nothing trained
-        write_atomically(pickled, _torch_file(adapter))
-        write_atomically(twin, content)
-
-    def _result(
-        self,
-        verdict: Verdict,
-        users: Sequence[dict[str, Any]],
-        adapters: Sequence[tuple[Adapter, str]],
+    def _slice_record(
+        self, piece: Slice, leak: SliceLeak, scores: Mapping[str, Sequence[Scores]]
     ) -> dict[str, Any]:
-        first = self.runner.adapter(
-            Request(self.users[0], self.bet.statistic.compared[0], self.seeds[0])
-        )
+        """What a result file has of one slice, but for the sums."""
+        nll = {label: [mean_nll([one.nll]) for one in of] for label, of in scores.items()}
+        effect = self._effect("", {label: float(np.mean(of)) for label, of in nll.items()})
         return {
-            "schema": SCHEMA,
-            "bet": bet_record(self.bet),
-            "base": {
-                "name": self.runner.base.name,
-                "fingerprint": self.runner.base.fingerprint,
-                "model": self.runner.base.model_fingerprint,
-            },
-            "method": {
-                "name": self.bet.method,
-                "trained_values": first.count,
-                "adapter_bytes": first.nbytes,
-            },
-            "versions": {
-                "method": self.runner.method.version,
-                "arms": {arm: ARMS[arm].version for arm in self._trained},
-                "scorer": SCORER,
-            },
-            "recipe": asdict(self.runner.recipe),
-            "kernel": self.runner.kernel,
-            "scoring": asdict(self.runner.scoring),
-            "seeds": list(self.seeds),
-            "cell": CELL,
-            "users": [
-                user | resolved
-                for user, resolved in zip(users, resolved_record(verdict), strict=True)
-            ],
-            "adapters": [
-                {
-                    "user": adapter.user,
-                    "arm": adapter.arm,
-                    "seed": adapter.seed,
-                    "key": adapter.key,
-                    "file": f"out/{stem}.pt",
-                    "first_loss": adapter.losses[0],
-                    "last_loss": adapter.losses[-1],
-                }
-                for adapter, stem in adapters
-            ],
-            "verdict": verdict_record(verdict),
-            "times": {
-                "written": datetime.now(UTC).isoformat(timespec="seconds"),
-                "training_s": {stem: round(a.seconds, 3) for a, stem in adapters},
-                "over_budget": [
-                    stem for a, stem in adapters if a.seconds > self.runner.recipe.budget_s
-                ],
-            },
-            "environment": {
-                "python": platform.python_version(),
-                "platform": platform.platform(),
-                "machine": platform.machine(),
-                "device": self.runner.device,
-                **{name: version(name) for name in ("numpy", "torch", "transformers")},
-                "pytest-noisefloor": version("pytest-noisefloor"),
-            },
+            "slice": piece.name,
+            "sha256": piece.sha256,
+            "tokens": int(scores[UNTRAINED][0].nll.size),
+            "leak": {"share": leak.share, "paragraphs": leak.paragraphs},
+            "mean_nll_by_seed": nll,
+            **{key: value for key, value in effect_record(effect).items() if key != "user"},
         }
 
+    def _effect(self, name: str, means: Mapping[str, float]) -> Effect:
+        return Effect(user=name, nll=means, statistic=self.bet.statistic)
 
-@dataclass(frozen=True)
-class _Measured:
-    """What is kept of one user's scores: far less than the scores."""
+    def _scored(
+        self, label: str, user: User, pieces: Sequence[Slice], seeds: Sequence[int]
+    ) -> Scored:
+        """The scores of all that stand for a label; untrained has one seed."""
+        found: Scored = {}
+        for piece in pieces:
+            by_name: dict[str, list[Scores]] = {}
+            for seed in (0,) if label == UNTRAINED else seeds:
+                for one in self._lineup.entrants(label, user, seed):
+                    scored = one.runner.scored(one.request, piece)
+                    by_name.setdefault(one.name, []).append(scored)
+            for name, of_seeds in by_name.items():
+                found.setdefault(name, []).append(of_seeds)
+        return found
 
-    effect: Effect
-    tally: Tally
-    record: dict[str, Any]
+
+def _mean(scores: Sequence[Sequence[Scores]]) -> float:
+    """Mean NLL over all slices' tokens and over seeds, in nats per token."""
+    seeds = range(len(scores[0]))
+    return float(np.mean([mean_nll([of_slice[at].nll for of_slice in scores]) for at in seeds]))
 
 
-def _torch_file(adapter: Adapter) -> bytes:
-    """The adapter as ``torch.load(weights_only=True)`` reads it: a dict of name → fp32 tensor."""
-    import torch
+def _check_different(a: Entrant, b: Entrant) -> None:
+    one, other = (entrant.runner.adapter(entrant.request).tensors for entrant in (a, b))
+    if all(np.array_equal(one[name], other[name]) for name in one):
+        raise NoisefloorError(
+            f"user {a.request.user.name!r}, seed {a.request.seed}: the {a.name} and the {b.name} "
+            "adapter are the same to the last bit; a method that ignores its data gives no "
+            "comparison"
+        )
 
-    buffer = io.BytesIO()
-    torch.save({n: torch.from_numpy(t.copy()) for n, t in adapter.tensors.items()}, buffer)
-    return buffer.getvalue()
+
+def _distinct(units: Iterator[Unit]) -> Iterator[Unit]:
+    """Units less those that repeat another: runs that differ in nothing count once."""
+    seen: set[tuple[Any, ...]] = set()
+    for unit in units:
+        slices = tuple(piece["sha256"] for piece in unit.record["slices"])
+        sums = (sums.tobytes() for sums in unit.tally.sums.values())
+        found = (unit.record["user"], slices, *sums)
+        if found not in seen:
+            seen.add(found)
+            yield unit

@@ -16,10 +16,11 @@ from noisefloor_tests.instrument.cheating import Apart, Generous, Halved, Sly
 from noisefloor_tests.instrument.planted import damaged_base, study, user
 from pytest_noisefloor import bets, workbench
 from pytest_noisefloor.arms import ARMS
-from pytest_noisefloor.bets import BetError, registered_bet
+from pytest_noisefloor.bets import registered_bet
 from pytest_noisefloor.data import data_path
 from pytest_noisefloor.errors import NoisefloorError
 from pytest_noisefloor.leaks import LeakError
+from pytest_noisefloor.lock import BetError
 from pytest_noisefloor.methods import MethodError
 from pytest_noisefloor.records import StoreError
 from pytest_noisefloor.results import ResultError, judge_file

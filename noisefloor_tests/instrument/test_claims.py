@@ -25,7 +25,7 @@ def refused(tmp_path):
     ("changes", "message"),
     [
         ({"colour": "red"}, "key 'colour' = 'red'; expected one of id, bet, base"),
-        ({"bet": "bet99"}, "key 'bet': bet 'bet99': expected bet60"),
+        ({"bet": "bet99"}, "key 'bet': bet 'bet99': expected bet37 or"),
         ({"bet": None}, "key 'bet' is missing; expected text"),
         ({"base": "nowhere"}, "key 'base' = 'nowhere'; expected reference, smollm2-135m, a"),
         ({"base": "tiny"}, "key 'base' = 'tiny'; expected reference, smollm2-135m, a"),

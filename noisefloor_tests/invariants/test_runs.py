@@ -13,6 +13,7 @@ from safetensors.numpy import load, save
 
 from pytest_noisefloor.arms import ARMS, Material
 from pytest_noisefloor.corpora import Slice
+from pytest_noisefloor.filing import _torch_file
 from pytest_noisefloor.loss import head_of
 from pytest_noisefloor.methods import METHODS, gain_names
 from pytest_noisefloor.progress import Watcher
@@ -20,7 +21,6 @@ from pytest_noisefloor.recipe import Recipe
 from pytest_noisefloor.runner import Runner
 from pytest_noisefloor.runs import Adapter, Request
 from pytest_noisefloor.store import Store
-from pytest_noisefloor.study import _torch_file
 from pytest_noisefloor.training import train
 
 NORM_ONLY = METHODS["norm-only"]

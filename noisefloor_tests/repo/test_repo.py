@@ -9,8 +9,9 @@ import pytest
 
 import noisefloor_tests
 import pytest_noisefloor
-from pytest_noisefloor.bets import check_lock, load_bet, lock_entries, locked_text, read_toml
+from pytest_noisefloor.bets import load_bet
 from pytest_noisefloor.data import data_path
+from pytest_noisefloor.lock import check_lock, lock_entries, locked_text, read_toml
 
 HARNESS = Path(pytest_noisefloor.__file__).parent
 SUITE = Path(noisefloor_tests.__file__).parent
@@ -19,12 +20,23 @@ CHECKOUT = SUITE.parent
 # Each module imports only from those before it, inside functions too.
 ORDER = [
     *("errors", "data", "recipe", "sources", "cleaning", "corpora", "leaks", "arms", "smollm2"),
-    *("bases", "texts", "devices", "methods", "loss", "training", "scoring", "stacked", "group"),
+    *(
+        "bases",
+        "texts",
+        "devices",
+        "methods",
+        "conditions",
+        "loss",
+        "training",
+        "scoring",
+        "stacked",
+        "group",
+    ),
     *("capacity", "records", "shards", "store", "kernels", "runs", "progress", "workbench"),
     "runner",
-    *("statistics", "tally", "intervals", "inference", "bets", "judge", "errorrates"),
-    *("paragraph", "report", "results", "claims", "review", "evidence", "study", "gate"),
-    *("methodology", "options", "plugin", "__main__"),
+    *("statistics", "tally", "intervals", "inference", "lock", "bets", "judge", "errorrates"),
+    *("paragraph", "report", "results", "claims", "review", "evidence", "lineup", "filing"),
+    *("study", "gate", "methodology", "options", "plugin", "__main__"),
 ]
 
 LONGEST = 320  # lines of a module that can still be read in one sitting

@@ -1,0 +1,96 @@
+"""Conditions: what a bet compares, in its file's words.
+
+``real`` is an arm by the bet's own method and rate; ``full/real@5e-4`` names another method,
+another rate, or both; ``other`` is every other user's own adapter, ``pooled`` an adapter trained on
+the other users' texts together, ``untrained`` the base alone. ``a | b`` is whichever of them
+predicts a unit's held-out tokens better.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from .arms import ARMS, UNTRAINED
+from .errors import NoisefloorError
+from .methods import METHODS
+
+OTHER, POOLED = "other", "pooled"
+SOURCES = (*ARMS, OTHER, POOLED, UNTRAINED)
+"""What stands for an arm in a condition."""
+
+
+class ConditionError(NoisefloorError):
+    """Words that name nothing that could be trained or scored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One thing to compare; ``method`` and ``lr`` are None where the bet's own apply."""
+
+    source: str
+    method: str | None = None
+    lr: float | None = None
+
+    @property
+    def arm(self) -> str:
+        """The arm that trains: other users' adapters, and pooled ones, are of real text."""
+        return "real" if self.source in (OTHER, POOLED) else self.source
+
+
+def conditions(words: str) -> tuple[Condition, ...]:
+    """The conditions that a label of a bet file names, in its order.
+
+    Raises:
+        ConditionError: no such arm or method, a rate that is none, or one condition twice.
+    """
+    if not isinstance(words, str):
+        raise ConditionError(f"{words!r}; expected {' or '.join(SOURCES)}")
+    found = tuple(_condition(part) for part in words.split(" | "))
+    if len(set(found)) < len(found):
+        raise ConditionError(f"{words!r}; expected each condition once")
+    return found
+
+
+def _condition(words: str) -> Condition:
+    named, _, rate = words.partition("@")
+    method, _, source = named.rpartition("/")
+    if source not in SOURCES:
+        raise ConditionError(f"{words!r}; expected {' or '.join(SOURCES)}")
+    if method and method not in METHODS:
+        raise ConditionError(f"{words!r}; expected {' or '.join(METHODS)} before '/'")
+    if "@" in words and not _is_rate(rate):
+        raise ConditionError(f"{words!r}; expected a learning rate above 0 after '@'")
+    if source == UNTRAINED and (method or rate):
+        raise ConditionError(f"{words!r}; expected {UNTRAINED} without method or rate")
+    return Condition(source, method or None, float(rate) if rate else None)
+
+
+def _is_rate(rate: str) -> bool:
+    try:
+        return 0 < float(rate) < math.inf
+    except ValueError:
+        return False
+
+
+_SOURCES = {
+    "real": "the user's own text",
+    "random": "random tokens",
+    "oracle": "the held-out text",
+    "unigram": "tokens of the user's own frequencies",
+    "shuffled": "the user's own tokens in random order",
+    OTHER: "another user's text",
+    POOLED: "the other users' texts",
+    UNTRAINED: "the untrained base",
+}
+
+
+def in_words(label: str) -> str:
+    """A label as a sentence has it."""
+    return " or ".join(_in_words(condition) for condition in conditions(label))
+
+
+def _in_words(condition: Condition) -> str:
+    words = _SOURCES.get(condition.source, condition.source)
+    words += f" by {condition.method}" if condition.method else ""
+    return words + (f" at a rate of {condition.lr:g}" if condition.lr else "")

@@ -1,0 +1,142 @@
+"""The lock of the registered bets: each file's hash, from when on it holds, and why."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any, TypeVar
+
+from .errors import NoisefloorError
+
+T = TypeVar("T")
+
+
+class BetError(NoisefloorError):
+    """A bet file that cannot be taken as registered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of the lock: a bet file's hash, from when on it holds, and why."""
+
+    sha256: str
+    date: date
+    reason: str
+
+    def __str__(self) -> str:
+        return f"locked on {self.date} as {self.sha256[:12]}: {self.reason}"
+
+
+def check_lock(path: Path, lock: Path) -> None:
+    """Compare a bet file with the last entry that the lock has for it.
+
+    Raises:
+        BetError: another hash, with the difference and how to amend; or as ``lock_entries``.
+    """
+    found = file_sha256(path)
+    last = lock_entries(path.name, lock)[-1]
+    if last.sha256 != found:
+        shown = "".join(_difference(locked_text(last, lock), path))
+        raise BetError(
+            f"{path}: it is not what was {last}. A registered bet does not change in place:\n\n"
+            f"{shown}\nRestore it, or amend it: copy it to {_locked(found, lock)} and add at the "
+            f'end of {lock}\n\n[[lock]]\nfile = "{path.name}"\nsha256 = "{found}"\n'
+            f'date = <today, as {last.date}>\nreason = "<what changed, and why>"'
+        )
+
+
+def lock_entries(name: str, lock: Path) -> tuple[Entry, ...]:
+    """What the lock says of a bet file, oldest first.
+
+    Raises:
+        BetError: nothing, or entries that are not whole or not in order of date.
+    """
+    try:
+        rows = [_entry(row) for row in take(read_toml(lock), "lock", list)]
+    except (TypeError, ValueError) as error:
+        raise BetError(f"{lock}: {error}; an entry has file, sha256, date and reason") from None
+    entries = tuple(entry for file, entry in rows if file == name)
+    if not entries:
+        raise BetError(
+            f"{lock.parent / name}: not in {lock.name}; a bet is locked before it is run"
+        )
+    dates = [entry.date for entry in entries]
+    if dates != sorted(dates) or not all(entry.reason.strip() for entry in entries):
+        raise BetError(f"{lock}: {name}: expected entries by date, each with its reason")
+    return entries
+
+
+def _entry(table: Mapping[str, Any]) -> tuple[str, Entry]:
+    """The file that an entry of the lock is about, and the entry."""
+    row = dict(table)
+    file, sha256 = take(row, "file", str), take(row, "sha256", str)
+    entry = Entry(sha256, take(row, "date", date), take(row, "reason", str))
+    nothing_left(row)
+    return file, entry
+
+
+def locked_text(entry: Entry, lock: Path) -> str:
+    """The text that an entry locked, kept beside the lock under its hash.
+
+    Raises:
+        BetError: it is not there, or not of that hash.
+    """
+    path = _locked(entry.sha256, lock)
+    if not path.is_file() or file_sha256(path) != entry.sha256:
+        raise BetError(f"{path}: not the text that was {entry}")
+    return path.read_text(encoding="utf-8")
+
+
+def _locked(sha256: str, lock: Path) -> Path:
+    return lock.parent / "locked" / f"{sha256}.toml"
+
+
+def _difference(locked: str, path: Path) -> Iterator[str]:
+    """The lines in which a file differs from what was locked, as diff -u has them."""
+    return difflib.unified_diff(
+        locked.splitlines(keepends=True),
+        path.read_text(encoding="utf-8").splitlines(keepends=True),
+        f"{path.name} (locked)",
+        f"{path.name} (found)",
+        n=1,
+    )
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """A TOML file's content.
+
+    Raises:
+        BetError: the file is missing, not UTF-8 or not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BetError(f"{path}: {error.strerror}") from None
+    except ValueError as error:
+        raise BetError(f"{path}: not TOML ({error})") from None
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 (hex) of a file's text with line ends as in a POSIX checkout."""
+    return hashlib.sha256(path.read_bytes().replace(b"\r\n", b"\n")).hexdigest()
+
+
+def take(content: dict[str, Any], key: str, kind: type[T]) -> T:
+    """Remove a key's value from a table, once it is known to be of its kind."""
+    if key not in content:
+        raise ValueError(f"key {key!r} is missing")
+    value: T = content.pop(key)
+    if type(value) is not kind:  # a date with a time would not compare with one without
+        raise TypeError(f"{key} = {value!r}; expected {kind.__name__}")
+    return value
+
+
+def nothing_left(content: Mapping[str, Any]) -> None:
+    """Refuse what is left of a table once all its keys are taken."""
+    if content:
+        raise ValueError(f"unknown key {min(content)!r}")
