@@ -19,8 +19,8 @@ CHECKOUT = SUITE.parent
 # Each module imports only from those before it, inside functions too.
 ORDER = [
     *("errors", "data", "recipe", "sources", "cleaning", "corpora", "leaks", "arms", "smollm2"),
-    *("ternary", "bases", "texts", "devices", "methods", "loss", "training", "scoring", "stacked"),
-    *("group", "capacity", "records", "shards", "store", "kernels", "runs", "progress"),
+    *("ternary", "bases", "texts", "devices", "methods", "loss", "training", "noise", "scoring"),
+    *("stacked", "group", "capacity", "records", "shards", "store", "kernels", "runs", "progress"),
     *("workbench", "runner"),
     *("statistics", "tally", "intervals", "inference", "bets", "judge", "errorrates"),
     *("paragraph", "report", "results", "claims", "review", "evidence", "study", "gate"),
