@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 import numpy as np
@@ -46,10 +46,29 @@ class Arm(Protocol):
         ...
 
 
-def generator(seed: int, user: str) -> np.random.Generator:
-    """The random draws of a run: a function of its seed and its user's name alone."""
-    name = int.from_bytes(hashlib.sha256(user.encode()).digest()[:8], "little")
-    return np.random.default_rng([seed, name])
+def generator(seed: int, *names: str) -> np.random.Generator:
+    """The random draws of a run: a function of its seed and its user's name alone.
+
+    A further name is for draws that leave those in their order.
+    """
+    words = [int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little") for name in names]
+    return np.random.default_rng([seed, *words])
+
+
+def _text(material: Material, recipe: Recipe, reads: Reads) -> Ids:
+    """The text to draw on, of at least one block.
+
+    Raises:
+        ArmError: the text is shorter than that.
+    """
+    text = material.text
+    if text is None or len(text) < recipe.sequence:
+        raise ArmError(
+            f"user {material.user!r}: {0 if text is None else len(text)} "
+            f"{reads.removesuffix(' text')} tokens; "
+            f"expected at least one block of {recipe.sequence}"
+        )
+    return text
 
 
 class Real:
@@ -65,18 +84,48 @@ class Real:
         Raises:
             ArmError: the text is shorter than one block.
         """
-        text = material.text
-        if text is None or len(text) < recipe.sequence:
-            raise ArmError(
-                f"user {material.user!r}: {0 if text is None else len(text)} "
-                f"{self.reads.removesuffix(' text')} tokens; "
-                f"expected at least one block of {recipe.sequence}"
-            )
+        text = _text(material, recipe, self.reads)
         rng = generator(seed, material.user)
         within = np.arange(recipe.sequence)
         for _ in range(recipe.steps):
             starts = rng.integers(len(text) - recipe.sequence + 1, size=(recipe.batch, 1))
             yield text[starts + within]
+
+
+class Shuffled(Real):
+    """The user's own tokens without their order: what is drawn of ``real``, of a permuted text."""
+
+    name = "shuffled"
+    version = 1
+
+    def blocks(self, material: Material, recipe: Recipe, seed: int) -> Iterator[Ids]:
+        """Yield what ``real`` would, of the whole text after one permutation of its tokens.
+
+        Raises:
+            ArmError: the text is shorter than one block.
+        """
+        text = _text(material, recipe, self.reads)
+        shuffled = generator(seed, material.user, self.name).permutation(text)
+        yield from super().blocks(replace(material, text=shuffled), recipe, seed)
+
+
+class Unigram:
+    """The user's own token frequencies and nothing else: tokens drawn with replacement."""
+
+    name = "unigram"
+    version = 1
+    reads: Reads = "training text"
+
+    def blocks(self, material: Material, recipe: Recipe, seed: int) -> Iterator[Ids]:
+        """Yield independent ids, each as likely as it is frequent in the text.
+
+        Raises:
+            ArmError: the text is shorter than one block, as for ``real``.
+        """
+        text = _text(material, recipe, self.reads)
+        rng = generator(seed, material.user)
+        for _ in range(recipe.steps):
+            yield text[rng.integers(len(text), size=(recipe.batch, recipe.sequence))]
 
 
 class Random:
@@ -104,7 +153,9 @@ class Oracle(Real):
     reads: Reads = "held-out text"
 
 
-ARMS: dict[str, Arm] = {arm.name: arm for arm in (Real(), Random(), Oracle())}
+ARMS: dict[str, Arm] = {
+    arm.name: arm for arm in (Real(), Random(), Oracle(), Unigram(), Shuffled())
+}
 """The arms that train; ``untrained`` is the arm without adapter."""
 
 UNTRAINED = "untrained"

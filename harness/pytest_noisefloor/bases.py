@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -17,6 +17,7 @@ from .data import data_path
 from .errors import NoisefloorError
 from .recipe import canonical_json
 from .smollm2 import converted, smollm2
+from .ternary import TERNARY, ternarise, ternary_fingerprint
 
 if TYPE_CHECKING:
     from torch import nn
@@ -86,10 +87,14 @@ class Base:
 def open_base(name: str) -> Base:
     """A base by its shipped name, the folder that holds it, or its hub id.
 
+    With ``+ternary`` behind any of these its weights are ternary.
+
     Raises:
         BaseError: no such base, or files in it that cannot be used.
         SourceMissing: the package that brings it is not there.
     """
+    if name.endswith(TERNARY):
+        return _ternary(open_base(name.removesuffix(TERNARY)))
     if name == "tiny":
         return _tiny()
     if name == "reference":
@@ -117,15 +122,39 @@ def fingerprints_at_hand(name: str) -> tuple[str | None, str | None]:
     Raises:
         BaseError: files in a folder that cannot be a base.
     """
+    if name.endswith(TERNARY):
+        model, whole = fingerprints_at_hand(name.removesuffix(TERNARY))
+        return model and ternary_fingerprint(model), whole and ternary_fingerprint(whole)
     if name == "reference":
-        model, tokenizer = data_path("bases", "reference"), converted("tokenizer")
+        folder, tokenizer = data_path("bases", "reference"), converted("tokenizer")
     elif name == "smollm2-135m":
-        model, tokenizer = converted("model"), converted("tokenizer")
+        folder, tokenizer = converted("model"), converted("tokenizer")
     else:
-        model = tokenizer = Path(name).expanduser()
-    if not model.is_dir():
+        folder = tokenizer = Path(name).expanduser()
+    if not folder.is_dir():
         return None, None
-    return _fingerprints(model, tokenizer if tokenizer.is_dir() else None)
+    return _fingerprints(folder, tokenizer if tokenizer.is_dir() else None)
+
+
+def _ternary(base: Base) -> Base:
+    """The same base with its matrices ternarised whenever its model is loaded."""
+    name = f"{base.name}{TERNARY}"
+    if base.name.endswith(TERNARY):
+        raise BaseError(f"base {name!r}: expected {TERNARY} once; its weights are ternary already")
+
+    def load() -> Any:
+        model = base._load_model()
+        ternarise(model)
+        return model
+
+    return replace(
+        base,
+        name=name,
+        fingerprint=ternary_fingerprint(base.fingerprint),
+        # empty where the base has none
+        model_fingerprint=base.model_fingerprint and ternary_fingerprint(base.model_fingerprint),
+        _load_model=load,
+    )
 
 
 # --- tiny -----------------------------------------------------------------------------------

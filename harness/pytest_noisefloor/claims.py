@@ -17,6 +17,7 @@ from .errors import NoisefloorError
 from .judge import ABSENT, ASSERTIONS
 from .lock import read_toml
 from .methods import METHODS
+from .ternary import TERNARY
 
 _KEYS = {
     "id": str,
@@ -36,7 +37,8 @@ _EXPECTED = {
     "date": "a date",
     "asserts": " or ".join(ASSERTIONS),
     "method": " or ".join(METHODS),
-    "base": "reference, smollm2-135m, a folder seen from the claims file, or a hub id",
+    "base": "reference, smollm2-135m, a folder seen from the claims file, or a hub id; each with "
+    f"{TERNARY} or without",
     "fingerprint": "12 hexadecimal digits or more",
     "evidence": "a .json file in the claims file's folder or below it, seen from there",
     "texts": "the folder of the users' texts, seen from the claims file (none for those shipped)",
@@ -46,6 +48,7 @@ _PROVING = tuple(name for name in SHIPPED if name != "tiny")
 
 
 def _is_base(value: str, here: Path) -> bool:
+    value = value.removesuffix(TERNARY)
     hub_id = re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", value)
     return value in _PROVING or (here / value).is_dir() or bool(hub_id)
 
@@ -142,8 +145,11 @@ class Claim:
 
 def locate(base: str, here: Path) -> str:
     """A base's name, or the path of its folder where it is one seen from ``here``."""
-    folder = here / Path(base).expanduser()
-    return str(folder.resolve()) if base not in SHIPPED and folder.is_dir() else base
+    plain = base.removesuffix(TERNARY)
+    folder = here / Path(plain).expanduser()
+    if plain in SHIPPED or not folder.is_dir():
+        return base
+    return f"{folder.resolve()}{base[len(plain) :]}"
 
 
 def meaning(bet: Bet, asserts: str) -> str:

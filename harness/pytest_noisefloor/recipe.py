@@ -92,15 +92,17 @@ class Recipe:
 class Scoring:
     """How held-out text is scored: a window moved by a stride over each slice.
 
-    ``tokens`` is the number of leading tokens of a slice that count.
+    ``tokens`` is the number of leading tokens of a slice that count. ``noise`` is put on every
+    block's output: Gaussian, its standard deviation as a share of the RMS of the token's vector.
 
     Raises:
-        NoisefloorError: a stride that would skip tokens.
+        NoisefloorError: a stride that would skip tokens, or no share.
     """
 
     window: int = 512
     stride: int = 256
     tokens: int = 8192
+    noise: float = 0.0
 
     def __post_init__(self) -> None:
         if not 1 <= self.stride <= self.window or self.tokens < 1:
@@ -108,6 +110,8 @@ class Scoring:
                 f"scoring: window={self.window}, stride={self.stride}, tokens={self.tokens}; "
                 "expected 1 ≤ stride ≤ window and at least one token"
             )
+        if not 0 <= self.noise < math.inf:
+            raise NoisefloorError(f"scoring: noise={self.noise}; expected a share of 0 or more")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ import torch
 
 from .errors import NoisefloorError
 from .loss import Head, hidden_states, token_losses
+from .noise import noisy_blocks
 from .recipe import Scoring
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def score(
 
     Raises:
         ScoringError: no tokens, or a score that is not finite.
+        NoiseError: noise is asked for, and the model's blocks are not found.
     """
     return score_copies(model, head, tokens, prefix, scoring, copies=1).reshape(-1)
 
@@ -62,6 +64,7 @@ def score_copies(
 
     Raises:
         ScoringError: no tokens, or a score that is not finite.
+        NoiseError: noise is asked for, and the model's blocks are not found.
     """
     if not len(tokens):
         raise ScoringError("no tokens to score")
@@ -76,7 +79,9 @@ def score_copies(
             part = group[at : at + rows]
             ids = np.stack([inputs[first:end] for first, _, end in part])
             targets = np.stack([tokens[start:end] for _, start, end in part])
-            losses = _losses(model, head, np.tile(ids, (copies, 1)), np.tile(targets, (copies, 1)))
+            ids, targets = np.tile(ids, (copies, 1)), np.tile(targets, (copies, 1))
+            with noisy_blocks(model, scoring.noise, [first for first, _, _ in part]):
+                losses = _losses(model, head, ids, targets)
             by_window = losses.reshape(copies, -1, scored).swapaxes(0, 1)
             for (_, start, end), row in zip(part, by_window, strict=True):
                 scores[:, start:end] = row  # (copies, scored)

@@ -61,17 +61,25 @@ def test_a_stream_is_a_function_of_seed_and_user(arm):
     assert len({blocks.tobytes() for blocks in streams.values()}) == len(streams)
 
 
+def word(name):
+    """A name as a seed."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little")
+
+
 @ALL
 def test_a_stream_of_version_1_is_what_anybody_can_write_down(arm):
     """Adapters are kept by the arm's version: other tokens need another, and another test."""
-    user = int.from_bytes(hashlib.sha256("zoë".encode()).digest()[:8], "little")
-    rng = np.random.default_rng([7, user])
+    text, rng = TEXT, np.random.default_rng([7, word("zoë")])
+    if arm.name == "shuffled":  # the permutation leaves the draws of the starts in their order
+        text = np.random.default_rng([7, word("zoë"), word("shuffled")]).permutation(TEXT)
     for block in stream(arm, seed=7, user="zoë"):
-        if arm.reads == "nothing":
+        if arm.name == "random":
             expected = rng.integers(10_000, size=(2, 16))
+        elif arm.name == "unigram":
+            expected = TEXT[rng.integers(10_000, size=(2, 16))]
         else:  # starts anywhere that leaves 16 tokens
             starts = rng.integers(10_000 - 15, size=(2, 1))
-            expected = [TEXT[start : start + 16] for (start,) in starts]
+            expected = [text[start : start + 16] for (start,) in starts]
         np.testing.assert_array_equal(block, expected)
     assert arm.version == 1
 
@@ -107,10 +115,10 @@ def test_the_random_arm_never_touches_the_text():
 CHI_SQUARE_255 = 330.52
 
 
-def chi_square(cells):
-    """Pearson's statistic of 256 equally likely cells."""
+def chi_square(cells, shares=1 / 256):
+    """Pearson's statistic of 256 cells, equally likely or by their shares."""
     counts = np.bincount(cells.ravel(), minlength=256)
-    expected = cells.size / 256
+    expected = cells.size * shares
     return float(((counts - expected) ** 2 / expected).sum())
 
 
@@ -143,6 +151,53 @@ def test_the_uniformity_test_sees_a_text():
     assert chi_square(stream(ARMS["real"], Recipe(), text=text)) > CHI_SQUARE_255
 
 
+def uneven(size):
+    """A text in the order of its tokens, some ten times as frequent as others, and the shares."""
+    counts = np.arange(size) % 10 + 1
+    return np.repeat(np.arange(size), counts), counts / counts.sum()
+
+
+def test_unigram_tokens_are_as_frequent_as_in_the_text_and_their_neighbours_independent():
+    """Each of the two false alarms has the probability 0.001 above; 70 or more of each token."""
+    arm, recipe = ARMS["unigram"], Recipe()
+    text, shares = uneven(256)
+    assert chi_square(stream(arm, recipe, text=text), shares) < CHI_SQUARE_255
+    text, shares = uneven(16)  # 7 or more of each pair
+    shares = np.outer(shares, shares).ravel()
+    assert chi_square(pairs(stream(arm, recipe, text=np.repeat(text, 10))), shares) < CHI_SQUARE_255
+    real = stream(ARMS["real"], recipe, text=np.repeat(text, 10))
+    assert chi_square(pairs(real), shares) > 100 * CHI_SQUARE_255  # a text is seen
+
+
+def test_the_test_of_frequencies_sees_three_tokens_of_1396_and_uniform_ones():
+    """Power: three more of a token that is there once add 219 draws to 73, so 657 to χ²."""
+    text, shares = uneven(256)
+    more = stream(ARMS["unigram"], Recipe(), text=np.append(text, [0] * 3))
+    assert chi_square(more, shares) > CHI_SQUARE_255
+    uniform = stream(ARMS["random"], Recipe(), vocabulary=256)
+    assert chi_square(uniform, shares) > 100 * CHI_SQUARE_255
+
+
+@given(text=st.lists(st.integers(0, 9), min_size=2, max_size=60), seed=st.integers(0, 1000))
+def test_the_shuffled_arm_has_the_tokens_of_the_text_each_as_often(text, seed):
+    """A block as long as the text is the whole of it, in the one order of its run."""
+    recipe = replace(RECIPE, sequence=len(text))
+    rows = stream(ARMS["shuffled"], recipe, seed=seed, text=np.array(text)).reshape(-1, len(text))
+    assert sorted(rows[0]) == sorted(text)
+    assert (rows == rows[0]).all()
+
+
+def test_the_shuffled_arm_starts_where_the_real_one_does():
+    """One permutation for all 48 blocks of a text of 60 tokens: each place has its one token."""
+    text, recipe = TEXT[:60], replace(RECIPE, steps=24)
+    real, shuffled = (stream(ARMS[name], recipe, text=text) for name in ("real", "shuffled"))
+    pairs_of = {*zip(real.ravel(), shuffled.ravel(), strict=True)}
+    places, tokens = zip(*pairs_of, strict=True)
+    assert len(pairs_of) == len({*places}) == len({*tokens})
+    assert len(pairs_of) > 50  # a place is in none of 48 blocks with probability (44/45)⁴⁸ at most
+    assert sum(place == token for place, token in pairs_of) < 10  # chance: 1.1e-7, Poisson(1)
+
+
 @given(
     sequence=st.integers(2, 64),
     length=st.integers(64, 200),
@@ -163,7 +218,8 @@ def test_the_real_arm_may_start_at_the_first_token_and_end_at_the_last():
     assert {*blocks[..., 0].ravel()} == {*text[:2]}
 
 
+@pytest.mark.parametrize("arm", ["real", "unigram", "shuffled"])
 @pytest.mark.parametrize(("text", "found"), [(TEXT[:15], 15), (None, 0)], ids=["short", "none"])
-def test_a_text_shorter_than_one_block_is_refused(text, found):
+def test_a_text_shorter_than_one_block_is_refused(arm, text, found):
     with pytest.raises(ArmError, match=f"'ann': {found} training tokens; expected at least .* 16"):
-        stream(ARMS["real"], text=text)
+        stream(ARMS[arm], text=text)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import save
 
 from pytest_noisefloor.methods import gain_names
+from pytest_noisefloor.ternary import packed_bytes
 
 REFERENCE = {
     "vocab_size": 49_152,
@@ -194,3 +195,20 @@ def test_an_adapter_of_the_reference_shape_is_nine_kilobytes(build):
     zeros = {name: np.zeros(model.get_parameter(name).shape, "f4") for name in gain_names(model)}
     # 1,284 bytes for nine names, offsets, and a key; PEFT's own file has 10,448 in all
     assert 9_216 < len(save(zeros, {"key": "0" * 64})) <= 10_500
+
+
+@pytest.mark.parametrize(
+    ("architecture", "settings", "packed"),
+    [("Llama", REFERENCE, 3_158_355), ("Mixtral", CATALOGUE, 7_772_662)],
+    ids=["reference", "catalogue"],
+)
+def test_the_ternary_sizes_are_what_every_matrix_at_five_trits_a_byte_takes(
+    build, architecture, settings, packed
+):
+    """The catalogue's is above the 6 MB published, and so is the least that it could be."""
+    model = build(architecture, device="meta", **settings)
+    shapes = [p.shape for p in model.parameters() if p.ndim > 1]
+    each = [int(np.prod(shape[-2:])) for shape in shapes for _ in range(int(np.prod(shape[:-2])))]
+    assert packed_bytes(model) == sum(-(-size // 5) + 4 for size in each) + 4 * 2_304 == packed
+    # 3 values a weight hold log₂ 3 bits: 7,690,000 bytes of the catalogue's 38,813,696 weights
+    assert packed > sum(each) * np.log2(3) / 8

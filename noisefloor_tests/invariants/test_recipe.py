@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import os
 import subprocess
 import sys
@@ -53,7 +54,7 @@ def altered(value):
         return replace(value, tokens=value.tokens + 1)
     if isinstance(value, str):
         return NEAREST.get(value, f"{value}'")
-    return value + 1 if isinstance(value, int) else value * (1 - 2**-52)
+    return value + 1 if isinstance(value, int) else math.nextafter(value, 1)
 
 
 @pytest.mark.parametrize("name", names(RunSpec))
@@ -170,3 +171,17 @@ def test_a_recipe_that_no_run_could_follow_is_refused(value, message):
 def test_a_scoring_that_would_skip_tokens_is_refused(value):
     with pytest.raises(NoisefloorError, match="expected 1 ≤ stride ≤ window"):
         Scoring(**value)
+
+
+@pytest.mark.parametrize("noise", [-0.01, float("nan"), float("inf")])
+def test_noise_that_is_no_share_is_refused(noise):
+    with pytest.raises(NoisefloorError, match=f"noise={noise}; expected a share of 0 or more"):
+        Scoring(noise=noise)
+
+
+def test_an_adapter_is_found_again_whatever_noise_it_is_scored_with():
+    """A run's key knows nothing of scoring; only the scores' does."""
+    assert "scoring" not in asdict(RUN)
+    noisy = replace(SCORE, scoring=Scoring(noise=0.05))
+    assert noisy.adapter == SCORE.adapter == RUN.key
+    assert noisy.key != SCORE.key
