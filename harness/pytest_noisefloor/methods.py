@@ -5,7 +5,7 @@ A method is entered and left like a context manager and gives the base back bitw
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Protocol
 
@@ -46,34 +46,52 @@ class NormOnly:
     name = "norm-only"
     version = 1
 
-    @contextmanager
-    def attached(self, model: nn.Module) -> Iterator[dict[str, torch.Tensor]]:
+    def attached(self, model: nn.Module) -> AbstractContextManager[dict[str, torch.Tensor]]:
         """Let the gains train, and put their values back on leaving.
 
         Raises:
             MethodError: a gain that is not fp32, or a norm that could not be placed.
         """
-        import torch
-
-        gains: dict[str, torch.Tensor] = {
-            name: model.get_parameter(name) for name in gain_names(model)
-        }
-        for name, gain in gains.items():
-            if gain.dtype != torch.float32:
-                raise MethodError(f"{name}: {gain.dtype}; gains must be float32 to train")
-        before = snapshot(gains)
-        for gain in gains.values():
-            gain.requires_grad_(True)
-        try:
-            yield gains
-        finally:
-            for gain in gains.values():
-                gain.requires_grad_(False)
-                gain.grad = None
-            restore(gains, before)
+        return _trained(model, gain_names(model))
 
 
-METHODS: dict[str, Method] = {method.name: method for method in (NormOnly(),)}
+class Full:
+    """All parameters of the base; where two modules share one, it trains once."""
+
+    name = "full"
+    version = 1
+
+    def attached(self, model: nn.Module) -> AbstractContextManager[dict[str, torch.Tensor]]:
+        """Let all parameters train, and put their values back on leaving.
+
+        Raises:
+            MethodError: a parameter that is not fp32.
+        """
+        return _trained(model, [name for name, _ in model.named_parameters()])
+
+
+@contextmanager
+def _trained(model: nn.Module, names: Iterable[str]) -> Iterator[dict[str, torch.Tensor]]:
+    """Let parameters train, and put their values back on leaving."""
+    import torch
+
+    tensors: dict[str, torch.Tensor] = {name: model.get_parameter(name) for name in names}
+    for name, tensor in tensors.items():
+        if tensor.dtype != torch.float32:
+            raise MethodError(f"{name}: {tensor.dtype}; what trains must be float32")
+    before = snapshot(tensors)
+    for tensor in tensors.values():
+        tensor.requires_grad_(True)
+    try:
+        yield tensors
+    finally:
+        for tensor in tensors.values():
+            tensor.requires_grad_(False)
+            tensor.grad = None
+        restore(tensors, before)
+
+
+METHODS: dict[str, Method] = {method.name: method for method in (NormOnly(), Full())}
 """The methods that come with the suite."""
 
 
