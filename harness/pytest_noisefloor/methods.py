@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -91,7 +91,48 @@ def _trained(model: nn.Module, names: Iterable[str]) -> Iterator[dict[str, torch
         restore(tensors, before)
 
 
-METHODS: dict[str, Method] = {method.name: method for method in (NormOnly(), Full())}
+class Temperature:
+    """One factor of all logits, 1 at first: calibration and nothing else (an inverse temperature).
+
+    Guo et al. 2017 (arXiv:1706.04599) call it temperature scaling.
+    """
+
+    name = "temperature"
+    version = 1
+
+    @contextmanager
+    def attached(self, model: nn.Module) -> Iterator[dict[str, torch.Tensor]]:
+        """Multiply the last hidden states, and with them the logits; on leaving, no longer.
+
+        Raises:
+            MethodError: a head with a bias or a cap, whose logits are not multiplied with them.
+        """
+        import torch
+
+        from .loss import head_of
+
+        head = head_of(model)
+        for part, value in (("bias", head.bias), ("cap", head.softcap)):
+            if value is not None:
+                raise MethodError(
+                    f"{type(model).__name__}: its head has a {part}, so that hidden states times a "
+                    f"factor are not logits times it; {self.name} needs a head without"
+                )
+        factor = torch.ones(1, device=head.weight.device, requires_grad=True)
+
+        def scaled(_: nn.Module, __: tuple[object, ...], output: Any) -> Any:
+            output.last_hidden_state = output.last_hidden_state * factor
+            return output
+
+        backbone: Any = model.base_model
+        handle = backbone.register_forward_hook(scaled)
+        try:
+            yield {"temperature": factor}
+        finally:
+            handle.remove()
+
+
+METHODS: dict[str, Method] = {method.name: method for method in (NormOnly(), Full(), Temperature())}
 """The methods that come with the suite."""
 
 

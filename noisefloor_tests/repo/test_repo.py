@@ -19,7 +19,7 @@ CHECKOUT = SUITE.parent
 # Each module imports only from those before it, inside functions too.
 ORDER = [
     *("errors", "data", "recipe", "sources", "cleaning", "corpora", "leaks", "arms", "smollm2"),
-    *("bases", "texts", "devices", "methods", "loss", "training", "scoring", "stacked", "group"),
+    *("bases", "texts", "devices", "loss", "methods", "training", "scoring", "stacked", "group"),
     *("capacity", "records", "shards", "store", "kernels", "runs", "progress", "workbench"),
     "runner",
     *("statistics", "tally", "intervals", "inference", "bets", "judge", "errorrates"),
