@@ -2,8 +2,8 @@
 
 The vocabulary's projection is most of a small model's work. One tile of logits at a time is turned
 into its part of the losses and, while training, of the gradient to the hidden states, which is all
-that a frozen base needs. There is more than one kernel for it; which is the fastest depends on the
-processor, so ``kernels`` measures.
+that a frozen head needs; a head that trains gets its own from the same tile. There is more than one
+kernel for a frozen head; which is the fastest depends on the processor, so ``kernels`` measures.
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 CPU_TILE = (512, 1024)
 """Rows and vocabulary of a tile on a CPU: 2 MB of logits in fp32, which stay in the cache."""
 
-DEVICE_TILE_ELEMENTS = 128 * 49_152
-"""Logits in a tile on an accelerator, over the whole vocabulary: 25 MB in fp32."""
+WIDE_TILE_ELEMENTS = 128 * 49_152
+"""Logits in a tile over the whole vocabulary: 25 MB in fp32. An accelerator does better with few
+large kernels than with what a cache can hold; a head that trains needs all logits of a row."""
 
 VOCABULARY_PARTS = 4
 """Parts of the vocabulary attended to side by side: at 4 × 256 tokens, work for 16 threads."""
@@ -151,25 +152,63 @@ def token_losses(hidden: Tensor, targets: Tensor, head: Head) -> Tensor:
 
 
 def mean_loss(hidden: Tensor, targets: Tensor, head: Head) -> Tensor:
-    """Mean cross-entropy in nats, differentiable in ``hidden`` (rows, hidden) alone."""
-    loss: Tensor = _MeanLoss.apply(hidden, targets, head)  # type: ignore[no-untyped-call]
+    """Mean cross-entropy in nats of targets (rows,), differentiable in ``hidden`` (rows, hidden).
+
+    It is differentiable in the head's weight and bias where one of them requires a gradient.
+    """
+    loss: Tensor = _MeanLoss.apply(  # type: ignore[no-untyped-call]
+        hidden, head.weight, head.bias, targets, head
+    )
     return loss
 
 
 class _MeanLoss(torch.autograd.Function):
-    """Computes the gradient in the forward pass, while logits are at hand."""
+    """Computes the gradients in the forward pass, while logits are at hand."""
 
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, targets: Tensor, head: Head) -> Tensor:
-        way = _by_attention if head.kernel == "attention/1" else _by_tiles
-        total, gradient = way(hidden, targets, head)
-        ctx.save_for_backward(gradient.mul_(head.scale / len(targets)))
+    def forward(
+        ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor, head: Head
+    ) -> Tensor:
+        if weight.requires_grad or (bias is not None and bias.requires_grad):
+            way = _by_rows
+        else:
+            way = _by_attention if head.kernel == "attention/1" else _by_tiles
+        total, *gradients = way(hidden, targets, head)
+        ctx.save_for_backward(*(each.mul_(head.scale / len(targets)) for each in gradients))
         return total / len(targets)
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
-        (gradient,) = ctx.saved_tensors
-        return gradient * grads[0], None, None
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        wanted = zip(ctx.saved_tensors, ctx.needs_input_grad, strict=False)
+        found = [each * grads[0] if needed else None for each, needed in wanted]
+        return (*found, *(None for _ in ctx.needs_input_grad[len(found) :]))
+
+
+def _by_rows(hidden: Tensor, targets: Tensor, head: Head) -> tuple[Tensor, ...]:
+    """Sum of losses, and its gradients to ``scale`` times hidden, weight and bias.
+
+    All logits of some rows at a time, turned in place into softmax − onehot, behind the cap.
+    """
+    gradient = torch.empty_like(hidden)
+    to_weight = torch.zeros_like(head.weight)
+    to_bias = hidden.new_zeros(len(head.weight))
+    total = hidden.new_zeros(())
+    rows = max(1, WIDE_TILE_ELEMENTS // len(head.weight))
+    for at in range(0, len(targets), rows):
+        some = slice(at, at + rows)
+        logits = head.logits(hidden[some])  # (rows, vocabulary)
+        slope = head.slope(logits)
+        target = targets[some, None]
+        lse = logits.logsumexp(dim=1, keepdim=True)
+        total += (lse - logits.gather(1, target)).sum()
+        error = logits.sub_(lse).exp_()
+        error.scatter_add_(1, target, error.new_full(target.shape, -1.0))
+        if slope is not None:
+            error.mul_(slope)
+        gradient[some] = error @ head.weight
+        to_weight.addmm_(error.T, hidden[some])
+        to_bias += error.sum(dim=0)
+    return total, gradient, to_weight, to_bias
 
 
 def _by_attention(hidden: Tensor, targets: Tensor, head: Head) -> tuple[Tensor, Tensor]:
@@ -233,8 +272,8 @@ def _tiles(head: Head) -> tuple[int, list[slice]]:
     """Rows of hidden states that go together, and the parts of the vocabulary."""
     vocabulary = len(head.weight)
     rows, columns = CPU_TILE
-    if head.weight.device.type != "cpu":  # few large kernels rather than what a cache can hold
-        rows, columns = max(1, DEVICE_TILE_ELEMENTS // vocabulary), vocabulary
+    if head.weight.device.type != "cpu":
+        rows, columns = max(1, WIDE_TILE_ELEMENTS // vocabulary), vocabulary
     return rows, [slice(at, at + columns) for at in range(0, vocabulary, columns)]
 
 

@@ -5,9 +5,9 @@ A method is entered and left like a context manager and gives the base back bitw
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -46,34 +46,93 @@ class NormOnly:
     name = "norm-only"
     version = 1
 
-    @contextmanager
-    def attached(self, model: nn.Module) -> Iterator[dict[str, torch.Tensor]]:
+    def attached(self, model: nn.Module) -> AbstractContextManager[dict[str, torch.Tensor]]:
         """Let the gains train, and put their values back on leaving.
 
         Raises:
             MethodError: a gain that is not fp32, or a norm that could not be placed.
         """
+        return _trained(model, gain_names(model))
+
+
+class Full:
+    """All parameters of the base; where two modules share one, it trains once."""
+
+    name = "full"
+    version = 1
+
+    def attached(self, model: nn.Module) -> AbstractContextManager[dict[str, torch.Tensor]]:
+        """Let all parameters train, and put their values back on leaving.
+
+        Raises:
+            MethodError: a parameter that is not fp32.
+        """
+        return _trained(model, [name for name, _ in model.named_parameters()])
+
+
+@contextmanager
+def _trained(model: nn.Module, names: Iterable[str]) -> Iterator[dict[str, torch.Tensor]]:
+    """Let parameters train, and put their values back on leaving."""
+    import torch
+
+    tensors: dict[str, torch.Tensor] = {name: model.get_parameter(name) for name in names}
+    for name, tensor in tensors.items():
+        if tensor.dtype != torch.float32:
+            raise MethodError(f"{name}: {tensor.dtype}; what trains must be float32")
+    before = snapshot(tensors)
+    for tensor in tensors.values():
+        tensor.requires_grad_(True)
+    try:
+        yield tensors
+    finally:
+        for tensor in tensors.values():
+            tensor.requires_grad_(False)
+            tensor.grad = None
+        restore(tensors, before)
+
+
+class Temperature:
+    """One factor of all logits, 1 at first: calibration and nothing else (an inverse temperature).
+
+    Guo et al. 2017 (arXiv:1706.04599) call it temperature scaling.
+    """
+
+    name = "temperature"
+    version = 1
+
+    @contextmanager
+    def attached(self, model: nn.Module) -> Iterator[dict[str, torch.Tensor]]:
+        """Multiply the last hidden states, and with them the logits; on leaving, no longer.
+
+        Raises:
+            MethodError: a head with a bias or a cap, whose logits are not multiplied with them.
+        """
         import torch
 
-        gains: dict[str, torch.Tensor] = {
-            name: model.get_parameter(name) for name in gain_names(model)
-        }
-        for name, gain in gains.items():
-            if gain.dtype != torch.float32:
-                raise MethodError(f"{name}: {gain.dtype}; gains must be float32 to train")
-        before = snapshot(gains)
-        for gain in gains.values():
-            gain.requires_grad_(True)
+        from .loss import head_of
+
+        head = head_of(model)
+        for part, value in (("bias", head.bias), ("cap", head.softcap)):
+            if value is not None:
+                raise MethodError(
+                    f"{type(model).__name__}: its head has a {part}, so that hidden states times a "
+                    f"factor are not logits times it; {self.name} needs a head without"
+                )
+        factor = torch.ones(1, device=head.weight.device, requires_grad=True)
+
+        def scaled(_: nn.Module, __: tuple[object, ...], output: Any) -> Any:
+            output.last_hidden_state = output.last_hidden_state * factor
+            return output
+
+        backbone: Any = model.base_model
+        handle = backbone.register_forward_hook(scaled)
         try:
-            yield gains
+            yield {"temperature": factor}
         finally:
-            for gain in gains.values():
-                gain.requires_grad_(False)
-                gain.grad = None
-            restore(gains, before)
+            handle.remove()
 
 
-METHODS: dict[str, Method] = {method.name: method for method in (NormOnly(),)}
+METHODS: dict[str, Method] = {method.name: method for method in (NormOnly(), Full(), Temperature())}
 """The methods that come with the suite."""
 
 

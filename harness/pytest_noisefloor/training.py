@@ -128,9 +128,18 @@ def adamw(tensors: Mapping[str, torch.Tensor], recipe: Recipe) -> torch.optim.Ad
 
 
 def training_head(head: Head, recipe: Recipe) -> Head:
-    """The head that a recipe trains with: its matrix in bfloat16 where the recipe says so."""
+    """The head that a recipe trains with: its matrix in bfloat16 where the recipe says so.
+
+    Raises:
+        TrainingError: a bfloat16 recipe for a head that trains, which is rounded only once.
+    """
     if recipe.matmul == "float32":
         return head
+    if head.weight.requires_grad:
+        raise TrainingError(
+            "matmul = 'bfloat16': the head trains; expected float32, as a head that is rounded "
+            "before the first step would not follow"
+        )
     low = replace(head, weight=head.weight.bfloat16())
     return low if head.kernel in kernels(low) else replace(low, kernel=kernels(low)[0])
 

@@ -35,28 +35,32 @@ def test_the_named_tensors_move_and_the_base_does_not(model, head, recipe):
     assert fingerprint(model, skip={}) == before
 
 
-def test_training_is_adamw_on_the_models_own_loss(model, head, tiny):
-    plain = tiny.model("cpu")
-    gains = {name: plain.get_parameter(name) for name in gain_names(plain)}
-    for gain in gains.values():
-        gain.requires_grad_(True)
-    optimizer = torch.optim.AdamW(
-        gains.values(), lr=LONGER.lr, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.01
-    )
-    losses = []
-    for block in blocks(LONGER):
-        ids = torch.from_numpy(block)
-        optimizer.zero_grad()
-        loss = plain(input_ids=ids, labels=ids).loss
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
+@pytest.mark.parametrize(("method", "eps"), [("norm-only", 1e-8), ("full", 1e-3)])
+def test_training_is_adamw_on_the_models_own_loss(model, head, tiny, method, eps):
+    """Some of a whole base's gradients are nothing but rounding, which a small eps would blow up
+    into steps of full size.
+    """
+    recipe = replace(LONGER, eps=eps)
+    plain, losses = tiny.model("cpu"), []
+    with METHODS[method].attached(plain) as tensors:
+        optimizer = torch.optim.AdamW(
+            tensors.values(), lr=recipe.lr, betas=(0.9, 0.999), eps=eps, weight_decay=0.01
+        )
+        for block in blocks(recipe):
+            ids = torch.from_numpy(block)
+            optimizer.zero_grad()
+            loss = plain(input_ids=ids, labels=ids).loss
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+        expected = snapshot(tensors)
 
-    done = train(model, head, NORM_ONLY, blocks(LONGER), LONGER)
+    done = train(model, head, METHODS[method], blocks(recipe), recipe)
+    assert done.tensors.keys() == expected.keys()
     # The two ways round differently by some 2⁻²⁴ of a gradient, and AdamW divides that out of
     # most steps of 0.01: 20 × 0.01 × 2⁻²⁴ is 1e-8, two orders below this.
-    for name, gain in snapshot(gains).items():
-        np.testing.assert_allclose(done.tensors[name], gain, rtol=0, atol=1e-6, err_msg=name)
+    for name, tensor in expected.items():
+        np.testing.assert_allclose(done.tensors[name], tensor, rtol=0, atol=1e-6, err_msg=name)
     # fp32 means of 30 losses of 5.5 nats
     np.testing.assert_allclose(done.losses, losses, rtol=0, atol=30 * 2**-24 * 5.5)
 
@@ -243,3 +247,9 @@ def test_bfloat16_rounds_the_bases_products_and_nothing_else(model, head, recipe
     # head that stayed unrounded in one arm alone would not stay this close and yet differ
     np.testing.assert_allclose(low.losses, usual.losses, rtol=2**-8)
     assert low.losses != usual.losses
+
+
+def test_a_head_that_trains_is_refused_in_bfloat16(model, head, recipe):
+    low = replace(recipe, matmul="bfloat16")
+    with pytest.raises(TrainingError, match="'bfloat16': the head trains; expected float32"):
+        train(model, head, METHODS["full"], blocks(low), low)

@@ -120,27 +120,69 @@ class Largest(TorchDispatchMode):
         return result
 
 
-def test_no_tensor_of_tokens_times_vocabulary_is_ever_made(monkeypatch):
+@pytest.mark.parametrize("trains", [False, True], ids=["frozen", "trains"])
+def test_no_tensor_of_tokens_times_vocabulary_is_ever_made(monkeypatch, trains):
     rows, vocabulary, width = 256, 128, 4
     monkeypatch.setattr(loss, "CPU_TILE", (16, 32))
+    monkeypatch.setattr(loss, "WIDE_TILE_ELEMENTS", 16 * vocabulary)
     hidden, targets, head = drawn(rows, width, vocabulary, bias=True, softcap=30.0)
     hidden.requires_grad_(True)
+    head.weight.requires_grad_(trains)
 
     with Largest() as ours:
         mean_loss(hidden, targets, head).backward()
         token_losses(hidden.detach(), targets, head)
     # hidden states, the head's matrix and a tile of logits; nothing larger
-    assert ours.elements == max(16 * 32, rows * width, vocabulary * width)
+    tile = 16 * (vocabulary if trains else 32)
+    assert ours.elements == max(tile, rows * width, vocabulary * width)
 
     with Largest() as theirs:
         in_one_piece(hidden, targets, head).mean().backward()
     assert theirs.elements == rows * vocabulary  # the counting sees what is avoided
 
 
-def test_only_the_hidden_states_get_a_gradient():
+@settings(max_examples=50)
+@given(
+    rows=st.integers(1, 40),
+    width=st.integers(1, 12),
+    vocabulary=st.integers(2, 70),
+    tile=st.integers(1, 50),
+    head=HEADS,
+    trains=st.sampled_from([("weight",), ("bias",), ("weight", "bias")]),
+    upstream=st.sampled_from([1.0, -3.0]),
+)
+def test_a_head_that_trains_gets_the_gradients_of_the_loss_in_one_piece(
+    rows, width, vocabulary, tile, head, trains, upstream
+):
+    head["bias"] |= "bias" in trains
+    hidden, targets, head = drawn(rows, width, vocabulary, **head)
+
+    def gradients(loss_of):
+        """Of the loss, to the hidden states and to what trains; None to what is frozen."""
+        own = replace(
+            head, weight=head.weight.clone(), bias=None if head.bias is None else head.bias.clone()
+        )
+        for name in trains:
+            getattr(own, name).requires_grad_(True)
+        mine = hidden.clone().requires_grad_(True)
+        value = loss_of(mine, targets, own)
+        (value * upstream).backward()
+        found = {"loss": value.detach(), "hidden": mine.grad, "weight": own.weight.grad}
+        return found | ({} if own.bias is None else {"bias": own.bias.grad})
+
+    expected = gradients(lambda *given: in_one_piece(*given).mean())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loss, "WIDE_TILE_ELEMENTS", tile * vocabulary)
+        found = gradients(mean_loss)
+    for name, gradient in expected.items():
+        assert (found[name] is None) == (gradient is None), name
+        if gradient is not None:  # float64, as above
+            torch.testing.assert_close(found[name], gradient, rtol=1e-12, atol=1e-12)
+
+
+def test_a_frozen_head_gets_no_gradient():
     hidden, targets, head = drawn(5, 4, 9, bias=True)
-    for tensor in (hidden, head.weight, head.bias):
-        tensor.requires_grad_(True)
+    hidden.requires_grad_(True)
     mean_loss(hidden, targets, head).backward()
     assert hidden.grad is not None
     assert head.weight.grad is None
