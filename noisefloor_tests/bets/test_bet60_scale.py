@@ -6,30 +6,17 @@ scale. Same criteria, same users, same recipe; about an hour on two cores, once.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
 from pytest_noisefloor.bets import Level
-from pytest_noisefloor.claims import Claim
-from pytest_noisefloor.judge import Verdict
-from pytest_noisefloor.plugin import claimed, judged
 from pytest_noisefloor.review import settle
-from pytest_noisefloor.study import Study
+
+from .conftest import Outcome
 
 pytestmark = pytest.mark.scale
 
 
-@pytest.fixture(scope="module")
-def verdict(request: pytest.FixtureRequest, noisefloor_study: Callable[[str], Study]) -> Verdict:
-    return judged(request.config, noisefloor_study("smollm2-135m"))
-
-
-@pytest.fixture(scope="module")
-def claim(request: pytest.FixtureRequest, noisefloor_study: Callable[[str], Study]) -> Claim | None:
-    return claimed(request.config, noisefloor_study("smollm2-135m"))
-
-
 @pytest.mark.parametrize("level", [Level.STRICT, Level.LENIENT, Level.CATASTROPHIC])
-def test_criterion_at_scale(verdict: Verdict, level: Level, claim: Claim | None) -> None:
+def test_criterion_at_scale(outcome: Outcome, level: Level) -> None:
+    verdict, claim = outcome("bet60", "smollm2-135m")
     settle(verdict, level, claim)
