@@ -9,3 +9,7 @@ class NoisefloorError(Exception):
     Raise it (or a subclass) with the file or option, the value found and what was expected.
     The plugin and the command line print it as one message, without a traceback.
     """
+
+
+class MethodError(NoisefloorError):
+    """A method does not fit the base it was given."""

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from .errors import NoisefloorError
+from .errors import MethodError
+from .lora import Lora
 
 if TYPE_CHECKING:
     import torch
@@ -20,10 +21,6 @@ if TYPE_CHECKING:
 
 Tensors = dict[str, npt.NDArray[np.float32]]
 """An adapter's content: name → fp32 values."""
-
-
-class MethodError(NoisefloorError):
-    """A method does not fit the base it was given."""
 
 
 class Method(Protocol):
@@ -132,7 +129,9 @@ class Temperature:
             handle.remove()
 
 
-METHODS: dict[str, Method] = {method.name: method for method in (NormOnly(), Full(), Temperature())}
+METHODS: dict[str, Method] = {
+    method.name: method for method in (NormOnly(), Full(), Temperature(), Lora(rank=4))
+}
 """The methods that come with the suite."""
 
 

@@ -20,7 +20,7 @@ CHECKOUT = SUITE.parent
 # Each module imports only from those before it, inside functions too.
 ORDER = [
     *("errors", "data", "recipe", "sources", "cleaning", "corpora", "leaks", "arms", "smollm2"),
-    *("ternary", "bases", "texts", "devices", "loss", "methods", "conditions", "training"),
+    *("ternary", "bases", "texts", "devices", "loss", "lora", "methods", "conditions", "training"),
     *("noise", "scoring", "stacked", "group", "capacity", "records", "shards", "store"),
     *("kernels", "runs", "progress", "workbench", "runner", "statistics", "tally", "intervals"),
     *("inference", "lock", "bets", "judge", "errorrates", "paragraph", "report", "results"),
