@@ -20,12 +20,12 @@ CHECKOUT = SUITE.parent
 # Each module imports only from those before it, inside functions too.
 ORDER = [
     *("errors", "data", "recipe", "sources", "cleaning", "corpora", "leaks", "arms", "smollm2"),
-    *("ternary", "bases", "texts", "devices", "loss", "lora", "methods", "conditions", "training"),
-    *("noise", "scoring", "stacked", "group", "capacity", "records", "shards", "store"),
-    *("kernels", "runs", "progress", "workbench", "runner", "statistics", "tally", "intervals"),
-    *("inference", "lock", "bets", "judge", "errorrates", "paragraph", "report", "results"),
-    *("claims", "review", "evidence", "lineup", "filing", "study", "gate", "methodology"),
-    *("options", "plugin", "__main__"),
+    *("ternary", "bases", "texts", "devices", "loss", "lora", "methods", "conditions"),
+    *("training", "noise", "scoring", "stacked", "group", "capacity", "records", "shards"),
+    *("store", "kernels", "runs", "progress", "workbench", "runner", "statistics", "tally"),
+    *("intervals", "inference", "lock", "bets", "judge", "errorrates", "paragraph", "report"),
+    *("results", "claims", "review", "evidence", "lineup", "filing", "study", "gate"),
+    *("methodology", "options", "plugin", "__main__"),
 ]
 
 LONGEST = 320  # lines of a module that can still be read in one sitting
