@@ -170,10 +170,12 @@ def satterthwaite(*parts: tuple[float, float]) -> float:
 
     Welch 1947 (Biometrika 34:28), Satterthwaite 1946; the largest where no part varies.
     """
-    total = sum(error**2 for error, _ in parts)
+    # products: they scale by a power of two without rounding, which a library's power need not
+    variances = [(error * error, freedom) for error, freedom in parts]
+    total = sum(variance for variance, _ in variances)
     if total == 0:
         return float(max(freedom for _, freedom in parts))
-    return total**2 / sum(error**4 / freedom for error, freedom in parts)
+    return total * total / sum(variance * variance / freedom for variance, freedom in variances)
 
 
 def _bootstrap(sums: Floats, tokens: Floats) -> tuple[float, float]:
