@@ -7,6 +7,9 @@ import scipy.stats  # noqa: F401 (or a session in this process would load it, an
 
 from noisefloor_tests.claims_planted import LENIENT, entry, evidence
 
+BARE = ("-p", "no:randomly", "-p", "no:hypothesispytest")
+"""For a process of its own: no shuffling, and no second spent on a plugin that it does not use."""
+
 # A shorter training is all that this changes of Bet 60: its adapters are worth nothing, and
 # whatever is said here holds for those that are.
 SHORT = """
