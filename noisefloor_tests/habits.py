@@ -7,6 +7,7 @@ state is compared where torch was imported before the test, as collecting this s
 
 from __future__ import annotations
 
+import gc
 import os
 import random
 import sys
@@ -36,6 +37,12 @@ _BEFORE = pytest.StashKey[dict[str, object]]()
 def pytest_configure(config: pytest.Config) -> None:
     # what no test may draw from needs no reseeding, and reseeding would hide who drew
     config.option.randomly_reset_seed = False
+
+
+def pytest_collection_finish() -> None:
+    # what collecting loaded, torch above all, stays: no later search for garbage need walk it
+    gc.collect()
+    gc.freeze()
 
 
 def states() -> dict[str, object]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -87,6 +87,7 @@ def _scenario(bet: Bet, ratio: float, noise: npt.NDArray[np.float64]) -> Scenari
     return Scenario(ratio, TRIALS, counts)
 
 
+@cache
 def bounds(count: int, trials: int) -> tuple[float, float]:
     """95 % bounds of a simulated probability (Clopper & Pearson 1934, Biometrika 26:404)."""
     from scipy import stats

@@ -239,6 +239,7 @@ def test_an_interrupted_group_goes_on_alone_or_in_other_company(
     assert max(apart(used, runner("uninterrupted", group=1), requests)) <= SAME
 
 
+@pytest.mark.slow  # another process with torch and a model; the fast tier interrupts in this one
 def test_a_killed_group_goes_on_in_another_process(runner, batches, ann, bob):
     requests, here = [Request(user, "real") for user in (ann, bob)], runner()
     store = str(here.store.root)

@@ -86,7 +86,7 @@ def test_coverage_measured(monkeypatch, design, least_given):
         (0.9, 3, 0.6),  # s² of three seeds varies by 100 %, its mean of 40 by 16
     ],
 )
-def test_the_standard_error_is_that_of_the_process(rho, seeds, allowed):
+def test_the_standard_error_is_that_of_the_process(monkeypatch, rho, seeds, allowed):
     """AR(1) of Student's t of 4: variance 2/(1 − ρ)² in the long run, over all tokens; with seeds,
     their variance over S beside it.
 
@@ -94,6 +94,7 @@ def test_the_standard_error_is_that_of_the_process(rho, seeds, allowed):
     nine tenths. Texts are long, so that none is refused.
     """
     rng = np.random.default_rng(60)
+    monkeypatch.setattr(intervals, "RESAMPLES", 9)  # the error takes none
     lengths, spread = (32768,) * 3, 0.5 if seeds > 1 else 0.0
     squares = [
         interval(

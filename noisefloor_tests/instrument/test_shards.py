@@ -9,49 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from noisefloor_tests.records_planted import files, holds, key, record, records, same
 from pytest_noisefloor import records as record_module
 from pytest_noisefloor import store as module
 from pytest_noisefloor.records import Record, StoreError
 from pytest_noisefloor.shards import Shards
 from pytest_noisefloor.store import Store
-
-
-def key(number):
-    return f"{number:064x}"
-
-
-def record(number, size=3):
-    """A record that no other number has."""
-    gain = np.arange(size, dtype=np.float32) + number / 8
-    return Record({"gain": gain, "last": gain[:1] * 2}, {"user": f"u{number}", "losses": [0.5]})
-
-
-def records(*numbers):
-    return {key(number): record(number) for number in numbers}
-
-
-def same(found, expected):
-    return (
-        found is not None
-        and found.facts == expected.facts
-        and found.arrays.keys() == expected.arrays.keys()
-        and all(
-            (found.arrays[n].dtype, found.arrays[n].shape, found.arrays[n].tobytes())
-            == (array.dtype, array.shape, array.tobytes())
-            for n, array in expected.arrays.items()
-        )
-    )
-
-
-def holds(store, numbers, kind="adapters"):
-    assert all(store.has(kind, key(number)) for number in numbers)
-    return all(same(store.get(kind, key(number)), record(number)) for number in numbers)
-
-
-def files(store, kind="adapters"):
-    """Of their own, and shards."""
-    folder = store.root / kind
-    return [*folder.glob("*.safetensors")], [*folder.glob("shards/*.safetensors")]
 
 
 @pytest.fixture
@@ -67,7 +30,7 @@ def shard(store):
     return file
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(
     st.lists(
         st.tuples(

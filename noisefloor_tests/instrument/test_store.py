@@ -42,7 +42,7 @@ def same(record, other):
         assert array.tobytes() == other.arrays[name].tobytes()  # NaN and −0 too
 
 
-@settings(max_examples=50)
+@settings(max_examples=20)
 @given(
     st.dictionaries(
         st.text(st.characters(categories=["L", "N"], include_characters="./_"), min_size=1),

@@ -7,6 +7,9 @@ import scipy.stats  # noqa: F401 (or a session in this process would load it, an
 
 from noisefloor_tests.claims_planted import LENIENT, entry, evidence
 
+BARE = ("-p", "no:randomly", "-p", "no:hypothesispytest")
+"""For a process of its own: no shuffling, and no second spent on a plugin that it does not use."""
+
 # A shorter training is all that this changes of Bet 60: its adapters are worth nothing, and
 # whatever is said here holds for those that are.
 SHORT = """
@@ -42,11 +45,18 @@ DOWNSTREAM = """
 
 @pytest.fixture
 def pytester(pytester):
-    """Projects whose runs shuffle nothing and reseed nothing in this process."""
+    """Projects whose runs shuffle nothing and reseed nothing in this process.
+
+    Nor do they end by walking, five times, through all objects of this process, torch's among them:
+    what finalisers raise, the session around them reports.
+    """
     run = pytester.runpytest_inprocess
+    without = [
+        word for name in ("randomly", "unraisableexception") for word in ("-p", f"no:{name}")
+    ]
 
     def runpytest_inprocess(*args, **kwargs):
-        return run("-p", "no:randomly", *args, **kwargs)
+        return run(*without, *args, **kwargs)
 
     pytester.runpytest_inprocess = runpytest_inprocess
     return pytester

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from noisefloor_tests.plugin.conftest import BARE
 from pytest_noisefloor.__main__ import main
 
 # Says, at a session's end, whether anything imported torch.
@@ -87,9 +88,7 @@ def test_a_second_session_trains_nothing_and_needs_no_torch(
 
     pytester.path.joinpath("witness.py").write_text(WITNESS.replace("\n    ", "\n"))
     path.unlink()
-    again = pytester.run(
-        *(sys.executable, "-m", "pytest", "-p", "no:randomly", "-p", "witness", *words)
-    )
+    again = pytester.run(*(sys.executable, "-m", "pytest", *BARE, "-p", "witness", *words))
     again.assert_outcomes(passed=3)
     again.stdout.fnmatch_lines(["torch imported: False"])
     assert read_result(path) == before

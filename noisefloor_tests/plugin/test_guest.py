@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+from noisefloor_tests.plugin.conftest import BARE
+
 HEAVY = ["torch", "transformers", "numpy", "scipy", "safetensors", "tqdm"]
 
 
@@ -28,7 +30,7 @@ def test_a_project_without_use_for_it_sees_neither_output_nor_selection_nor_torc
             pass
         """
     )
-    result = pytester.runpytest_subprocess("-p", "no:randomly", "--strict-markers")
+    result = pytester.runpytest_subprocess(*BARE, "--strict-markers")
     result.assert_outcomes(passed=2)
     lines = [line for line in result.outlines if not line.startswith("plugins: ")]
     assert not [line for line in lines if "noisefloor" in line]

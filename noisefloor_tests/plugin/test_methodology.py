@@ -15,7 +15,7 @@ from noisefloor_tests.claims_planted import (
     evidence,
     sealed,
 )
-from noisefloor_tests.plugin.conftest import MARKED
+from noisefloor_tests.plugin.conftest import BARE, MARKED
 
 pytestmark = pytest.mark.usefixtures("few_resamples")
 
@@ -132,7 +132,7 @@ def test_the_gate_imports_no_torch(controlled):
         "    print('heavy:', sorted({'torch', 'transformers'} & sys.modules.keys()))\n"
     )
     result = controlled.runpytest_subprocess(
-        "-p", "no:randomly", "--noisefloor-claims=claims.toml", "-s", timeout=120
+        *BARE, "--noisefloor-claims=claims.toml", "-s", timeout=120
     )
     result.assert_outcomes(passed=3)
     result.stdout.fnmatch_lines(["*heavy: []*"])
