@@ -192,6 +192,16 @@ def head(model):
 
 
 @pytest.fixture(scope="session")
+def method(request):
+    """The method of a name that a test is parametrised by, unless it needs what is not here."""
+    from pytest_noisefloor.methods import METHODS
+
+    if request.param.startswith("lora"):
+        pytest.importorskip("peft", reason="pip install pytest-noisefloor[catalogue]")
+    return METHODS[request.param]
+
+
+@pytest.fixture(scope="session")
 def recipe():
     """The registered recipe, cut; at this rate three steps show in a score."""
     return Recipe(lr=0.01, steps=3, batch=2, sequence=16)

@@ -94,15 +94,22 @@ def test_an_adapter_has_what_its_training_left(runner, recipe, ann):
     assert adapter.seconds > 0
 
 
-def test_scores_are_those_of_the_model_with_the_adapter_on(runner, model, head, scoring, ann):
+ALL = pytest.mark.parametrize("method", METHODS, indirect=True)
+
+
+@ALL
+def test_scores_are_those_of_the_model_with_the_adapter_on(
+    runner, model, head, scoring, ann, method
+):
+    used = runner(method=method)
     request, piece = Request(ann, "real"), ann.heldout[0]
     tokens = np.frombuffer(piece.text.encode()[: scoring.tokens], np.uint8).astype(np.int64)
     untrained = score(model, head, tokens, 256, scoring)
-    with NORM_ONLY.attached(model) as gains:
-        restore(gains, runner().adapter(request).tensors)
+    with method.attached(model) as tensors:
+        restore(tensors, used.adapter(request).tensors)
         trained = score(model, head, tokens, 256, scoring)
-    np.testing.assert_array_equal(runner().scores(request, piece), trained)
-    np.testing.assert_array_equal(runner().scores(Request(ann, "untrained"), piece), untrained)
+    np.testing.assert_array_equal(used.scores(request, piece), trained)
+    np.testing.assert_array_equal(used.scores(Request(ann, "untrained"), piece), untrained)
     assert (trained != untrained).any()
 
 
@@ -174,14 +181,17 @@ class Stopping(Watcher):
             raise KeyboardInterrupt
 
 
-def test_an_interrupted_training_goes_on_where_it_was_saved(runner, trainings, ann, monkeypatch):
+@ALL
+def test_an_interrupted_training_goes_on_where_it_was_saved(
+    runner, trainings, ann, monkeypatch, method
+):
     request = Request(ann, "real")
     monkeypatch.setattr(workbench, "SAVE_EVERY_S", -1.0)
     with pytest.raises(KeyboardInterrupt):
-        runner(watcher=Stopping()).adapter(request)
-    found = results(runner(), [request])
+        runner(watcher=Stopping(), method=method).adapter(request)
+    found = results(runner(method=method), [request])
     assert trainings == [0, 2]
-    assert found == results(runner("uninterrupted"), [request])
+    assert found == results(runner("uninterrupted", method=method), [request])
 
 
 KILLED = """

@@ -35,14 +35,18 @@ def test_the_named_tensors_move_and_the_base_does_not(model, head, recipe):
     assert fingerprint(model, skip={}) == before
 
 
-@pytest.mark.parametrize(("method", "eps"), [("norm-only", 1e-8), ("full", 1e-3)])
+@pytest.mark.parametrize(
+    ("method", "eps"),
+    [("norm-only", 1e-8), ("temperature", 1e-8), ("lora-r4", 1e-3), ("full", 1e-3)],
+    indirect=["method"],
+)
 def test_training_is_adamw_on_the_models_own_loss(model, head, tiny, method, eps):
-    """Some of a whole base's gradients are nothing but rounding, which a small eps would blow up
-    into steps of full size.
+    """Some gradients of a whole base, or of A while B is small, are nothing but rounding, which a
+    small eps would blow up into steps of full size.
     """
     recipe = replace(LONGER, eps=eps)
     plain, losses = tiny.model("cpu"), []
-    with METHODS[method].attached(plain) as tensors:
+    with method.attached(plain) as tensors:
         optimizer = torch.optim.AdamW(
             tensors.values(), lr=recipe.lr, betas=(0.9, 0.999), eps=eps, weight_decay=0.01
         )
@@ -55,7 +59,7 @@ def test_training_is_adamw_on_the_models_own_loss(model, head, tiny, method, eps
             losses.append(loss.item())
         expected = snapshot(tensors)
 
-    done = train(model, head, METHODS[method], blocks(recipe), recipe)
+    done = train(model, head, method, blocks(recipe), recipe)
     assert done.tensors.keys() == expected.keys()
     # The two ways round differently by some 2⁻²⁴ of a gradient, and AdamW divides that out of
     # most steps of 0.01: 20 × 0.01 × 2⁻²⁴ is 1e-8, two orders below this.

@@ -175,3 +175,16 @@ class Embeddings:
 )
 def test_a_method_without_modules_of_its_own_is_refused(model, method, message):
     assert message in refused(model, method)
+
+
+@pytest.mark.parametrize(
+    ("method", "message"),
+    [
+        ("full", "full: trains the output embeddings, which are shared"),
+        ("temperature", "temperature: not a parameter of a module inside LlamaForCausalLM"),
+        ("lora-r4", "LlamaForCausalLM, lora-r4: adapters cannot be stacked"),
+    ],
+    indirect=["method"],
+)
+def test_what_trains_more_than_vectors_of_modules_trains_alone(model, method, message):
+    assert message in refused(model, method)
