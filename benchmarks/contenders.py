@@ -36,6 +36,14 @@ Contender = Callable[["nn.Module", Shape, int, Callable[[], None]], Gains]
 def peft_trainer(model: nn.Module, shape: Shape, steps: int, tick: Callable[[], None]) -> Gains:
     """PEFT's LNTuning under the Trainer of transformers, with all that it could skip turned off."""
     from peft import LNTuningConfig, get_peft_model
+
+    norms = [name.removesuffix(".weight") for name in gain_names(model)]
+    adapted = get_peft_model(model, LNTuningConfig(target_modules=norms, task_type="CAUSAL_LM"))
+    return under_trainer(adapted, shape, steps, tick)
+
+
+def under_trainer(adapted: nn.Module, shape: Shape, steps: int, tick: Callable[[], None]) -> Gains:
+    """Train what requires a gradient of a model under the Trainer, on the shape's tokens."""
     from transformers import Trainer, TrainerCallback, TrainingArguments
 
     class Clock(TrainerCallback):
@@ -45,8 +53,6 @@ def peft_trainer(model: nn.Module, shape: Shape, steps: int, tick: Callable[[], 
     rows = [torch.from_numpy(row) for block in shape.stream(steps) for row in block]
     # the first token is nobody's target: so every version divides by the same number of tokens
     labels = [torch.cat([row.new_tensor([-100]), row[1:]]) for row in rows]
-    norms = [name.removesuffix(".weight") for name in gain_names(model)]
-    adapted = get_peft_model(model, LNTuningConfig(target_modules=norms, task_type="CAUSAL_LM"))
     gains = [p for p in adapted.parameters() if p.requires_grad]
     optimizer = _adamw(gains, shape)
     constant = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda _: 1.0)

@@ -21,9 +21,11 @@ from pytest_noisefloor.errorrates import bounds
 from pytest_noisefloor.inference import detectable, equivalence, holm
 from pytest_noisefloor.intervals import block_sums, interval
 from pytest_noisefloor.loss import head_of
+from pytest_noisefloor.methods import METHODS, restore, snapshot
 from pytest_noisefloor.recipe import Scoring
 from pytest_noisefloor.scoring import score
 from pytest_noisefloor.tally import CELL
+from pytest_noisefloor.training import train
 
 # tiny leaves one thread to this process, which is all that small models need
 pytestmark = [pytest.mark.peers, pytest.mark.usefixtures("tiny")]
@@ -83,6 +85,31 @@ def test_peft_under_the_trainer_trains_the_same_gains(contenders, shape):
     for one, other in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(one, other, rtol=0, atol=GAIN)
         assert np.abs(one - 1).max() > 100 * GAIN
+
+
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")
+def test_peft_under_the_trainer_trains_the_same_low_rank_adapter(contenders, shape):
+    """From the same A, which PEFT would draw; 1e-6 as above, of what moves by 1e-3 at most."""
+    peft, method, steps = peer("peft"), METHODS["lora-r4"], 20
+    with forked():
+        model = shape.model()
+    with method.attached(model) as tensors:
+        initial = snapshot(tensors)
+
+    def by_peft(alpha):
+        with forked():
+            plan = peft.LoraConfig(r=4, lora_alpha=alpha, lora_dropout=0.0, task_type="CAUSAL_LM")
+            adapted = peft.get_peft_model(shape.model(), plan)
+            own = {n: p for n, p in adapted.named_parameters() if p.requires_grad}
+            restore({name.removeprefix("base_model.model."): p for name, p in own.items()}, initial)
+            return contenders.under_trainer(adapted, shape, steps, lambda: None)
+
+    ours = train(model, head_of(model), method, shape.stream(steps), shape.recipe(steps)).tensors
+    for one, (name, other) in zip(by_peft(8), ours.items(), strict=True):
+        np.testing.assert_allclose(other, one, rtol=0, atol=GAIN, err_msg=name)
+        assert np.abs(other - initial[name]).max() > 100 * GAIN
+    apart = [np.abs(a - b).max() for a, b in zip(by_peft(7), ours.values(), strict=True)]
+    assert max(apart) > 5 * GAIN  # the nearest other scale
 
 
 @dataclass(frozen=True)
