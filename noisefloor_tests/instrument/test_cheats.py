@@ -218,7 +218,7 @@ CHEATS = {
     ),
     the_base_has_gains_in_bf16: (
         MethodError,
-        r"layernorm\.weight: torch\.bfloat16; gains must be float32 to train",
+        r"layernorm\.weight: torch\.bfloat16; what trains must be float32",
     ),
     a_method_trains_in_bf16: (
         TrainingError,
