@@ -132,12 +132,20 @@ class Methodology:
 
     def _unlicensed(self, claim: Claim, *, waits: bool) -> str | None:
         """Why no test may speak of personalisation on a claim's behalf."""
+        from .conditions import in_words
+
         if claim.asserts not in LICENSING:
             return (
                 f"claim {claim.id!r} asserts {claim.asserts}; expected one that asserts "
                 f"{' or '.join(LICENSING)}, since what does not beat random-input training is "
                 "regularisation in disguise. Measure it and claim that, or take the mark away: a "
                 "test of a negative result is no test of personalisation"
+            )
+        if not claim.bet.statistic.controlled:
+            return (
+                f"claim {claim.id!r} is by Bet {claim.bet.id}, which compares with "
+                f"{in_words(claim.bet.statistic.numerator)}; expected a bet that sets the user's "
+                "own text against random tokens by the same method"
             )
         if waits:
             return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -67,6 +67,12 @@ class Statistic:
     def trained(self) -> tuple[str, ...]:
         """All labels but that of the base alone."""
         return tuple(label for label in (*self.compared, self.reach) if label != UNTRAINED)
+
+    @property
+    def controlled(self) -> bool:
+        """Whether the user's own text is set against random tokens by the same method and rate."""
+        (own, *more), rivals = conditions(self.denominator), conditions(self.numerator)
+        return own.source == "real" and not more and replace(own, source="random") in rivals
 
     @property
     def by_cell(self) -> bool:

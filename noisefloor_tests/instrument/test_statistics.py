@@ -130,3 +130,24 @@ def test_the_statistic_says_which_arm_is_over_which():
     one = Effect(user="ann", nll=nll, statistic=other)
     assert (one.delta, one.winner) == (2.0, "real")
     assert (one.harm, one.help) == (math.exp(1), math.exp(1))
+
+
+@pytest.mark.parametrize(
+    ("numerator", "denominator", "controlled"),
+    [
+        ("random", "real", True),
+        ("random | other", "real", True),
+        ("random@5e-4", "real", False),
+        ("random", "full/real", False),
+        ("full/random", "full/real", True),
+        ("real", "random", False),
+        ("other", "real", False),
+        ("untrained", "real", False),
+        ("random", "real | shuffled", False),
+    ],
+)
+def test_only_random_tokens_by_the_same_method_control_for_regularisation(
+    numerator, denominator, controlled
+):
+    statistic = replace(STATISTIC, numerator=numerator, denominator=denominator)
+    assert statistic.controlled == controlled
