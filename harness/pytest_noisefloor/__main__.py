@@ -12,6 +12,7 @@ from . import sources
 from .errors import NoisefloorError
 from .report import report
 from .results import judge_file
+from .summary import summarise
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -60,6 +61,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     judge.set_defaults(run=_judge, failure=2)
 
+    about = "put the results of all registered bets into one table, and draw them"
+    rolled = commands.add_parser(
+        "summary",
+        help=about,
+        description=f"{about.capitalize()}: judged again, without training, into "
+        "results/SUMMARY.md and SUMMARY.json. Exit status: 0, or 2 where a file cannot be judged, "
+        "and then nothing is written.",
+    )
+    rolled.add_argument(
+        "folder",
+        type=Path,
+        nargs="?",
+        default=Path(),
+        metavar="FOLDER",
+        help="what --noisefloor-out named (default: the current folder); results of other bases "
+        "may lie one folder down",
+    )
+    rolled.set_defaults(run=_summarise, failure=2)
+
     arguments = parser.parse_args(argv)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # for a terminal that has no × or Δ
@@ -74,6 +94,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _judge(arguments: argparse.Namespace) -> None:
     judged = judge_file(arguments.file, against=arguments.against)
     print(report(judged.verdict), "", *judged.notes, sep="\n")
+
+
+def _summarise(arguments: argparse.Namespace) -> None:
+    print(summarise(arguments.folder), end="")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import exp
 from pathlib import Path
@@ -187,10 +188,21 @@ def judge_file(path: Path, *, against: str | None = None) -> Judged:
     """
     content = read_file(path)
     bet = None if against is None else open_bet(against)
-    try:
+    with of_file(path):
         if path.suffix == ".toml":
             return _judge_table(content, bet)
         return _judge_result(content, bet)
+
+
+@contextmanager
+def of_file(path: Path) -> Iterator[None]:
+    """Whatever is found wrong with a file's content, said of the file.
+
+    Raises:
+        ResultError: for any error of this project, and any that content of another shape gives.
+    """
+    try:
+        yield
     except KeyError as error:
         raise ResultError(f"{path}: key {error} is missing") from None
     except (TypeError, ValueError, AttributeError, OverflowError) as error:

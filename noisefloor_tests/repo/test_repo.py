@@ -25,7 +25,8 @@ ORDER = [
     *("store", "kernels", "runs", "progress", "workbench", "runner", "statistics", "tally"),
     *("intervals", "inference", "lock", "bets", "judge", "errorrates", "paragraph", "report"),
     *("results", "claims", "review", "evidence", "lineup", "filing", "study", "gate"),
-    *("methodology", "options", "plugin", "__main__"),
+    *("methodology", "options", "plugin", "catalogue", "ladder", "comparisons", "cells"),
+    *("tables", "summary", "__main__"),
 ]
 
 LONGEST = 320  # lines of a module that can still be read in one sitting

@@ -1,0 +1,183 @@
+"""The roll-up: every registered bet with its result, and what the results say together."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from . import tables
+from .catalogue import NAME, Catalogue, read_catalogue, rows
+from .cells import Cell, cells, parts, sign_test, signs
+from .comparisons import Matrix, Offer, Point, budget, matrix, pareto
+from .ladder import RUNGS, Rung, ladders
+from .records import write_atomically
+from .results import interval_record
+
+SCHEMA = 1
+"""Version of the layout of SUMMARY.json, which docs/results.md describes."""
+
+MATRIX, PARETO = "61", "49"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnBase:
+    """What the results on one base say together; empty, or None, where they are not there."""
+
+    base: str
+    ladders: Mapping[str, tuple[Rung, ...]]
+    matrix: Matrix | None
+    budget: tuple[Point, ...]
+    pareto: tuple[Offer, ...]
+    cells: Mapping[str, tuple[Cell, ...]]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The rows of all bets, what was left out, and each base that has more to say."""
+
+    rows: list[dict[str, Any]]
+    left_out: Mapping[str, int]
+    bases: tuple[OnBase, ...]
+
+
+def summarise(folder: Path) -> str:
+    """Write ``results/SUMMARY.md`` and ``.json`` of a folder's results; the text of the first.
+
+    Nothing is written unless all of it could be made.
+
+    Raises:
+        ResultError: as ``read_catalogue``, or results that do not fit together.
+    """
+    summary = summarised(read_catalogue(folder))
+    text = f"{in_words(summary)}\n"
+    content = json.dumps(record(summary), indent=1, ensure_ascii=False)
+    write_atomically(folder / "results" / f"{NAME}.md", text.encode())
+    write_atomically(folder / "results" / f"{NAME}.json", f"{content}\n".encode())
+    return text
+
+
+def summarised(catalogue: Catalogue) -> Summary:
+    """All that a summary says.
+
+    Raises:
+        ResultError: results that do not fit together, or lack what is to be said of them.
+    """
+    bases = tuple(_on_base(catalogue, base) for base in catalogue.bases)
+    return Summary(rows(catalogue), catalogue.left_out, bases)
+
+
+def _on_base(catalogue: Catalogue, base: str) -> OnBase:
+    found = catalogue.on(base)
+    points = budget(found)
+    return OnBase(
+        base=base,
+        ladders=ladders(found),
+        matrix=matrix(found[MATRIX]) if MATRIX in found else None,
+        budget=points if len({point.bet for point in points}) > 1 else (),
+        pareto=pareto(found[PARETO]) if PARETO in found else (),
+        cells={b: cells(one) for b, one in found.items() if one.verdict.bet.statistic.by_cell},
+    )
+
+
+# --- as JSON ----------------------------------------------------------------------------------
+
+
+def record(summary: Summary) -> dict[str, Any]:
+    """The content of SUMMARY.json; docs/results.md describes it."""
+    return {
+        "schema": SCHEMA,
+        "bets": summary.rows,
+        "left_out": dict(summary.left_out),
+        "bases": {one.base: _base_record(one) for one in summary.bases},
+    }
+
+
+def _base_record(one: OnBase) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "ladder": {user: [_rung_record(r) for r in rungs] for user, rungs in one.ladders.items()},
+        "matrix": one.matrix and _matrix_record(one.matrix),
+        "budget": [asdict(point) | {"budget": point.budget} for point in one.budget],
+        "pareto": [asdict(offer) for offer in one.pareto],
+        "cells": {bet: _cells_record(of) for bet, of in one.cells.items()},
+    }
+    return {key: value for key, value in found.items() if value}
+
+
+def _rung_record(rung: Rung) -> dict[str, Any]:
+    bet, label = RUNGS.get(rung.name, (None, rung.name))
+    interval = rung.interval and interval_record(rung.interval)
+    return asdict(rung) | {"bet": bet, "label": label, "interval": interval}
+
+
+def _matrix_record(matrix: Matrix) -> dict[str, Any]:
+    return asdict(matrix) | {"perplexity": matrix.perplexity, "over_mean": matrix.over_mean}
+
+
+def _cells_record(of: tuple[Cell, ...]) -> dict[str, Any]:
+    found, why = _parts(of)
+    return {
+        "delta": [asdict(cell) for cell in of],
+        "signs": [
+            {"user": user, "slice": piece, "signs": by_seed}
+            for (user, piece), by_seed in signs(of).items()
+        ],
+        "sign_test": asdict(sign_test(of)),
+        "variance": [asdict(part) for part in found],
+        "no_variance": why,
+    }
+
+
+def _parts(of: tuple[Cell, ...]) -> tuple[Any, str]:
+    try:
+        return parts(of), ""
+    except ValueError as reason:
+        return (), str(reason)
+
+
+# --- in words ---------------------------------------------------------------------------------
+
+
+def in_words(summary: Summary) -> str:
+    """The text of SUMMARY.md."""
+    said = ["# What came of the registered bets", tables.bet_table(summary.rows)]
+    if summary.left_out:
+        counts = ", ".join(f"{n} {what}" for what, n in summary.left_out.items())
+        said.append(f"Left out: {counts}.")
+    for one in summary.bases:
+        said += _base_in_words(one)
+    return "\n\n".join(said)
+
+
+def _base_in_words(one: OnBase) -> list[str]:
+    said = []
+    if one.ladders:
+        said += [
+            f"## The control ladder on {one.base}",
+            "Gain over the untrained base in nats per token with its 95 % interval, and its share "
+            "of what the user's own text gains.",
+            tables.ladder_table(one.ladders),
+        ]
+    if one.matrix:
+        said += [
+            f"## Every adapter on every user, on {one.base}",
+            "Perplexity, and nats per token over the mean of the column.",
+            tables.matrix_table(one.matrix),
+        ]
+    if one.budget:
+        said += [f"## The budget curve on {one.base}", tables.budget_table(one.budget)]
+    if one.pareto:
+        said += [
+            f"## Methods on {one.base}: quality, size and time",
+            "A method is dominated by one that is no worse for every user and no larger, and "
+            "better in one of these; point estimates.",
+            tables.pareto_table(one.pareto),
+        ]
+    for bet, of in one.cells.items():
+        found, why = _parts(of)
+        said += [f"## Bet {bet} by seed and slice, on {one.base}"]
+        said += [tables.sign_table(signs(of), sign_test(of))]
+        said += [tables.part_table(found) if found else f"No split of the variance: {why}."]
+    return said
