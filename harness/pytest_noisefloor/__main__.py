@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import sources
+from . import pictures, sources
 from .errors import NoisefloorError
 from .report import report
 from .results import judge_file
@@ -98,6 +98,8 @@ def _judge(arguments: argparse.Namespace) -> None:
 
 def _summarise(arguments: argparse.Namespace) -> None:
     print(summarise(arguments.folder), end="")
+    if not pictures.available():
+        print(pictures.MISSING)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from . import tables
+from . import pictures, tables
 from .catalogue import NAME, Catalogue, read_catalogue, rows
 from .cells import Cell, cells, parts, sign_test, signs
 from .comparisons import Matrix, Offer, Point, budget, matrix, pareto
@@ -46,17 +46,32 @@ class Summary:
 def summarise(folder: Path) -> str:
     """Write ``results/SUMMARY.md`` and ``.json`` of a folder's results; the text of the first.
 
-    Nothing is written unless all of it could be made.
+    Beside them go the pictures, where they can be drawn. Nothing is written unless all of it could
+    be made.
 
     Raises:
         ResultError: as ``read_catalogue``, or results that do not fit together.
     """
     summary = summarised(read_catalogue(folder))
-    text = f"{in_words(summary)}\n"
     content = json.dumps(record(summary), indent=1, ensure_ascii=False)
-    write_atomically(folder / "results" / f"{NAME}.md", text.encode())
-    write_atomically(folder / "results" / f"{NAME}.json", f"{content}\n".encode())
+    drawn = _pictures(summary) if pictures.available() else {}
+    shown = [f"![{name}]({name})" for name in sorted(drawn) if name.endswith(".png")]
+    text = "\n\n".join([*in_words(summary), *shown]) + "\n"
+    files = {f"{NAME}.md": text.encode(), f"{NAME}.json": f"{content}\n".encode()}
+    for name, written in (files | drawn).items():
+        write_atomically(folder / "results" / name, written)
     return text
+
+
+def _pictures(summary: Summary) -> dict[str, bytes]:
+    """The files of all pictures that there are results for, by name."""
+    ladders = {one.base: one.ladders for one in summary.bases if one.ladders}
+    curves = {one.base: one.budget for one in summary.bases if one.budget}
+    drawn = {
+        "ladder": pictures.draw_ladders(ladders) if ladders else {},
+        "budget": pictures.draw_budget(curves) if curves else {},
+    }
+    return {f"{name}.{kind}": file for name, files in drawn.items() for kind, file in files.items()}
 
 
 def summarised(catalogue: Catalogue) -> Summary:
@@ -140,15 +155,15 @@ def _parts(of: tuple[Cell, ...]) -> tuple[Any, str]:
 # --- in words ---------------------------------------------------------------------------------
 
 
-def in_words(summary: Summary) -> str:
-    """The text of SUMMARY.md."""
+def in_words(summary: Summary) -> list[str]:
+    """The parts of SUMMARY.md: headings, tables and sentences."""
     said = ["# What came of the registered bets", tables.bet_table(summary.rows)]
     if summary.left_out:
         counts = ", ".join(f"{n} {what}" for what, n in summary.left_out.items())
         said.append(f"Left out: {counts}.")
     for one in summary.bases:
         said += _base_in_words(one)
-    return "\n\n".join(said)
+    return said
 
 
 def _base_in_words(one: OnBase) -> list[str]:

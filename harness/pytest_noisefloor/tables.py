@@ -13,8 +13,7 @@ from .ladder import Rung
 
 NONE = "–"
 _SIGN_WARNING = (
-    "Cells share users, texts and adapters: they are not independent, and p is smaller than the "
-    "evidence."
+    "Cells share users, texts and adapters: fewer than these are independent, and p is too small."
 )
 
 

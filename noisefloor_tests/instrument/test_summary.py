@@ -7,6 +7,7 @@ import pytest
 
 from noisefloor_tests.instrument.test_comparisons import confusion, formats
 from noisefloor_tests.results_by_hand import found, noise_floor, save, sealed
+from pytest_noisefloor import pictures
 from pytest_noisefloor.__main__ import main
 from pytest_noisefloor.catalogue import NOT_RUN, Found, read_catalogue, registered_bets, rows
 from pytest_noisefloor.data import data_path
@@ -41,6 +42,12 @@ def row(tmp_path):
         return one
 
     return row
+
+
+@pytest.fixture(autouse=True)
+def no_pictures(monkeypatch):
+    """Most tests want none of them, whatever is installed."""
+    monkeypatch.setattr(pictures, "available", lambda: False)
 
 
 # --- rows ---------------------------------------------------------------------------------------
@@ -169,7 +176,9 @@ def test_the_command_writes_what_it_prints_and_the_same_as_json(tmp_path, monkey
     assert main(["summary"]) == 0
     printed, errors = capsys.readouterr()
     assert not errors
-    assert printed == (tmp_path / "results" / "SUMMARY.md").read_text(encoding="utf-8")
+    text = (tmp_path / "results" / "SUMMARY.md").read_text(encoding="utf-8")
+    assert printed == f"{text}{pictures.MISSING}\n"
+    assert not list(tmp_path.glob("results/*.png"))
     assert "\nLeft out: 1 PLANTED.\n" in printed
     lines = [" ".join(line.split()) for line in printed.splitlines()]
     assert lines[2].startswith("| bet | title | base | level | ratio, least to largest |")
@@ -192,6 +201,23 @@ def test_the_command_writes_what_it_prints_and_the_same_as_json(tmp_path, monkey
     assert {*content["bases"]["reference"]} == {"ladder", "matrix", "budget", "pareto"}
     assert main(["summary", str(tmp_path)]) == 0  # its own files are no results
     assert capsys.readouterr().out == printed
+
+
+def test_the_command_writes_the_pictures_that_there_are_results_for(tmp_path, floor, monkeypatch):
+    """Drawing itself is proved elsewhere."""
+    drawn = {"png": b"a picture", "svg": b"another"}
+    monkeypatch.setattr(pictures, "available", lambda: True)
+    monkeypatch.setattr(pictures, "draw_ladders", lambda _: drawn)
+    monkeypatch.setattr(pictures, "draw_budget", lambda _: drawn)
+    save(tmp_path, floor)
+    assert main(["summary", str(tmp_path)]) == 0
+    written = {path.name for path in (tmp_path / "results").iterdir()}
+    assert written == {FILE, "SUMMARY.md", "SUMMARY.json", "ladder.png", "ladder.svg"}
+    assert (tmp_path / "results" / "ladder.png").read_bytes() == b"a picture"
+    assert "\n![ladder.png](ladder.png)\n" in (tmp_path / "results" / "SUMMARY.md").read_text()
+    save(tmp_path, found("bet60-long", noise_floor()))
+    assert main(["summary", str(tmp_path)]) == 0
+    assert (tmp_path / "results" / "budget.svg").read_bytes() == b"another"
 
 
 def by_cell(seeds):

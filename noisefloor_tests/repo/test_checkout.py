@@ -12,7 +12,12 @@ from packaging.utils import canonicalize_name
 
 import pytest_noisefloor
 from noisefloor_tests.conftest import TIERS
+from noisefloor_tests.instrument.test_comparisons import confusion, formats
+from noisefloor_tests.instrument.test_summary import by_cell
 from noisefloor_tests.repo.test_repo import CHECKOUT, ORDER
+from noisefloor_tests.results_by_hand import found, noise_floor
+from pytest_noisefloor.catalogue import Catalogue, registered_bets
+from pytest_noisefloor.summary import record, summarised
 
 pytestmark = pytest.mark.skipif(
     not (CHECKOUT / "pyproject.toml").is_file(),
@@ -141,10 +146,10 @@ def keys(value, named=("mean_nll", "perplexity", "mean_nll_by_seed", "training_s
         for key, inner in value.items():
             yield key
             if key not in named:
-                yield from keys(inner)
+                yield from keys(inner, named)
     elif isinstance(value, list):
         for inner in value:
-            yield from keys(inner)
+            yield from keys(inner, named)
 
 
 def test_every_key_of_a_result_file_is_documented(planted_study):
@@ -157,3 +162,21 @@ def test_every_key_of_a_result_file_is_documented(planted_study):
     found = set(keys(content))
     assert len(found) > 50  # a study that was judged, not an empty file
     assert not sorted(found - documented)
+
+
+def test_every_key_of_a_summary_is_documented():
+    results = [found("bet60", noise_floor()), found("bet60-long", noise_floor()), confusion()]
+    results += [formats(), by_cell(2)]
+    by_bet = {(one.verdict.bet.id, one.base): one for one in results}
+    for one in results:
+        one.content["times"].setdefault("written", "2026-11-24")
+    content = record(summarised(Catalogue(registered_bets(), by_bet, {"PLANTED": 1})))
+    (of_base,) = content.pop("bases").values()
+    of_base["ladder"] = [*of_base["ladder"].values()]
+    of_base["cells"] = [*of_base["cells"].values()]
+    named = ("met", "left_out", "nll")
+    text = (CHECKOUT / "docs" / "results.md").read_text(encoding="utf-8")
+    documented = set(re.findall(r"`([\w-]+)`", text.partition("\n## What SUMMARY.json holds")[2]))
+    everything = {*keys(content, named), *keys(of_base, named)}
+    assert len(everything) > 40
+    assert not sorted(everything - documented)

@@ -26,7 +26,7 @@ ORDER = [
     *("intervals", "inference", "lock", "bets", "judge", "errorrates", "paragraph", "report"),
     *("results", "claims", "review", "evidence", "lineup", "filing", "study", "gate"),
     *("methodology", "options", "plugin", "catalogue", "ladder", "comparisons", "cells"),
-    *("tables", "summary", "__main__"),
+    *("tables", "pictures", "summary", "__main__"),
 ]
 
 LONGEST = 320  # lines of a module that can still be read in one sitting
