@@ -7,7 +7,7 @@ import pytest
 
 from noisefloor_tests.instrument.test_comparisons import confusion, formats
 from noisefloor_tests.results_by_hand import found, noise_floor, save, sealed
-from pytest_noisefloor import pictures
+from pytest_noisefloor import catalogue, pictures
 from pytest_noisefloor.__main__ import main
 from pytest_noisefloor.catalogue import NOT_RUN, Found, read_catalogue, registered_bets, rows
 from pytest_noisefloor.data import data_path
@@ -44,10 +44,14 @@ def row(tmp_path):
     return row
 
 
+BETS = registered_bets()
+
+
 @pytest.fixture(autouse=True)
-def no_pictures(monkeypatch):
-    """Most tests want none of them, whatever is installed."""
+def no_pictures_and_bets_read_once(monkeypatch):
+    """Most tests want no pictures, whatever is installed; reading every bet takes 50 ms."""
     monkeypatch.setattr(pictures, "available", lambda: False)
+    monkeypatch.setattr(catalogue, "registered_bets", lambda: BETS)
 
 
 # --- rows ---------------------------------------------------------------------------------------
@@ -58,7 +62,7 @@ def test_every_registered_bet_has_its_row_in_the_order_of_its_number(tmp_path, f
     read = rows(read_catalogue(tmp_path))
     ids = list(dict.fromkeys(row["bet"] for row in read))
     assert len(ids) == len(list(data_path("bets").glob("*.toml")))
-    assert ids == [bet.id for bet in registered_bets()]
+    assert ids == [bet.id for bet in BETS]
     assert ids.index("37") < ids.index("46") < ids.index("60") < ids.index("60-full")
     assert ids.index("60-why-harm") < ids.index("61") < ids.index("63-01") < ids.index("63-10")
     assert {row["base"] for row in read if row["bet"] == "52"} == {"reference+ternary"}
@@ -197,7 +201,7 @@ def test_the_command_writes_what_it_prints_and_the_same_as_json(tmp_path, monkey
     ) in lines
     content = json.loads((tmp_path / "results" / "SUMMARY.json").read_text(encoding="utf-8"))
     assert content["left_out"] == {"PLANTED": 1}
-    assert {row["bet"] for row in content["bets"]} == {bet.id for bet in registered_bets()}
+    assert {row["bet"] for row in content["bets"]} == {bet.id for bet in BETS}
     assert {*content["bases"]["reference"]} == {"ladder", "matrix", "budget", "pareto"}
     assert main(["summary", str(tmp_path)]) == 0  # its own files are no results
     assert capsys.readouterr().out == printed
