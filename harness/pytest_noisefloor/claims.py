@@ -139,7 +139,7 @@ class Claim:
         if not found.startswith(self.fingerprint):
             raise ClaimError(
                 f"{self.file}: claim {self.id!r}: key 'fingerprint' = {self.fingerprint!r}; "
-                f"the base {self.base} has {found[: max(12, len(self.fingerprint))]!r}"
+                f"the base {self.base} has {found[: len(self.fingerprint)]!r}"
             )
 
 
