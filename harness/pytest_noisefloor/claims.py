@@ -99,9 +99,9 @@ class Claim:
     evidence: Path
     date: date
     file: Path
-    texts: Path | None = None
-    note: str = ""
-    shipped: bool = False
+    texts: Path | None
+    note: str
+    shipped: bool
 
     @property
     def sentence(self) -> str:

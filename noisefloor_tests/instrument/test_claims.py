@@ -1,12 +1,13 @@
 """Claims files: what an entry says; and each mistake, as one message naming file, claim and key."""
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
 
 from noisefloor_tests.claims_planted import MODEL, entry
 from pytest_noisefloor.bets import Level, registered_bet
-from pytest_noisefloor.claims import ClaimError, load_claims
+from pytest_noisefloor.claims import ClaimError, load_claims, meaning
 
 
 @pytest.fixture
@@ -48,6 +49,7 @@ def refused(tmp_path):
         ({"asserts": "MAYBE"}, "key 'asserts' = 'MAYBE'; expected STRICT or LENIENT or NOT_MET"),
         ({"users": []}, "key 'users' = []; expected \"shipped\" or a list of names"),
         ({"users": "ann"}, "key 'users' = 'ann'; expected \"shipped\" or a list of names"),
+        ({"users": "zoe"}, "key 'users' = 'zoe'; expected \"shipped\" or a list of names"),
         ({"users": ["ann", "ann"]}, "key 'users' = ['ann', 'ann']; expected \"shipped\" or a "),
         ({"users": ["../ann"]}, "key 'users' = ['../ann']; expected \"shipped\" or a list"),
         ({"fingerprint": "xyz"}, "key 'fingerprint' = 'xyz'; expected 12 hexadecimal digits"),
@@ -87,8 +89,8 @@ def test_a_file_of_anything_else_is_refused(refused, text):
 
 
 def test_an_id_that_is_given_twice_is_refused(refused):
-    text = refused(entry("x", "LENIENT") + entry("x", "STRICT", base="other/model"))
-    assert "claim 'x': key 'id': given twice" in text
+    text = refused(entry("again", "LENIENT") + entry("again", "STRICT", base="other/model"))
+    assert "claim 'again': key 'id': given twice" in text
 
 
 def test_evidence_of_two_claims_is_refused(refused):
@@ -162,6 +164,14 @@ def test_a_claims_sentence_is_made_of_its_keys_and_ends_with_its_note(read, asse
         f"by Bet 60 ({plain.bet.sha256[:12]}): {asserts}: {meant}"
     )
     assert noted.sentence == f"{plain.sentence} (Unverified note: mine)"
+
+
+@pytest.mark.parametrize("criterion", registered_bet("bet60").criteria, ids=str)
+def test_a_level_means_its_own_condition_in_whatever_order_a_bet_has_its_levels(criterion):
+    bet = registered_bet("bet60")
+    turned = replace(bet, criteria=bet.criteria[::-1])
+    assert meaning(turned, criterion.level.name) == meaning(bet, criterion.level.name)
+    assert str(criterion) in meaning(turned, criterion.level.name)
 
 
 @pytest.mark.parametrize(
