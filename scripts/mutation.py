@@ -232,16 +232,16 @@ def report(found: dict[str, list[Survivor | None]], *, whole: bool) -> int:
         print(f"| {name} | {len(mutants)} | {killed} | {killed / max(1, len(mutants)):.1%} |")
     survivors = [one for mutants in found.values() for one in mutants if one is not None]
     text = REASONS.read_text(encoding="utf-8") if REASONS.is_file() else ""
-    fresh = [one for one in survivors if f"{one}: " not in text]
+    reasons = {*re.findall(r"^- (`.*` → `.*`):\s+\S", text, re.MULTILINE)}
+    fresh = [one for one in survivors if str(one) not in reasons]
     for one in fresh:
         print(f"no reason in {REASONS.name}: {one}")
-    known = {str(one) for one in survivors}
-    gone = [line for line in re.findall(r"^- (`.*` → `.*`): ", text, re.MULTILINE) if whole]
-    for line in sorted({*gone} - known):
+    gone = sorted(reasons - {*map(str, survivors)}) if whole else []
+    for line in gone:
         print(f"killed, or no mutant any more, but listed in {REASONS.name}: {line}")
     total = sum(map(len, found.values()))
     few = total - len(survivors) < LEAST * total
-    return int(bool(fresh or {*gone} - known or few))
+    return int(bool(fresh or gone or few))
 
 
 # --- Cosmic Ray --------------------------------------------------------------------------------

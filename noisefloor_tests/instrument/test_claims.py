@@ -140,6 +140,12 @@ def test_an_entry_is_read_as_it_stands(read, tmp_path):
     assert one.file == other.file == tmp_path / "claims.toml"
 
 
+def test_a_claim_may_be_about_three_hundred_users(read):
+    users = [f"user{n}" for n in range(300)]
+    (claim,) = read(entry("x", "LENIENT", users=users))
+    assert claim.users == tuple(users)
+
+
 def test_a_file_without_claims_claims_nothing(read):
     assert read("") == ()
 

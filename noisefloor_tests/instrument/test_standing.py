@@ -64,6 +64,11 @@ def test_seeds_may_be_any_whole_numbers_from_0():
     assert replace(BET, seeds=(0, 3, 2**40)).seeds == (0, 3, 2**40)
 
 
+def test_a_bet_may_be_about_three_hundred_users():
+    users = tuple(f"user{n}" for n in range(300))
+    assert replace(BET, users=users).users == users
+
+
 def test_conditions_are_said_in_words():
     assert list(map(str, BET.criteria)) == [
         "ratio at least 1.5 on all users",

@@ -122,6 +122,12 @@ def test_absence_is_supported_where_every_user_shows_it_and_not_where_most_do(ps
     assert supported(verdict([AT] * 3, ones)) == expected
 
 
+def test_three_hundred_users_are_judged_as_three_are():
+    users = [f"user{n}" for n in range(300)]
+    one = judge(BET, [effect(user, AT) for user in users], resolved=[*map(resolved, users)])
+    assert supported(one) == ("NOT_MET", "ABSENT")
+
+
 def test_absence_is_not_supported_where_lenient_was_out_of_reach_or_left_open():
     for oracle in (BELOW, None):
         ones = [resolved(user, oracle=oracle) for user in "abc"]
