@@ -200,6 +200,8 @@ def test_what_a_base_may_be_is_taken_and_a_folder_located(read, tmp_path, base):
     (claim,) = read(entry("x", "LENIENT", base=base))
     folder = str(tmp_path.resolve() / "model")
     assert claim.located == (folder if base.endswith("model") else base)
+    (rounded,) = read(entry("x", "LENIENT", base=f"{base}+ternary"))
+    assert rounded.located == f"{claim.located}+ternary"
     assert claim.subject == ("60", claim.located, "norm-only", ("ann", "bob", "cy"))
 
 
