@@ -14,11 +14,11 @@ from __future__ import annotations
 import ast
 import difflib
 import gc
+import hashlib
 import importlib
 import json
 import multiprocessing
 import os
-import random
 import re
 import resource
 import shutil
@@ -26,6 +26,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -144,20 +145,29 @@ def prepare(name: str, tests: list[str], folder: Path) -> None:
     subprocess.run([*init, "config.toml", "session.sqlite"], cwd=folder, check=True)  # noqa: S603
     left_out = annotations(module.read_text(encoding="utf-8"))
     with session(folder) as work:
-        skip(work, [i for i in work.pending_work_items if spec(i).start_pos in left_out])
+        skip(work, [i.job_id for i in work.pending_work_items if spec(i).start_pos in left_out])
 
 
 def sample(folders: list[Path]) -> None:
-    """Leave SAMPLE pending mutants, drawn from those of all folders together."""
-    pending = []
+    """Leave SAMPLE pending mutants, drawn from those of all folders together.
+
+    By a hash of which of its function's mutants of a kind each is, so that a change of one function
+    draws others of that function alone.
+    """
+    drawn = []
     for folder in folders:
         with session(folder) as work:
             items = sorted(work.pending_work_items, key=identity)
-        pending += [(folder, item) for item in items]
-    kept = random.Random(SEED).sample(range(len(pending)), SAMPLE)  # noqa: S311
+        numbers = Counter[str]()
+        for item in items:
+            kind = f"{folder.name}.{spec(item).definition_name} {spec(item).operator_name}"
+            numbers[kind] += 1
+            draw = hashlib.sha256(f"{SEED} {kind} {numbers[kind]}".encode()).hexdigest()
+            drawn.append((draw, folder, item.job_id))
+    left_out = sorted(drawn)[SAMPLE:]
     for folder in folders:
         with session(folder) as work:
-            skip(work, [i for n, (f, i) in enumerate(pending) if f == folder and n not in kept])
+            skip(work, [job for _, where, job in left_out if where == folder])
 
 
 def execute(folder: Path) -> None:
@@ -264,10 +274,9 @@ def identity(item: WorkItem) -> tuple[Any, ...]:
     return spec(item).start_pos, spec(item).operator_name, spec(item).occurrence
 
 
-def skip(work: WorkDB, items: list[WorkItem]) -> None:
+def skip(work: WorkDB, jobs: list[str]) -> None:
     """Count mutants as not run."""
-    skipped = WorkResult(worker_outcome=WorkerOutcome.SKIPPED)
-    work.set_multiple_results([item.job_id for item in items], skipped)
+    work.set_multiple_results(jobs, WorkResult(worker_outcome=WorkerOutcome.SKIPPED))
 
 
 def annotations(source: str) -> set[tuple[int, int]]:
