@@ -3,30 +3,39 @@
     python scripts/mutation.py               # all of it
     python scripts/mutation.py arms sample   # some modules, or the sample of the sampled ones
 
-Mutants are made in copies of the checkout. Those inside annotations are left out: nothing reads
-them at run time. Prints a table by module and every survivor; fails where a survivor has no reason
+Mutants are made in copies of the checkout, and each is tested in a process forked from one that
+has the large libraries loaded. Those inside annotations are left out: nothing reads them at run
+time. Prints a table by module and every survivor; fails where a survivor has no reason
 in docs/mutation.md, where a reason there has no survivor, or where fewer than 90 % were killed.
 """
 
 from __future__ import annotations
 
 import ast
+import difflib
+import gc
+import hashlib
+import importlib
 import json
+import multiprocessing
 import os
-import random
 import re
 import resource
-import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+from cosmic_ray.mutating import use_mutation
+from cosmic_ray.plugins import get_operator
 from cosmic_ray.work_db import WorkDB, use_db
 from cosmic_ray.work_item import MutationSpec, TestOutcome, WorkerOutcome, WorkItem, WorkResult
 
@@ -36,8 +45,9 @@ REASONS = CHECKOUT / "docs" / "mutation.md"
 WHOLE = {
     "arms": ["invariants/test_arms.py"],
     "bets": [f"instrument/test_{page}.py" for page in ("bets", "standing", "judge")],
+    "lock": [f"instrument/test_{page}.py" for page in ("bets", "standing")],
     "judge": [
-        *("instrument/test_judge.py", "invariants/test_verdict_by_hand.py"),
+        *("invariants/test_verdict_by_hand.py", "instrument/test_judge.py"),
         "instrument/test_reach.py",
     ],
     "claims": ["instrument/test_claims.py", "plugin/test_gate.py"],
@@ -55,6 +65,14 @@ SAMPLED = {
 """Modules and what proves each, below noisefloor_tests/; with it goes what is checked of all."""
 
 OF_ALL = "repo/test_repo.py"
+OPTIONS = [
+    *("-x", "-q", "--tb=no", "--hypothesis-profile=mutation"),
+    *("-p", "no:randomly", "-p", "no:cacheprovider", "-p", "no:xdist"),
+]
+LOADED = ("hypothesis", "numpy", "scipy.stats", "torch", "transformers")
+"""What every mutant's process has without loading it: nothing of the project."""
+
+FORK = multiprocessing.get_context("fork")
 SAMPLE, SEED = 200, 60
 """So many mutants of the sampled modules together are drawn by this seed."""
 
@@ -82,6 +100,10 @@ def main(names: list[str]) -> int:
     if unknown := sorted({*names} - {*known}):
         sys.exit(f"{', '.join(unknown)}: expected {', '.join(known)}")
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))  # of every process from here on
+    os.environ["OMP_NUM_THREADS"] = "1"
+    for library in LOADED:
+        importlib.import_module(library)
+    gc.freeze()  # or every mutant's process would look through all of it for garbage
     chosen = names or known
     modules = {name: tests for name, tests in WHOLE.items() if name in chosen}
     modules |= SAMPLED if "sample" in chosen else {}
@@ -91,7 +113,7 @@ def main(names: list[str]) -> int:
             prepare(name, modules[name], folder)
         if "sample" in chosen:
             sample([folders[name] for name in SAMPLED])
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
+        with ProcessPoolExecutor(os.cpu_count(), mp_context=FORK) as pool:
             list(pool.map(execute, folders.values()))
         found = {name: list(completed(folder)) for name, folder in folders.items()}
     return report(found, whole=not names)
@@ -105,42 +127,94 @@ def prepare(name: str, tests: list[str], folder: Path) -> None:
         shutil.copytree(CHECKOUT / part, folder / part, ignore=compiled)
     shutil.copy(CHECKOUT / "conftest.py", folder)
     (folder / "fixtures").symlink_to(CHECKOUT / "fixtures")
-    module = Path("harness", "pytest_noisefloor", f"{name}.py")
-    files = [f"noisefloor_tests/{file}" for file in (*tests, OF_ALL)]
-    command = [sys.executable, "-m", "pytest", "-x", "-q", *files]
-    command += ["-p", "no:randomly", "-p", "no:cacheprovider", "-p", "no:xdist"]
-    command += ["--hypothesis-profile=mutation", "--tb=no"]
+    module = folder / "harness" / "pytest_noisefloor" / f"{name}.py"
+    (folder / "tests.json").write_text(json.dumps([*tests, OF_ALL]))
     (folder / "config.toml").write_text(
         "[cosmic-ray]\n"
         f"module-path = {json.dumps(str(module))}\n"
-        f"timeout = {TIMEOUT_S}\n"
+        "timeout = 0\n"
         "excluded-modules = []\n"
-        f"test-command = {json.dumps(shlex.join(command))}\n"
+        'test-command = ""\n'
         '[cosmic-ray.distributor]\nname = "local"\n'
     )
-    run(command, folder)
-    cosmic_ray(folder, "init", "--force", "config.toml", "session.sqlite")
-    left_out = annotations((folder / module).read_text(encoding="utf-8"))
+    if not passes(folder, written=True):
+        sys.exit(f"{name}: its tests fail without any mutant\n{(folder / 'output').read_text()}")
+    for compiled_module in module.parent.glob(f"__pycache__/{name}.*"):
+        compiled_module.unlink()  # a mutant of the same second and length would pass for it
+    init = [str(Path(sys.executable).with_name("cosmic-ray")), "init", "--force"]
+    subprocess.run([*init, "config.toml", "session.sqlite"], cwd=folder, check=True)  # noqa: S603
+    left_out = annotations(module.read_text(encoding="utf-8"))
     with session(folder) as work:
-        skip(work, [i for i in work.pending_work_items if spec(i).start_pos in left_out])
+        skip(work, [i.job_id for i in work.pending_work_items if spec(i).start_pos in left_out])
 
 
 def sample(folders: list[Path]) -> None:
-    """Leave SAMPLE pending mutants, drawn from those of all folders together."""
-    pending = []
+    """Leave SAMPLE pending mutants, drawn from those of all folders together.
+
+    By a hash of which of its function's mutants of a kind each is, so that a change of one function
+    draws others of that function alone.
+    """
+    drawn = []
     for folder in folders:
         with session(folder) as work:
             items = sorted(work.pending_work_items, key=identity)
-        pending += [(folder, item) for item in items]
-    kept = random.Random(SEED).sample(range(len(pending)), SAMPLE)  # noqa: S311
+        numbers = Counter[str]()
+        for item in items:
+            kind = f"{folder.name}.{spec(item).definition_name} {spec(item).operator_name}"
+            numbers[kind] += 1
+            draw = hashlib.sha256(f"{SEED} {kind} {numbers[kind]}".encode()).hexdigest()
+            drawn.append((draw, folder, item.job_id))
+    left_out = sorted(drawn)[SAMPLE:]
     for folder in folders:
         with session(folder) as work:
-            skip(work, [i for n, (f, i) in enumerate(pending) if f == folder and n not in kept])
+            skip(work, [job for _, where, job in left_out if where == folder])
 
 
 def execute(folder: Path) -> None:
     """Run the tests on every pending mutant."""
-    cosmic_ray(folder, "exec", "config.toml", "session.sqlite")
+    with session(folder) as work:
+        for item in list(work.pending_work_items):
+            work.set_result(item.job_id, tested(item, folder))
+
+
+def tested(item: WorkItem, folder: Path) -> WorkResult:
+    """What the tests say of one mutant."""
+    mutation = spec(item)
+    operator = get_operator(mutation.operator_name)(**mutation.operator_args)
+    with use_mutation(mutation.module_path, operator, mutation.occurrence) as (old, new):
+        if new is None:
+            sys.exit(f"{mutation}: nothing to change")
+        outcome = TestOutcome.SURVIVED if passes(folder) else TestOutcome.KILLED
+    diff = difflib.unified_diff(old.split("\n"), new.split("\n"), lineterm="")
+    return WorkResult(WorkerOutcome.NORMAL, None, outcome, "\n".join(diff))
+
+
+def passes(folder: Path, *, written: bool = False) -> bool:
+    """Whether a copy's tests pass in time, in a process of their own; bytecode may be written."""
+    process = FORK.Process(target=run, args=(folder, written))
+    process.start()
+    process.join(TIMEOUT_S)
+    if process.is_alive():
+        os.killpg(process.pid or 0, signal.SIGKILL)
+    process.join()
+    return process.exitcode == 0
+
+
+def run(folder: Path, written: bool) -> None:
+    """Run a copy's tests in this process, which ends with pytest's exit code."""
+    os.setsid()  # what a test starts is killed with it
+    os.chdir(folder)
+    with Path("output").open("wb") as output:
+        os.dup2(output.fileno(), 1)
+        os.dup2(output.fileno(), 2)
+    first = [str(folder / "harness"), str(folder)]
+    sys.path[:0] = first
+    os.environ["PYTHONPATH"] = os.pathsep.join(first)
+    if not written:
+        sys.dont_write_bytecode = True
+        os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+    files = json.loads(Path("tests.json").read_text(encoding="utf-8"))
+    sys.exit(pytest.main([*OPTIONS, *(f"noisefloor_tests/{file}" for file in files)]))
 
 
 def completed(folder: Path) -> Iterator[Survivor | None]:
@@ -149,8 +223,6 @@ def completed(folder: Path) -> Iterator[Survivor | None]:
         for item, result in sorted(work.completed_work_items, key=lambda pair: identity(pair[0])):
             if result.worker_outcome == WorkerOutcome.SKIPPED:
                 continue
-            if result.worker_outcome != WorkerOutcome.NORMAL:
-                sys.exit(f"{spec(item)}: {result.worker_outcome}\n{result.output}")
             if result.test_outcome != TestOutcome.SURVIVED:
                 yield None
                 continue
@@ -171,16 +243,16 @@ def report(found: dict[str, list[Survivor | None]], *, whole: bool) -> int:
         print(f"| {name} | {len(mutants)} | {killed} | {killed / max(1, len(mutants)):.1%} |")
     survivors = [one for mutants in found.values() for one in mutants if one is not None]
     text = REASONS.read_text(encoding="utf-8") if REASONS.is_file() else ""
-    fresh = [one for one in survivors if f"{one}: " not in text]
+    reasons = {*re.findall(r"^- (`.*` → `.*`):\s+\S", text, re.MULTILINE)}
+    fresh = [one for one in survivors if str(one) not in reasons]
     for one in fresh:
         print(f"no reason in {REASONS.name}: {one}")
-    known = {str(one) for one in survivors}
-    gone = [line for line in re.findall(r"^- (`.*` → `.*`): ", text, re.MULTILINE) if whole]
-    for line in sorted({*gone} - known):
+    gone = sorted(reasons - {*map(str, survivors)}) if whole else []
+    for line in gone:
         print(f"killed, or no mutant any more, but listed in {REASONS.name}: {line}")
     total = sum(map(len, found.values()))
     few = total - len(survivors) < LEAST * total
-    return int(bool(fresh or {*gone} - known or few))
+    return int(bool(fresh or gone or few))
 
 
 # --- Cosmic Ray --------------------------------------------------------------------------------
@@ -202,10 +274,9 @@ def identity(item: WorkItem) -> tuple[Any, ...]:
     return spec(item).start_pos, spec(item).operator_name, spec(item).occurrence
 
 
-def skip(work: WorkDB, items: list[WorkItem]) -> None:
+def skip(work: WorkDB, jobs: list[str]) -> None:
     """Count mutants as not run."""
-    skipped = WorkResult(worker_outcome=WorkerOutcome.SKIPPED)
-    work.set_multiple_results([item.job_id for item in items], skipped)
+    work.set_multiple_results(jobs, WorkResult(worker_outcome=WorkerOutcome.SKIPPED))
 
 
 def annotations(source: str) -> set[tuple[int, int]]:
@@ -220,26 +291,6 @@ def annotations(source: str) -> set[tuple[int, int]]:
         for line in range(node.lineno, (node.end_lineno or 0) + 1)
         for column in range(node.col_offset, 101 if line < node.end_lineno else node.end_col_offset)
     }
-
-
-def cosmic_ray(folder: Path, *words: str) -> None:
-    """Run one of its commands in a copy."""
-    run([str(Path(sys.executable).with_name("cosmic-ray")), *words], folder)
-
-
-def run(command: list[str], folder: Path) -> None:
-    """Run a command in a copy, with the copy's modules first; stop with its output if it fails."""
-    environment = {
-        **os.environ,
-        "OMP_NUM_THREADS": "1",
-        "PYTHONDONTWRITEBYTECODE": "1",  # two mutants of one second would share their bytecode
-        "PYTHONPATH": os.pathsep.join((str(folder / "harness"), str(folder))),
-    }
-    done = subprocess.run(  # noqa: S603
-        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        sys.exit(f"{folder.name}: {shlex.join(command)}\n{done.stdout}{done.stderr}")
 
 
 if __name__ == "__main__":

@@ -76,8 +76,8 @@ class Bet:
     statistic: Statistic
     criteria: tuple[Criterion, ...]
     sha256: str
-    base: str | None = None
-    planted: bool = False
+    base: str | None
+    planted: bool
     locked: bool = False
 
     def __post_init__(self) -> None:

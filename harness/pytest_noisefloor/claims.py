@@ -99,9 +99,9 @@ class Claim:
     evidence: Path
     date: date
     file: Path
-    texts: Path | None = None
-    note: str = ""
-    shipped: bool = False
+    texts: Path | None
+    note: str
+    shipped: bool
 
     @property
     def sentence(self) -> str:
@@ -139,7 +139,7 @@ class Claim:
         if not found.startswith(self.fingerprint):
             raise ClaimError(
                 f"{self.file}: claim {self.id!r}: key 'fingerprint' = {self.fingerprint!r}; "
-                f"the base {self.base} has {found[: max(12, len(self.fingerprint))]!r}"
+                f"the base {self.base} has {found[: len(self.fingerprint)]!r}"
             )
 
 

@@ -82,12 +82,12 @@ class Verdict:
     level: Level
     effects: tuple[Effect, ...]
     met: dict[Level, tuple[str, ...]]
-    planted: bool = False
-    resolved: tuple[Resolved, ...] = ()
-    reach: tuple[Reach, ...] = ()
-    rests_on_harm: tuple[Level, ...] = ()
+    planted: bool
+    resolved: tuple[Resolved, ...]
+    reach: tuple[Reach, ...]
+    rests_on_harm: tuple[Level, ...]
+    unresolved: str
     error_rates: tuple[Scenario, ...] = ()
-    unresolved: str = ""
 
     def holds(self, level: Level) -> bool:
         """Whether a criterion's condition holds; STRICT and LENIENT can hold together."""

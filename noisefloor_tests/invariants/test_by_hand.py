@@ -151,6 +151,13 @@ def test_an_autocorrelation_time_is_sokals_sum_with_wolffs_correction(lengths, r
         assert autocorrelation_time(series) == pytest.approx(time_by_hand(series), rel=1e-9)
 
 
+def test_the_sum_ends_with_the_first_lag_of_five_autocorrelation_times():
+    """Nothing is correlated up to lag 5, where τ is 1; the −1/2 at lag 6 is behind the window."""
+    series = np.zeros(20)
+    series[[0, 6]] = 1, -1
+    assert autocorrelation_time([series]) == pytest.approx(1 + (2 * 5 + 1) / 20, rel=1e-12)
+
+
 def test_an_interval_is_given_from_twenty_blocks_on(no_autocorrelation):
     """Blocks of two cells, so that 39 cells make 19."""
     few, enough = (

@@ -9,7 +9,7 @@ import pytest
 from pytest_noisefloor.bets import Level, registered_bet
 from pytest_noisefloor.inference import Resolved
 from pytest_noisefloor.intervals import Interval
-from pytest_noisefloor.judge import JudgeError, Reach, judge, supported
+from pytest_noisefloor.judge import SLACK, JudgeError, Reach, compare, judge, margin, supported
 from pytest_noisefloor.statistics import Effect
 
 BET = registered_bet("bet60")
@@ -108,15 +108,24 @@ def test_help_must_be_resolved_above_1_and_not_just_down_to_it():
     assert one.level is Level.LENIENT
     assert supported(one) == ()
     assert supported(verdict([ABOVE], [resolved("a", helped=1e-9)])) == ("LENIENT",)
+    # and who was helped without meeting the level takes nothing from those who met it
+    assert supported(verdict([ABOVE, ABOVE, AT], [*map(resolved, "abc")])) == ("LENIENT",)
 
 
 @pytest.mark.parametrize(
-    ("ps", "absent"), [((0.01, 0.04, 0.04), True), ((0.01, 0.04, 0.05), False)]
+    ("ps", "absent"),
+    [((0.01, 0.04, 0.04), True), ((0.01, 0.04, 0.05), False), ((0.01, 0.04, 0.06), False)],
 )
 def test_absence_is_supported_where_every_user_shows_it_and_not_where_most_do(ps, absent):
     ones = [resolved(user, absent=p) for user, p in zip("abc", ps, strict=True)]
     expected = ("NOT_MET", "ABSENT") if absent else ("NOT_MET",)
     assert supported(verdict([AT] * 3, ones)) == expected
+
+
+def test_three_hundred_users_are_judged_as_three_are():
+    users = [f"user{n}" for n in range(300)]
+    one = judge(BET, [effect(user, AT) for user in users], resolved=[*map(resolved, users)])
+    assert supported(one) == ("NOT_MET", "ABSENT")
 
 
 def test_absence_is_not_supported_where_lenient_was_out_of_reach_or_left_open():
@@ -125,11 +134,41 @@ def test_absence_is_not_supported_where_lenient_was_out_of_reach_or_left_open():
         assert supported(verdict([AT] * 3, ones)) == ("NOT_MET",)
 
 
+@pytest.mark.parametrize("other", [0, 2])
+def test_absence_asks_for_the_reach_of_lenient_and_of_no_other_level(other):
+    """Whatever bars somebody's own bet gives to the others."""
+    criteria = [*BET.criteria]
+    criteria[other] = replace(criteria[other], comparison="at least", bar=1.05)
+    ones = [resolved("a", oracle=math.log(1.07))]
+    one = judge(replace(BET, criteria=tuple(criteria)), [effect("a", AT)], resolved=ones)
+    assert [r.within for r in one.reach if r.level is criteria[other].level] == [True]
+    assert supported(one) == ("NOT_MET",)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_the_margin_is_lenients_bar_in_whatever_order_a_bet_has_its_levels(order):
+    assert margin(replace(BET, criteria=BET.criteria[::order])) == math.log(1.1)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_condition_holds_by_its_own_share_in_whatever_order_a_bet_has_its_levels(order):
+    """Two of three are all that LENIENT and CATASTROPHIC need, and one too few for STRICT."""
+    bet = replace(BET, criteria=BET.criteria[::order])
+    good, bad = (
+        judge(bet, [effect(user, delta) for user, delta in zip("abc", deltas, strict=True)])
+        for deltas in ([math.log(1.6)] * 2 + [AT], [BELOW] * 2 + [AT])
+    )
+    assert [level for level in good.met if good.holds(level)] == [Level.LENIENT]
+    assert [level for level in bad.met if bad.holds(level)] == [Level.CATASTROPHIC]
+
+
 def test_catastrophic_is_no_good_level_that_could_rest_on_harm():
     """Though help by itself, 1.2 on every user, would not be catastrophic at all."""
     one = verdict([BELOW] * 3, helped=ABOVE)
     assert one.level is Level.CATASTROPHIC
     assert one.rests_on_harm == ()
+    for ones in ([], [resolved(user) for user in "abc"]):  # which show absence, by themselves
+        assert supported(verdict([BELOW] * 3, ones)) == ("CATASTROPHIC",)
 
 
 @pytest.mark.parametrize("helped", [ABOVE, AT])
@@ -138,6 +177,18 @@ def test_a_level_rests_on_harm_where_help_alone_would_not_meet_it(helped):
     assert one.level is Level.LENIENT
     assert one.rests_on_harm == (() if helped else (Level.LENIENT,))
     assert verdict([ABOVE] * 3).rests_on_harm == ()  # nobody knows
+
+
+@pytest.mark.parametrize("criterion", BET.criteria, ids=lambda c: c.level.name)
+def test_who_stands_at_the_end_of_a_bars_slack_is_at_least_there_and_not_below(criterion):
+    end = criterion.bar * (1 - SLACK)
+    assert compare(end, criterion) is (criterion.comparison == "at least")
+    assert compare(math.nextafter(end, 0), criterion) is (criterion.comparison == "below")
+
+
+def test_a_verdict_is_planted_where_that_is_said_alone():
+    assert not verdict([AT]).planted
+    assert judge(BET, [effect("a", AT)], planted=True).planted
 
 
 def test_intervals_of_other_users_or_in_another_order_are_refused():
