@@ -209,3 +209,11 @@ def test_the_noise_to_simulate_with_has_welchs_degrees_of_freedom(independent):
     welch = (tokens + spread) ** 2 / (tokens**2 / 47 + spread**2 / 2)
     assert found.noise == pytest.approx((math.sqrt(tokens + spread), welch), rel=1e-9)
     assert 2.5 < welch < 45  # neither part alone
+
+
+@pytest.mark.usefixtures("few_resamples")
+def test_a_gain_of_the_oracle_that_reaches_down_to_0_is_nothing_to_normalise_by(independent):
+    (one,) = resolve([independent], STATISTIC, margin=0.1)
+    for low, known in ((1e-9, True), (0.0, False), (-1e-9, False)):
+        oracle = replace(one.delta, low=low)
+        assert (replace(one, oracle=oracle).normalised is not None) == known
