@@ -67,6 +67,8 @@ def _ladder(ax: Axes, title: str, rungs: Sequence[Rung]) -> None:
             ax.annotate(f"{rung.share:.0%}", at, ha="center", xytext=(0, 5), fontsize=7, **_OFFSET)
     ax.set_ylim(-0.5, len(rungs) - 0.2)
     ax.set_title(title)
+    ax.locator_params(axis="x", nbins=5)
+    ax.margins(x=0.1)
     ax.set_xlabel(f"gain over the base, {NATS}")
 
 
