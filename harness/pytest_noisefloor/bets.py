@@ -12,6 +12,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
 
+from .arms import UNTRAINED
+from .conditions import conditions
 from .data import data_path
 from .errors import NoisefloorError
 from .lock import BetError, check_lock, file_sha256, nothing_left, read_toml, take
@@ -59,8 +61,8 @@ class Bet:
     one.
 
     Raises:
-        BetError: no such method, users or seeds that are not each there once, or not one criterion
-            for each level.
+        BetError: no such method, users or seeds that are not each there once, not one criterion for
+            each level, levels that could hold together, or nothing by the bet's own method.
     """
 
     id: str
@@ -93,6 +95,37 @@ class Bet:
         levels = sorted(c.level for c in self.criteria)
         if levels != [Level.CATASTROPHIC, Level.LENIENT, Level.STRICT]:
             raise BetError("expected one [[level]] each of STRICT, LENIENT, CATASTROPHIC")
+        catastrophic, lenient, strict = sorted(self.criteria, key=lambda c: c.level)
+        ways = [c.comparison for c in (catastrophic, lenient, strict)]
+        if (
+            ways != ["below", "at least", "at least"]
+            or not catastrophic.bar <= lenient.bar <= strict.bar
+            or lenient.share > strict.share
+            or catastrophic.share + lenient.share <= 1
+        ):
+            raise BetError(
+                "levels that could hold together or out of order; expected CATASTROPHIC below a "
+                "bar at or under LENIENT's, STRICT at least at LENIENT's bar and share, and the "
+                "shares of LENIENT and CATASTROPHIC to be more than all"
+            )
+        self._check_conditions()
+
+    def _check_conditions(self) -> None:
+        """Refuse what is compared with itself, and comparisons without the bet's own method."""
+        whole = [
+            replace(c, method=c.method or self.method, lr=c.lr or self.recipe.lr)
+            for label in self.statistic.compared
+            for c in conditions(label)
+        ]
+        if len(set(whole)) < len(whole):
+            labels = " against ".join(self.statistic.compared)
+            raise BetError(f"{labels}: one condition twice, by the bet's own method and rate")
+        own = (self.method, self.recipe.lr)
+        if not any((c.method, c.lr) == own for c in whole if c.source != UNTRAINED):
+            raise BetError(
+                f"{' against '.join(self.statistic.compared)}: expected an adapter by the bet's "
+                f"own method, {self.method}, at its own rate"
+            )
 
     @property
     def mark(self) -> str:

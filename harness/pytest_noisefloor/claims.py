@@ -77,6 +77,10 @@ _FITS: dict[str, Callable[[Any, Path], bool]] = {
 }
 
 
+_OF_BET = ("method", "base")
+"""What a bet may have fixed, so that a claim can only repeat it."""
+
+
 class ClaimError(NoisefloorError):
     """A claims file with an entry that says nothing that could be checked."""
 
@@ -221,6 +225,9 @@ def _claim(file: Path, number: int, row: dict[str, Any]) -> Claim:
         bet = registered_bet(row["bet"])
     except NoisefloorError as error:
         raise ClaimError(f"{file}: claim {name!r}: key 'bet': {error}") from None
+    other = next((key for key in _OF_BET if getattr(bet, key) not in (None, row[key])), None)
+    if other:
+        raise refuse(other, f"{getattr(bet, other)!r}, which Bet {bet.id} is about")
     return Claim(
         **{key: row[key] for key in ("id", "base", "fingerprint", "method", "asserts", "date")},
         bet=bet,

@@ -16,8 +16,11 @@ from .errors import NoisefloorError
 from .methods import METHODS
 
 OTHER, POOLED = "other", "pooled"
-SOURCES = (*ARMS, OTHER, POOLED, UNTRAINED)
-"""What stands for an arm in a condition."""
+
+
+def sources() -> tuple[str, ...]:
+    """What stands for an arm in a condition: anybody's own arms too."""
+    return (*ARMS, OTHER, POOLED, UNTRAINED)
 
 
 class ConditionError(NoisefloorError):
@@ -45,7 +48,7 @@ def conditions(words: str) -> tuple[Condition, ...]:
         ConditionError: no such arm or method, a rate that is none, or one condition twice.
     """
     if not isinstance(words, str):
-        raise ConditionError(f"{words!r}; expected {' or '.join(SOURCES)}")
+        raise ConditionError(f"{words!r}; expected {' or '.join(sources())}")
     found = tuple(_condition(part) for part in words.split(" | "))
     if len(set(found)) < len(found):
         raise ConditionError(f"{words!r}; expected each condition once")
@@ -55,9 +58,9 @@ def conditions(words: str) -> tuple[Condition, ...]:
 def _condition(words: str) -> Condition:
     named, _, rate = words.partition("@")
     method, _, source = named.rpartition("/")
-    if source not in SOURCES:
-        raise ConditionError(f"{words!r}; expected {' or '.join(SOURCES)}")
-    if method and method not in METHODS:
+    if source not in sources():
+        raise ConditionError(f"{words!r}; expected {' or '.join(sources())}")
+    if "/" in named and method not in METHODS:
         raise ConditionError(f"{words!r}; expected {' or '.join(METHODS)} before '/'")
     if "@" in words and not _is_rate(rate):
         raise ConditionError(f"{words!r}; expected a learning rate above 0 after '@'")

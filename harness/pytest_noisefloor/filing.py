@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -60,20 +61,23 @@ def file_adapters(
     The arm of reach has no part in a level: its adapters, trained on held-out text, are kept in the
     store alone, as are other users' and large ones.
     """
-    filed = []
-    for entrant in entrants:
+    filed: dict[str, Filed] = {}
+    # a user's own before the same adapter in another user's column
+    for entrant in sorted(entrants, key=lambda one: not one.own):
         if entrant.name == UNTRAINED or entrant.label not in bet.statistic.compared:
             continue
         request = entrant.request
         adapter = entrant.runner.adapter(request)
+        if adapter.key in filed:
+            continue
         seed = "" if request.seed == first_seed else f"_seed{request.seed}"
         stem = f"{prefix}{bet.id}_{entrant.name}_{entrant.user}{seed}"
         written = entrant.own and adapter.nbytes <= LARGEST_FILE
         if written:
             _write(adapter, out / "out" / f"{stem}.safetensors")
         bare = replace(adapter, tensors={})
-        filed.append(Filed(entrant, bare, adapter.count, adapter.nbytes, stem, written))
-    return filed
+        filed[adapter.key] = Filed(entrant, bare, adapter.count, adapter.nbytes, stem, written)
+    return list(filed.values())
 
 
 def result(
@@ -121,6 +125,7 @@ def result(
         ],
         "adapters": [
             {
+                "name": one.stem,
                 "user": one.adapter.user,
                 "arm": one.adapter.arm,
                 "seed": one.adapter.seed,
@@ -149,6 +154,7 @@ def result(
             "machine": platform.machine(),
             "device": runner.device,
             **{name: version(name) for name in ("numpy", "torch", "transformers")},
+            **({"peft": version("peft")} if find_spec("peft") else {}),
             "pytest-noisefloor": version("pytest-noisefloor"),
         },
     }

@@ -100,6 +100,11 @@ class Verdict:
         return tuple(one.user for one in self.resolved if one.help is not None and one.help.low > 0)
 
     @property
+    def won(self) -> tuple[str, ...]:
+        """Users for whom the ratio is above 1, resolved: Δ's lower bound is above 0."""
+        return tuple(one.user for one in self.resolved if one.delta.low > 0)
+
+    @property
     def absent(self) -> tuple[str, ...]:
         """Users whose ratio is shown to lie within LENIENT's bar, on either side (TOST)."""
         return tuple(one.user for one in self.resolved if one.absent < ALPHA)
@@ -109,16 +114,20 @@ def supported(verdict: Verdict) -> tuple[str, ...]:
     """What a claim may assert on this verdict: level names, and ABSENT.
 
     LENIENT and STRICT need more than the level: on every user that meets it, the user's own text
+    must have beaten the control, resolved, since a bar of 1 is met by half of all tosses; and it
     must have made the base better, resolved, or random harm could buy it. ABSENT (no
-    personalisation of LENIENT's size) needs every user within the bar, shown, and LENIENT within
-    reach, since a design that could not have seen an effect shows nothing by seeing none.
+    personalisation of LENIENT's size) is for a bet whose control is random tokens; it needs every
+    user within the bar, shown, and LENIENT within reach, since a design that could not have seen
+    an effect shows nothing by seeing none.
     """
     if verdict.level > Level.NOT_MET:
         levels = [lv for lv in (Level.LENIENT, Level.STRICT) if verdict.holds(lv)]
-        return tuple(lv.name for lv in levels if set(verdict.met[lv]) <= set(verdict.helped))
+        shown_on = set(verdict.helped) & set(verdict.won)
+        return tuple(lv.name for lv in levels if set(verdict.met[lv]) <= shown_on)
     shown = len(verdict.absent) == len(verdict.effects)
     reachable = any(r.level == Level.LENIENT and r.within for r in verdict.reach)
-    if verdict.level == Level.NOT_MET and shown and reachable:
+    controlled = verdict.bet.statistic.controlled
+    if verdict.level == Level.NOT_MET and controlled and shown and reachable:
         return (Level.NOT_MET.name, ABSENT)
     return (verdict.level.name,)
 
@@ -139,8 +148,8 @@ def judge(
     """The level that a bet's criteria give to the users' effects.
 
     Levels rest on point estimates of the ratio, verbatim. STRICT implies LENIENT, so the highest
-    level whose condition holds is the verdict; CATASTROPHIC and LENIENT cannot hold together
-    while each needs more than half of the users. What is ``resolved`` never changes the level.
+    level whose condition holds is the verdict; CATASTROPHIC and LENIENT cannot hold together,
+    which a bet's own check of its shares sees to. What is ``resolved`` never changes the level.
 
     Raises:
         JudgeError: no users, a user twice, effects of another statistic than the bet's, or other

@@ -1,7 +1,10 @@
 """The control ladder: what each control's adapter gains over the base, up to the user's own.
 
-What lies between two rungs is what the upper control's tokens have and the lower one's have not:
-calibration, any training at all, token frequencies, language at large, this author.
+Each rung stands for something that training could have picked up: calibration (one factor of the
+logits, on the user's text), any training at all, token frequencies, language at large, this author.
+Rungs are no sums: a higher one need not hold what a lower one has. At the registered budget a
+factor moves by at most learning rate × steps, 0.005, so its rung is a floor of what calibration
+could give.
 """
 
 from __future__ import annotations

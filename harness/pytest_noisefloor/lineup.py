@@ -83,7 +83,7 @@ class Lineup:
                 condition.method,
                 condition.source,
                 one.name if condition.source == OTHER else None,
-                f"{condition.lr:g}" if condition.lr else None,
+                str(condition.lr) if condition.lr else None,
             )
             name = "-".join(filter(None, named))
             request = Request(one, condition.arm, seed)

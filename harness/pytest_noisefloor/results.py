@@ -288,6 +288,12 @@ def judge_content(content: dict[str, Any], bet: Bet) -> Verdict:
     """
     planted = content["verdict"]["planted"]
     rows = content["users"]
+    if any(("unit" in row) != bet.statistic.by_cell for row in rows):
+        raise ValueError(f"its units are not those that Bet {bet.id} counts, {bet.statistic.unit}")
+    for row in rows:
+        for label, means in row.get("candidates", {}).items():
+            if row["mean_nll"].get(label) != min(means.values()):
+                raise ValueError(f"{unit_name(row)}, {label}: not the best of its candidates")
     effects = [
         Effect(user=unit_name(row), nll=row["mean_nll"], statistic=bet.statistic) for row in rows
     ]

@@ -215,7 +215,8 @@ def _distinct(units: Iterator[Unit]) -> Iterator[Unit]:
     seen: set[tuple[Any, ...]] = set()
     for unit in units:
         slices = tuple(piece["sha256"] for piece in unit.record["slices"])
-        sums = (sums.tobytes() for sums in unit.tally.sums.values())
+        compared = unit.effect.statistic.compared
+        sums = (unit.tally.sums[label].tobytes() for label in compared)
         found = (unit.record["user"], slices, *sums)
         if found not in seen:
             seen.add(found)

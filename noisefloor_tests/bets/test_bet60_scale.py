@@ -18,5 +18,5 @@ pytestmark = pytest.mark.scale
 
 @pytest.mark.parametrize("level", [Level.STRICT, Level.LENIENT, Level.CATASTROPHIC])
 def test_criterion_at_scale(outcome: Outcome, level: Level) -> None:
-    verdict, claim = outcome("bet60", "smollm2-135m")
+    verdict, claim = outcome(None, "smollm2-135m")
     settle(verdict, level, claim)

@@ -41,6 +41,8 @@ def refused(tmp_path):
     ("changes", "message"),
     [
         ({"colour": "red"}, "key 'colour' = 'red'; expected one of id, bet, base"),
+        ({"method": "full"}, "key 'method' = 'full'; expected 'norm-only', which Bet 60 is about"),
+        ({"bet": "bet52"}, "; expected 'reference+ternary', which Bet 52 is about"),
         ({"bet": "bet99"}, "key 'bet': bet 'bet99': expected bet37 or"),
         ({"bet": None}, "key 'bet' is missing; expected text"),
         ({"base": "nowhere"}, "key 'base' = 'nowhere'; expected reference, smollm2-135m, a"),

@@ -9,9 +9,11 @@ import pytest
 from noisefloor_tests.instrument import planted
 from pytest_noisefloor.errors import NoisefloorError
 from pytest_noisefloor.lineup import Lineup
+from pytest_noisefloor.lock import BetError
 from pytest_noisefloor.methods import METHODS
 from pytest_noisefloor.results import judge_content, unit_name
 from pytest_noisefloor.runs import Request
+from pytest_noisefloor.scoring import score
 from pytest_noisefloor.statistics import CELL_UNIT, mean_nll
 
 USERS = [planted.user(name, seed) for seed, name in enumerate(("ann", "bob", "cid"))]
@@ -129,7 +131,8 @@ def test_runs_that_differ_in_nothing_count_once(study, monkeypatch):
     scored = type(one.runner).scored
 
     def same_for_seeds_0_and_2(runner, request, piece):
-        return scored(runner, replace(request, seed=request.seed % 2), piece)
+        seed = request.seed if request.arm == "oracle" else request.seed % 2
+        return scored(runner, replace(request, seed=seed), piece)
 
     monkeypatch.setattr(type(one.runner), "scored", same_for_seeds_0_and_2)
     assert [effect.user for effect in one.verdict.effects] == ["ann, seed 0, s0", "ann, seed 1, s0"]
@@ -142,11 +145,49 @@ def test_a_large_adapter_stays_in_the_store(study, monkeypatch):
     assert not (one.out / "out").exists()
 
 
-def test_the_tensors_of_all_that_is_compared_are_left_as_they_were(study):
+def test_what_is_compared_leaves_the_base_as_it_was(study):
     """Conditions attach one method after another: each leaves the base as it found it."""
     one = study(by(numerator="temperature/random"))
-    before = one.runner.scores(Request(USERS[0], "untrained"), USERS[0].heldout[0])
+    ann, piece = USERS[0], USERS[0].heldout[0]
+    untrained = one.runner.scores(Request(ann, "untrained"), piece)
     assert one.verdict
-    again = planted.study(planted.damaged_base(0.5), USERS, one.out / "again", steps=3, batch=1)
-    after = again.runner.scores(Request(USERS[0], "untrained"), USERS[0].heldout[0])
-    assert np.array_equal(before, after)
+    model, head = one.runner._bench._tools
+    prefix = one.runner.base.tokenizer.prefix
+    again = score(model, head, one.runner._texts.scored(piece), prefix, one.runner.scoring)
+    assert np.array_equal(untrained, again)
+
+
+def test_another_users_adapter_stands_once_in_a_result_under_its_owners_name(study):
+    rows = content(study(by(numerator="other")))["adapters"]
+    assert [row["name"] for row in rows] == [
+        f"PLANTED_{planted.BET.id}_real_{user.name}" for user in USERS
+    ]
+    assert all(row["file"] for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("numerator", "denominator", "message"),
+    [
+        ("norm-only/real", "real", "norm-only/real: one condition twice"),
+        ("random | norm-only/random", "real", "one condition twice"),
+        ("temperature/random", "temperature/real", "expected an adapter by the bet's own method"),
+        ("untrained", "real@0.7", "expected an adapter by the bet's own method, norm-only"),
+    ],
+)
+def test_a_bet_compares_its_own_method_with_something_else(numerator, denominator, message):
+    with pytest.raises(BetError, match=message):
+        by(numerator=numerator, denominator=denominator)
+
+
+def test_a_result_whose_candidate_was_not_the_best_is_refused(study):
+    one = study(by(numerator="other"))
+    found = content(one)
+    found["users"][0]["candidates"]["other"]["other-bob"] -= 1
+    with pytest.raises(ValueError, match="ann, other: not the best of its candidates"):
+        judge_content(found, one.bet)
+
+
+def test_a_bet_by_cell_does_not_judge_users_nor_the_other_way_round(study):
+    one = study(by())
+    with pytest.raises(ValueError, match=r"its units are not those that Bet .* counts, user, "):
+        judge_content(content(one), cells())

@@ -1,11 +1,12 @@
 """What a bet says of itself: its marks, its conditions in words, and whether it is a locked one."""
 
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
-from pytest_noisefloor.bets import load_bet, open_bet, registered_bet
+from pytest_noisefloor.bets import Level, load_bet, open_bet, registered_bet
 from pytest_noisefloor.data import data_path
 from pytest_noisefloor.lock import BetError, check_lock
 
@@ -119,3 +120,32 @@ def test_the_difference_to_what_was_locked_shows_one_line_around(lock):
         check_lock(bet, lock)
     shown = f" {lines[at - 1]}-{lines[at]}+at_least = 1.01\n {lines[at + 1]}"
     assert f"@@\n{shown}\nRestore it" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("level", "changes"),
+    [
+        (Level.STRICT, {"bar": 1.05}),
+        (Level.STRICT, {"share": Fraction(1, 2)}),
+        (Level.LENIENT, {"share": Fraction(1, 3)}),
+        (Level.CATASTROPHIC, {"share": Fraction(1, 3)}),
+        (Level.CATASTROPHIC, {"bar": 1.2}),
+        (Level.CATASTROPHIC, {"comparison": "at least"}),
+        (Level.LENIENT, {"comparison": "below"}),
+    ],
+)
+def test_levels_that_could_hold_together_or_out_of_order_are_no_bet(level, changes):
+    criteria = tuple(replace(c, **changes) if c.level is level else c for c in BET.criteria)
+    with pytest.raises(BetError, match="levels that could hold together or out of order"):
+        replace(BET, criteria=criteria)
+
+
+def test_levels_may_share_a_bar_and_just_not_overlap():
+    """Two thirds and a half are more than all: no set of units is in both."""
+    strict, lenient, catastrophic = BET.criteria
+    edges = (
+        replace(strict, bar=1.0, share=Fraction(2, 3)),
+        replace(lenient, bar=1.0),
+        replace(catastrophic, share=Fraction(1, 2)),
+    )
+    assert replace(BET, criteria=edges).criteria == edges

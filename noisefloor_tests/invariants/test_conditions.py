@@ -26,6 +26,7 @@ def test_a_label_names_its_conditions_in_order(words, expected):
         ("", "''; expected real or"),
         ("real |other", r"'real \|other'; expected real or"),
         ("magic/real", "'magic/real'; expected .*full.* before '/'"),
+        ("/real", "'/real'; expected norm-only.* before '/'"),
         ("real@0", "'real@0'; expected a learning rate above 0 after '@'"),
         ("real@fast", "'real@fast'; expected a learning rate above 0"),
         ("real@inf", "'real@inf'; expected a learning rate above 0"),

@@ -30,11 +30,11 @@ def interval(low, high=None):
     )
 
 
-def resolved(user, *, helped=ABOVE, oracle=ABOVE, oracle_help=ABOVE, absent=0.01):
+def resolved(user, *, delta=1e-9, helped=ABOVE, oracle=ABOVE, oracle_help=ABOVE, absent=0.01):
     given = {"help": helped, "oracle": oracle, "oracle_help": oracle_help}
     return Resolved(
         user=user,
-        delta=interval(0.0),
+        delta=interval(delta),
         harm=None,
         **{key: None if low is None else interval(low) for key, low in given.items()},
         p=0.5,
@@ -95,10 +95,29 @@ def test_a_user_whose_own_help_is_unknown_is_reached_by_the_oracles_alone():
     assert (lenient.by_ratio, lenient.by_help) == (("a", "b"), ("a",))
     # a bar that a missing help must not pass for
     low = replace(BET.criteria[1], bar=0.95, share=Fraction(1))
-    bet = replace(BET, criteria=(BET.criteria[0], low, BET.criteria[2]))
+    under = replace(BET.criteria[2], bar=0.9)
+    bet = replace(BET, criteria=(BET.criteria[0], low, under))
     ones = [resolved("a", oracle_help=math.log(0.5))]
     reach = judge(bet, [effect("a", 0.0)], resolved=ones).reach
     assert [r.by_help for r in reach] == [(), ()]
+
+
+@pytest.mark.parametrize(("low", "claimed"), [(1e-9, ("LENIENT",)), (0.0, ()), (-1e-9, ())])
+def test_the_control_must_be_beaten_resolved_on_whoever_meets_the_level(low, claimed):
+    """Where the bar is 1, half of all tosses meet it."""
+    ones = [resolved("a"), resolved("b", delta=low), resolved("c", delta=BELOW)]
+    assert supported(verdict([ABOVE, ABOVE, AT], ones)) == claimed
+
+
+def test_only_a_bet_with_the_random_control_can_show_absence():
+    ones = [resolved(user) for user in "abc"]
+    statistic = replace(BET.statistic, numerator="other")
+    effects = [
+        Effect(user=user, nll={"real": 1.0, "other": 1.0}, statistic=statistic) for user in "abc"
+    ]
+    one = judge(replace(BET, statistic=statistic), effects, resolved=ones)
+    assert supported(one) == ("NOT_MET",)
+    assert supported(verdict([AT] * 3, ones)) == ("NOT_MET", "ABSENT")
 
 
 def test_help_must_be_resolved_above_1_and_not_just_down_to_it():
@@ -134,15 +153,16 @@ def test_absence_is_not_supported_where_lenient_was_out_of_reach_or_left_open():
         assert supported(verdict([AT] * 3, ones)) == ("NOT_MET",)
 
 
-@pytest.mark.parametrize("other", [0, 2])
+@pytest.mark.parametrize("other", [Level.STRICT, Level.CATASTROPHIC])
 def test_absence_asks_for_the_reach_of_lenient_and_of_no_other_level(other):
-    """Whatever bars somebody's own bet gives to the others."""
-    criteria = [*BET.criteria]
-    criteria[other] = replace(criteria[other], comparison="at least", bar=1.05)
-    ones = [resolved("a", oracle=math.log(1.07))]
-    one = judge(replace(BET, criteria=tuple(criteria)), [effect("a", AT)], resolved=ones)
-    assert [r.within for r in one.reach if r.level is criteria[other].level] == [True]
-    assert supported(one) == ("NOT_MET",)
+    one = verdict([AT], [resolved("a")])
+    (lenient,) = (r for r in one.reach if r.level is Level.LENIENT)
+    out = replace(lenient, by_ratio=(), open_ratio=())
+    assert supported(replace(one, reach=(lenient, replace(out, level=other)))) == (
+        "NOT_MET",
+        "ABSENT",
+    )
+    assert supported(replace(one, reach=(out, replace(lenient, level=other)))) == ("NOT_MET",)
 
 
 @pytest.mark.parametrize("order", [1, -1])
