@@ -78,7 +78,7 @@ SAMPLE, SEED = 200, 60
 
 LEAST = 0.9
 CPU_S = 30
-"""Of processor time: a mutant that asks for more, five times what its tests take, has failed them.
+"""Of processor time: a mutant that asks for more, three times what the slowest tests take, has failed them.
 So has one that is not done after TIMEOUT_S, which a loaded machine should never need."""
 
 TIMEOUT_S = 300.0

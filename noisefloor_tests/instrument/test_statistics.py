@@ -151,3 +151,32 @@ def test_only_random_tokens_by_the_same_method_control_for_regularisation(
 ):
     statistic = replace(STATISTIC, numerator=numerator, denominator=denominator)
     assert statistic.controlled == controlled
+
+
+POOLED, LOGARITHM, EACH, CELLS = (
+    *("pooled by tokens", "mean of the logarithm", "each a unit"),
+    "user, seed and slice",
+)
+
+
+@pytest.mark.parametrize(
+    ("unit", "slices", "seeds", "refusal"),
+    [
+        ("user", POOLED, LOGARITHM, None),
+        (CELLS, EACH, EACH, None),
+        ("user", EACH, LOGARITHM, f"slices = '{EACH}'; expected '{POOLED}'"),
+        ("user", POOLED, EACH, f"seeds = '{EACH}'; expected '{LOGARITHM}'"),
+        (CELLS, POOLED, EACH, f"slices = '{POOLED}'; expected '{EACH}'"),
+        (CELLS, EACH, LOGARITHM, f"seeds = '{LOGARITHM}'; expected '{EACH}'"),
+        ("slice", POOLED, LOGARITHM, f"unit = 'slice'; expected 'user' or '{CELLS}'"),
+        ("zone", EACH, EACH, f"unit = 'zone'; expected 'user' or '{CELLS}'"),
+    ],
+)
+def test_a_unit_has_its_own_way_with_slices_and_seeds_and_no_other(unit, slices, seeds, refusal):
+    if refusal is None:
+        one = replace(STATISTIC, unit=unit, slices=slices, seeds=seeds)
+        assert one.by_cell == (unit == CELLS)
+        return
+    with pytest.raises(StatisticsError) as caught:
+        replace(STATISTIC, unit=unit, slices=slices, seeds=seeds)
+    assert str(caught.value) == refusal
