@@ -82,7 +82,7 @@ _SOURCES = {
     "oracle": "the held-out text",
     "unigram": "tokens of the user's own frequencies",
     "shuffled": "the user's own tokens in random order",
-    OTHER: "another user's text",
+    OTHER: "the best of the other users' adapters",
     POOLED: "the other users' texts",
     UNTRAINED: "the untrained base",
 }
@@ -90,10 +90,21 @@ _SOURCES = {
 
 def in_words(label: str) -> str:
     """A label as a sentence has it."""
-    return " or ".join(_in_words(condition) for condition in conditions(label))
+    several = [_in_words(condition) for condition in conditions(label)]
+    if len(several) == 1:
+        return several[0]
+    return f"the best of {', '.join(several[:-1])} and {several[-1]}"
 
 
 def _in_words(condition: Condition) -> str:
     words = _SOURCES.get(condition.source, condition.source)
-    words += f" by {condition.method}" if condition.method else ""
-    return words + (f" at a rate of {condition.lr:g}" if condition.lr else "")
+    if condition.method:
+        words = f"{_METHODS.get(condition.method, condition.method)} on {words}"
+    return words + (f" at a rate of {condition.lr}" if condition.lr else "")
+
+
+_METHODS = {
+    "full": "full fine-tuning",
+    "lora-r4": "LoRA of rank 4",
+    "temperature": "one factor of the logits",
+}

@@ -6,15 +6,12 @@ import math
 from collections.abc import Sequence
 
 from .bets import Criterion, Level
-from .conditions import in_words
-from .errorrates import bounds
-from .inference import ALPHA, FLIPS, Resolved, across_users, users_needed
+from .chance import SHOWN, across, control, detectable, error_rates, names, own, without_margin
+from .conditions import conditions
+from .inference import ALPHA, Resolved
 from .intervals import Interval
 from .judge import ABSENT, Reach, Verdict, supported
 from .statistics import Effect
-
-SHOWN = 20
-"""Users that are shown or named one by one; of more the result file has all."""
 
 
 def paragraph(verdict: Verdict) -> str:
@@ -25,32 +22,32 @@ def paragraph(verdict: Verdict) -> str:
     words += _other_design(verdict)
     inverted = [e for e in verdict.effects if e.delta < 0]
     words += [
-        f"Inversion: for {e.user}, {_control(verdict)} beat {_own(verdict)} by "
-        f"{1 / e.ratio - 1:.2%}."
+        f"Inversion: for {e.user}, {control(verdict)} beat {own(verdict)} by {1 / e.ratio - 1:.2%}."
         for e in inverted[:SHOWN]
     ]
     if len(inverted) > SHOWN:
         words.append(f"Inversions in all: {len(inverted)} of {len(verdict.effects)}.")
     if any(e.help is None for e in verdict.effects):
         words.append(
-            f"The untrained base's perplexity is unknown, and with it whether {_own(verdict)} "
-            f"helped or {_control(verdict)} did harm."
+            f"The untrained base's perplexity is unknown, and with it whether {own(verdict)} "
+            f"helped or {control(verdict)} did harm."
         )
     if verdict.resolved:
         words += [
             *map(_measured, verdict.resolved[:SHOWN]),
             _certainty(verdict),
             *_who_won(verdict),
-            _across(verdict),
-            _detectable(verdict),
+            *across(verdict),
+            *detectable(verdict),
             _who_was_helped(verdict),
         ]
-        words += [_reach(reach, len(verdict.effects)) for reach in verdict.reach]
-        words += [] if verdict.reach else ["What was reachable is not known."]
+        if about_the_user(verdict):
+            words += [_reach(reach, len(verdict.effects)) for reach in verdict.reach]
+            words += [] if verdict.reach else ["What was reachable is not known."]
     else:
         words += [_harm_and_help(verdict, e) for e in verdict.effects[:SHOWN] if e.help is not None]
         allowed = supported(verdict)
-        but = f" but {_names(allowed)}" if allowed else ""
+        but = f" but {names(allowed)}" if allowed else ""
         words.append(
             f"Point estimates only, so nothing may be claimed{but}. {verdict.unresolved}".strip()
         )
@@ -58,9 +55,9 @@ def paragraph(verdict: Verdict) -> str:
         f"{level.name} rests on harm: with help in place of the ratio it would not be met."
         for level in verdict.rests_on_harm
     ]
-    words += _without_margin(verdict)
+    words += without_margin(verdict)
     if verdict.resolved:
-        words += [_error_rates(verdict), *may_be_said(verdict)]
+        words += [*error_rates(verdict), *may_be_said(verdict)]
     return " ".join(words)
 
 
@@ -69,12 +66,20 @@ def criterion_sentence(verdict: Verdict, criterion: Criterion) -> str:
     users = len(verdict.effects)
     met = verdict.met[criterion.level]
     needed = criterion.needed(users)
-    ratios = _names([f"{e.user} {e.ratio:.4f}" for e in verdict.effects])
+    ratios = names([f"{e.user} {e.ratio:.4f}" for e in verdict.effects])
+    if verdict.bet.statistic.by_cell:
+        least, most = (f(e.ratio for e in verdict.effects) for f in (min, max))
+        ratios = f"{least:.4f} to {most:.4f}"
     outcome = "holds" if len(met) >= needed else "does not hold"
     return (
         f"{criterion.level.name} (ratio {criterion.comparison} {criterion.bar:g} on {needed} of "
         f"{users}) {outcome}: {len(met)} of {users} ({ratios})."
     )
+
+
+def about_the_user(verdict: Verdict) -> bool:
+    """Whether the denominator is of the user's own text, in whose place the oracle's stands."""
+    return all(c.source == "real" for c in conditions(verdict.bet.statistic.denominator))
 
 
 def criterion(verdict: Verdict, level: Level) -> Criterion:
@@ -89,16 +94,17 @@ def may_be_said(verdict: Verdict) -> list[str]:
     if verdict.level > Level.NOT_MET and verdict.level.name not in allowed:
         words.append(
             f"{verdict.level.name} may not be claimed: on "
-            f"{_names(_not_helped(verdict, verdict.level))} it is not shown that {_own(verdict)} "
-            f"made the base better, and harm by {_control(verdict)} is no personalisation."
+            f"{names(_unproved(verdict, verdict.level))} it is not shown that {own(verdict)} "
+            f"did better than {control(verdict)} and made the base better, and neither chance nor "
+            "harm is personalisation."
         )
     if allowed:
         seeds = verdict.resolved[0].delta.seeds if verdict.resolved else 1
         adapters = "these adapters (one seed)" if seeds == 1 else f"adapters of {seeds} seeds"
         words.append(
-            f"May be claimed, of {adapters}, these users, this base and recipe: {_names(allowed)}."
+            f"May be claimed, of {adapters}, these users, this base and recipe: {names(allowed)}."
         )
-    if verdict.level < Level.LENIENT and ABSENT not in allowed:
+    if verdict.level < Level.LENIENT and ABSENT not in allowed and verdict.bet.statistic.controlled:
         lenient = next((r for r in verdict.reach if r.level == Level.LENIENT), None)
         why = (
             "LENIENT was out of reach, so missing it shows nothing of the text"
@@ -116,13 +122,14 @@ def may_be_said(verdict: Verdict) -> list[str]:
     if small and verdict.level < Level.LENIENT:
         words.append(
             f"For these adapters an effect below the registered levels is shown for "
-            f"{_names(small)}: {_own(verdict)} beat {_control(verdict)} and made the base better."
+            f"{names(small)}: {own(verdict)} beat {control(verdict)} and made the base better."
         )
     return words
 
 
-def _not_helped(verdict: Verdict, level: Level) -> list[str]:
-    return [user for user in verdict.met[level] if user not in verdict.helped]
+def _unproved(verdict: Verdict, level: Level) -> list[str]:
+    shown = {*verdict.helped} & {*verdict.won}
+    return [user for user in verdict.met[level] if user not in shown]
 
 
 def quotient(interval: Interval | None) -> str:
@@ -138,19 +145,13 @@ def within(reached: bool | None) -> str:
     return "unknown" if reached is None else "within reach" if reached else "out of reach"
 
 
-def _own(verdict: Verdict) -> str:
-    return in_words(verdict.bet.statistic.denominator)
-
-
-def _control(verdict: Verdict) -> str:
-    return in_words(verdict.bet.statistic.numerator)
-
-
 def _other_design(verdict: Verdict) -> list[str]:
     """In what this is not the design that the bet registers."""
     bet, words = verdict.bet, []
+    if bet.statistic.by_cell:
+        return []
     if {e.user for e in verdict.effects} != set(bet.users):
-        words.append(f"These are not the users that the bet registers ({_names(bet.users)}).")
+        words.append(f"These are not the users that the bet registers ({names(bet.users)}).")
     seeds = verdict.resolved[0].delta.seeds if verdict.resolved else len(bet.seeds)
     if seeds != len(bet.seeds):
         words.append(
@@ -162,6 +163,8 @@ def _other_design(verdict: Verdict) -> list[str]:
 
 def _measured(one: Resolved) -> str:
     """One user's quotients with their intervals."""
+    if one.harm is None and one.help == one.delta:  # the control is the base itself
+        return f"For {one.user} the ratio, help alone, is {quotient(one.delta)}."
     return (
         f"For {one.user} the ratio is {quotient(one.delta)}: harm {quotient(one.harm)} × help "
         f"{quotient(one.help)}."
@@ -173,8 +176,8 @@ def _harm_and_help(verdict: Verdict, effect: Effect) -> str:
     assert effect.harm is not None  # noqa: S101 (for the type checker; the caller chose)
     assert effect.help is not None  # noqa: S101
     return (
-        f"For {effect.user} {_own(verdict)} changed the base's perplexity by "
-        f"{1 / effect.help - 1:+.2%}, {_control(verdict)} by {effect.harm - 1:+.2%}."
+        f"For {effect.user} {own(verdict)} changed the base's perplexity by "
+        f"{1 / effect.help - 1:+.2%}, {control(verdict)} by {effect.harm - 1:+.2%}."
     )
 
 
@@ -187,7 +190,7 @@ def _certainty(verdict: Verdict) -> str:
     ]
     unknown = [one.user for one in verdict.resolved if one.help is None]
     missing = (
-        f" For {_names(unknown)} too few independent blocks are left for an interval of help."
+        f" For {names(unknown)} too few independent blocks are left for an interval of help."
         if unknown
         else ""
     )
@@ -211,45 +214,30 @@ def _who_won(verdict: Verdict) -> list[str]:
     words = []
     if won:
         words.append(
-            f"For these adapters, beyond chance, {_own(verdict)} beat {_control(verdict)} for "
-            f"{_names(won)}."
+            f"For these adapters, beyond chance, {own(verdict)} beat {control(verdict)} for "
+            f"{names(won)}."
         )
     if lost:
         words.append(
-            f"For these adapters, beyond chance, {_control(verdict)} beat {_own(verdict)} for "
-            f"{_names(lost)}."
+            f"For these adapters, beyond chance, {control(verdict)} beat {own(verdict)} for "
+            f"{names(lost)}."
         )
     if open_:
-        words.append(f"No difference between these adapters is shown for {_names(open_)}.")
+        words.append(f"No difference between these adapters is shown for {names(open_)}.")
     return words
-
-
-def _across(verdict: Verdict) -> str:
-    p = across_users([effect.delta for effect in verdict.effects])
-    users = len(verdict.effects)
-    exact = "exact " if 2**users <= FLIPS else ""
-    return (
-        f"Across {users} user{'s' if users > 1 else ''} the {exact}sign-flip p, one-sided, is "
-        f"{p:.3g}; below {ALPHA:g} it cannot fall with fewer than {users_needed()} users."
-    )
-
-
-def _detectable(verdict: Verdict) -> str:
-    least = _names([f"{one.user} {math.exp(one.detectable):.4f}" for one in verdict.resolved])
-    return f"The least ratio that this design detects with 80 % power: {least}."
 
 
 def _who_was_helped(verdict: Verdict) -> str:
     if not verdict.helped:
-        return f"For no user is it shown that {_own(verdict)} made the base better."
-    bounds = _names(
+        return f"For no user is it shown that {own(verdict)} made the base better."
+    bounds = names(
         [
             f"{one.user} (help at least {math.exp(one.help.low):.4f})"
             for one in verdict.resolved
             if one.help is not None and one.user in verdict.helped
         ]
     )
-    return f"That {_own(verdict)} made the base better is resolved for {bounds}."
+    return f"That {own(verdict)} made the base better is resolved for {bounds}."
 
 
 def _reach(reach: Reach, users: int) -> str:
@@ -263,52 +251,3 @@ def _reach(reach: Reach, users: int) -> str:
         f"({count(reach.by_ratio, reach.open_ratio)}), by help alone {within(reach.within_help)} "
         f"({count(reach.by_help, reach.open_help)})."
     )
-
-
-def _error_rates(verdict: Verdict) -> str:
-    null = next(s for s in verdict.error_rates if s.ratio == 1)
-    parts = []
-    for level in (Level.CATASTROPHIC, Level.LENIENT, Level.STRICT):
-        low, high = bounds(null.counts[level], null.trials)
-        parts.append(
-            f"{level.name} in {null.counts[level] / null.trials:.1%} [{low:.1%}, {high:.1%}]"
-        )
-    power = []
-    for scenario in verdict.error_rates:
-        if scenario.ratio > 1:
-            least = next(c.level for c in verdict.bet.criteria if c.bar == scenario.ratio)
-            count = sum(n for level, n in scenario.counts.items() if level >= least)
-            power.append(f"{least.name} in {count / scenario.trials:.0%} at {scenario.ratio:g}")
-    a_a = [one.a_a for one in verdict.resolved if one.a_a is not None]
-    noise = (
-        f" Their noise includes that between seeds: two adapters of {_control(verdict)} with "
-        f"different seeds (A/A) differ by up to {max(a_a):.2g} nats per token, one standard "
-        "deviation."
-        if a_a
-        else " One seed shows no spread between trainings, so these rates are a lower bound on "
-        "chance."
-    )
-    return (
-        f"Were every true ratio 1, this bet would still say {', '.join(parts)} of repetitions; "
-        f"were it a level's bar, {', '.join(power)}.{noise}"
-    )
-
-
-def _without_margin(verdict: Verdict) -> list[str]:
-    """What a level whose bar is no difference at all does without any, whatever the noise."""
-    users = len(verdict.effects)
-    words = []
-    for c in verdict.bet.criteria:
-        if c.comparison == "below" and c.bar == 1:
-            tosses = sum(math.comb(users, k) for k in range(c.needed(users), users + 1))
-            words.append(
-                f"{c.level.name} has no margin: without any difference, chance alone brings it in "
-                f"{tosses / 2**users:.0%} of repetitions, whatever the noise."
-            )
-    return words
-
-
-def _names(users: Sequence[str]) -> str:
-    """Users, each with what is said of it, in a row; of many the first."""
-    more = f" and {len(users) - SHOWN} more" if len(users) > SHOWN else ""
-    return ", ".join(users[:SHOWN]) + more

@@ -7,9 +7,17 @@ from collections.abc import Sequence
 
 from .arms import UNTRAINED
 from .bets import Level
+from .chance import SHOWN
 from .errorrates import bounds
 from .judge import Verdict
-from .paragraph import SHOWN, criterion, criterion_sentence, paragraph, quotient, within
+from .paragraph import (
+    about_the_user,
+    criterion,
+    criterion_sentence,
+    paragraph,
+    quotient,
+    within,
+)
 from .statistics import Effect
 
 __all__ = ["criterion", "criterion_sentence", "paragraph", "report", "table", "title"]
@@ -32,7 +40,7 @@ def report(verdict: Verdict) -> str:
     if verdict.resolved:
         parts += [interval_table(verdict), chance_table(verdict)]
     parts.append(level_table(verdict))
-    if verdict.resolved:
+    if verdict.resolved and not verdict.bet.statistic.by_cell:
         parts.append(rate_table(verdict))
     return "\n\n".join([*parts, paragraph(verdict)])
 
@@ -97,6 +105,7 @@ def level_table(verdict: Verdict) -> str:
     rows = [("level", "needed", "met by", "rests on harm", "reach", "reach by help alone")]
     for c in verdict.bet.criteria:
         one, good = reach.get(c.level), c.level > Level.NOT_MET
+        said = good and about_the_user(verdict)
         harm = any(effect.help is None for effect in verdict.effects)
         rests = "unknown" if harm else "yes" if c.level in verdict.rests_on_harm else "no"
         rows.append(
@@ -105,8 +114,8 @@ def level_table(verdict: Verdict) -> str:
                 f"{c.needed(users)} of {users}",
                 f"{len(verdict.met[c.level])}",
                 rests if good and verdict.holds(c.level) else "–",
-                within(one.within if one else None) if good else "–",
-                within(one.within_help if one else None) if good else "–",
+                within(one.within if one else None) if said else "–",
+                within(one.within_help if one else None) if said else "–",
             )
         )
     return _aligned(rows)

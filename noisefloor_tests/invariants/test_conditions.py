@@ -46,8 +46,8 @@ def test_words_that_name_nothing_are_one_error(words, message):
     ("label", "words"),
     [
         ("real", "the user's own text"),
-        ("random | other", "random tokens or another user's text"),
-        ("full/real@0.0005", "the user's own text by full at a rate of 0.0005"),
+        ("random | other", "the best of random tokens and the best of the other users' adapters"),
+        ("full/real@0.0005", "full fine-tuning on the user's own text at a rate of 0.0005"),
         ("untrained", "the untrained base"),
     ],
 )

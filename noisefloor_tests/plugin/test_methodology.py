@@ -60,15 +60,16 @@ def test_a_claim_that_did_not_beat_its_control_is_no_control(project, stopped, a
 @pytest.mark.parametrize(
     ("bet", "rivals"),
     [
-        ("bet37", "the user's own text by full"),
+        ("bet37", "full fine-tuning on the user's own text"),
         ("bet52", "the untrained base"),
         ("bet60-why-harm", "the untrained base"),
-        ("bet61", "another user's text"),
+        ("bet61", "the best of the other users' adapters"),
     ],
 )
 def test_a_claim_by_a_bet_without_the_random_control_is_no_control(project, stopped, bet, rivals):
     """Full fine-tuning or the base may lose to any training: that says nothing of the user."""
-    given = project(entry("x", "STRICT", bet=bet), x=LENIENT)
+    base = {"base": "reference+ternary"} if bet == "bet52" else {}
+    given = project(entry("x", "STRICT", bet=bet, **base), x=LENIENT)
     given.makepyfile(test_mine=MARKED.format('claim="x"'))
     stopped(
         f"*: claim 'x' is by Bet {bet[3:]}, which compares with {rivals}; expected a bet that *"
