@@ -78,7 +78,7 @@ SAMPLE, SEED = 200, 60
 
 LEAST = 0.9
 CPU_S = 30
-"""Of processor time: a mutant that asks for more, three times what the slowest tests take, has
+"""Of processor time, three times what the slowest tests take: a mutant that asks for more has
 failed them. So has one that is not done after TIMEOUT_S, which no loaded machine should need."""
 
 TIMEOUT_S = 300.0

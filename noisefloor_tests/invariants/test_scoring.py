@@ -219,6 +219,16 @@ def test_scoring_leaves_the_model_as_it_was(model, head):
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
 
 
+def test_a_model_that_trains_is_scored_as_one_that_does_not_and_without_a_graph(model, head):
+    usual = score(model, head, TOKENS, PREFIX, plan(32, 16))
+    model.model.norm.weight.requires_grad_(True)
+    built = []
+    model.model.register_forward_hook(lambda *_: built.append(torch.is_grad_enabled()))
+    np.testing.assert_array_equal(score(model, head, TOKENS, PREFIX, plan(32, 16)), usual)
+    assert built
+    assert not any(built)
+
+
 def test_a_score_that_is_not_finite_is_refused_by_its_place(model, head):
     unlikely = torch.zeros(257)
     unlikely[int(TOKENS[40])] = float("-inf")
