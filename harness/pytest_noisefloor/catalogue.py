@@ -16,7 +16,7 @@ from .intervals import Interval
 from .judge import Verdict
 from .lock import lock_entries
 from .options import DEFAULT_BASE
-from .paragraph import within
+from .phrases import within
 from .recipe import Recipe, Scoring
 from .results import ResultError, judge_content, of_file, read_file, seal
 

@@ -1,4 +1,4 @@
-"""What chance does to a verdict, in plain words."""
+"""What chance and reach have to do with a verdict, in plain words."""
 
 from __future__ import annotations
 
@@ -6,82 +6,110 @@ import math
 from collections.abc import Sequence
 
 from .bets import Level
-from .conditions import in_words
 from .errorrates import bounds
-from .inference import ALPHA, FLIPS, across_users, users_needed
-from .judge import Verdict
-
-SHOWN = 20
-"""Users that are shown or named one by one; of more the result file has all."""
+from .inference import ALPHA, FLIPS, Resolved, across_users, users_needed
+from .judge import Reach, Verdict
+from .phrases import LEVELS, SHOWN, control, has_harm, has_reach, names, own, quotient, within
 
 
-def across(verdict: Verdict) -> list[str]:
-    """The exact test across users; nothing of the kind for cells."""
-    if verdict.bet.statistic.by_cell:
-        return [
-            "Cells share users, adapters and slices, so no probability across them stands here; "
-            "python -m pytest_noisefloor summary has their signs and the split of their variance."
-        ]
-    p = across_users([effect.delta for effect in verdict.effects])
-    users = len(verdict.effects)
-    exact = "exact " if 2**users <= FLIPS else ""
+def shown_of_users(verdict: Verdict) -> list[str]:
+    """What intervals and tests show of each user and of all together."""
     return [
-        f"Across {users} user{'s' if users > 1 else ''} the {exact}sign-flip p, one-sided, is "
-        f"{p:.3g}; below {ALPHA:g} it cannot fall with fewer than {users_needed()} users."
+        *(_measured(verdict, one) for one in verdict.resolved[:SHOWN]),
+        certainty(verdict),
+        *_who_won(verdict),
+        _across(verdict),
+        _detectable(verdict),
+        _who_was_helped(verdict),
     ]
 
 
-def detectable(verdict: Verdict) -> list[str]:
-    """The least ratios that the design detects."""
-    if verdict.bet.statistic.by_cell:
-        return []
-    least = names([f"{one.user} {math.exp(one.detectable):.4f}" for one in verdict.resolved])
-    return [f"The least ratio that this design detects with 80 % power: {least}."]
+def shown_of_cells(verdict: Verdict) -> list[str]:
+    """How many cells' intervals show what, and why nothing is said of all together."""
+    cells = len(verdict.resolved)
+    lost = sum(one.delta.high < 0 for one in verdict.resolved)
+    helped = f"{own(verdict)} made the base better, resolved, in {len(verdict.helped)} of {cells}"
+    return [
+        f"The ratio is resolved above 1 in {len(verdict.won)} of {cells} cells and below 1 in "
+        f"{lost}; {helped}.",
+        certainty(verdict),
+        "Cells share users and adapters, so no test across them and no rate of chance is given: "
+        "for their signs and the split of the variance see `python -m pytest_noisefloor summary`.",
+    ]
 
 
-def error_rates(verdict: Verdict) -> list[str]:
-    """What the bet would say of repetitions at known ratios."""
-    if verdict.bet.statistic.by_cell:
+def certainty(verdict: Verdict) -> str:
+    """On what the intervals rest, and of what they say nothing."""
+    blocks = [
+        interval.blocks
+        for one in verdict.resolved
+        for interval in (one.delta, one.harm, one.help, one.oracle, one.oracle_help)
+        if interval is not None
+    ]
+    by_cell = verdict.bet.statistic.by_cell
+    unknown = [one.user for one in verdict.resolved if one.help is None]
+    whom = f"{len(unknown)} cells" if by_cell else names(unknown)
+    missing = (
+        f" For {whom} too few independent blocks are left for an interval of help."
+        if unknown
+        else ""
+    )
+    seeds = verdict.resolved[0].delta.seeds
+    scope = (
+        "conditional on each cell's adapters and text"
+        if by_cell
+        else "conditional on these adapters and texts: one seed says nothing of another training"
+        if seeds == 1
+        else f"with the spread over {seeds} seeds"
+    )
+    return (
+        f"95 % intervals, each by itself, rest on {min(blocks)} blocks or more, {scope}.{missing}"
+    )
+
+
+def reach_in_words(verdict: Verdict) -> list[str]:
+    """What was reachable, where the oracle's adapter says so."""
+    if not has_reach(verdict.bet.statistic):
         return []
+    if not verdict.reach:
+        return ["What was reachable is not known."]
+    return [_reach(verdict, reach) for reach in verdict.reach]
+
+
+def error_rates_in_words(verdict: Verdict) -> str:
+    """What the bet would say were every true ratio 1, or at a level's bar."""
     null = next(s for s in verdict.error_rates if s.ratio == 1)
     parts = []
-    for level in (Level.CATASTROPHIC, Level.LENIENT, Level.STRICT):
+    for level in LEVELS:
         low, high = bounds(null.counts[level], null.trials)
         parts.append(
             f"{level.name} in {null.counts[level] / null.trials:.1%} [{low:.1%}, {high:.1%}]"
         )
-    power = []
-    for scenario in verdict.error_rates:
-        if scenario.ratio > 1:
-            least = min(
-                c.level
-                for c in verdict.bet.criteria
-                if c.comparison == "at least" and c.bar == scenario.ratio
-            )
-            count = sum(n for level, n in scenario.counts.items() if level >= least)
-            power.append(f"{least.name} in {count / scenario.trials:.0%} at {scenario.ratio:g}")
-    were = f"; were it a level's bar, {', '.join(power)}" if power else ""
-    a_a = [one.a_a for one in verdict.resolved if one.a_a is not None]
-    noise = (
-        f" Their noise includes that between seeds: two adapters of {control(verdict)} with "
-        f"different seeds (A/A) differ by up to {max(a_a):.2g} nats per token, one standard "
-        "deviation."
-        if a_a
-        else " One seed shows no spread between trainings, so these rates are a lower bound on "
-        "chance."
-    )
-    return [
-        f"Were every true ratio 1, this bet would still say {', '.join(parts)} of "
-        f"repetitions{were}.{noise}"
+    power = [
+        f"{c.level.name} in {_share(scenario.counts, c.level, scenario.trials)} at "
+        f"{scenario.ratio:g}"
+        for scenario in verdict.error_rates
+        for c in sorted(verdict.bet.criteria, key=lambda c: c.level)
+        if scenario.ratio != 1 and c.comparison == "at least" and c.bar == scenario.ratio
     ]
+    at_bar = f"; were it a level's bar, {', '.join(power)}" if power else ""
+    return (
+        f"Were every true ratio 1, this bet would still say {', '.join(parts)} of repetitions"
+        f"{at_bar}. {_noise(verdict)}"
+    )
 
 
 def without_margin(verdict: Verdict) -> list[str]:
-    """What a level whose bar is no difference at all does without any, whatever the noise."""
+    """What a level whose bar is no difference at all does without any, whatever the noise.
+
+    Of users alone: their signs are tosses that do not hang together, and cells' are not.
+    """
+    if verdict.bet.statistic.by_cell:
+        return []
     users = len(verdict.effects)
-    words: list[str] = []
-    for c in () if verdict.bet.statistic.by_cell else verdict.bet.criteria:
-        if c.comparison == "below" and c.bar == 1:
+    words = []
+    for c in verdict.bet.criteria:
+        if c.bar == 1:
             tosses = sum(math.comb(users, k) for k in range(c.needed(users), users + 1))
             words.append(
                 f"{c.level.name} has no margin: without any difference, chance alone brings it in "
@@ -90,17 +118,99 @@ def without_margin(verdict: Verdict) -> list[str]:
     return words
 
 
-def own(verdict: Verdict) -> str:
-    """What stands in the denominator."""
-    return in_words(verdict.bet.statistic.denominator)
+def _share(counts: dict[Level, int], least: Level, trials: int) -> str:
+    return f"{sum(n for level, n in counts.items() if level >= least) / trials:.0%}"
 
 
-def control(verdict: Verdict) -> str:
-    """What stands in the numerator."""
-    return in_words(verdict.bet.statistic.numerator)
+def _noise(verdict: Verdict) -> str:
+    """Whether the spread between trainings is in the rates of chance."""
+    if verdict.resolved[0].delta.seeds == 1:
+        return (
+            "One seed shows no spread between trainings, so these rates are a lower bound on "
+            "chance."
+        )
+    a_a = [one.a_a for one in verdict.resolved if one.a_a is not None]
+    if not a_a:
+        return f"Their noise includes that between seeds of {own(verdict)}."
+    return (
+        f"Their noise includes that between seeds: two adapters of {control(verdict)} with "
+        f"different seeds (A/A) differ by up to {max(a_a):.2g} nats per token, one standard "
+        "deviation."
+    )
 
 
-def names(users: Sequence[str]) -> str:
-    """Users, each with what is said of it, in a row; of many the first."""
-    more = f" and {len(users) - SHOWN} more" if len(users) > SHOWN else ""
-    return ", ".join(users[:SHOWN]) + more
+def _measured(verdict: Verdict, one: Resolved) -> str:
+    """One user's quotients with their intervals."""
+    if not has_harm(verdict.bet.statistic):
+        return f"For {one.user} the ratio, which is help alone, is {quotient(one.delta)}."
+    return (
+        f"For {one.user} the ratio is {quotient(one.delta)}: harm {quotient(one.harm)} × help "
+        f"{quotient(one.help)}."
+    )
+
+
+def _who_won(verdict: Verdict) -> list[str]:
+    """Beyond chance, after Holm: whose text won, whose lost, and where nothing is shown."""
+    shown = [one for one in verdict.resolved if one.holm < ALPHA]
+    won = [one.user for one in shown if one.delta.estimate > 0]
+    lost = [one.user for one in shown if one.delta.estimate < 0]
+    open_ = [one.user for one in verdict.resolved if one not in shown]
+    words = []
+    if won:
+        words.append(
+            f"For these adapters, beyond chance, {own(verdict)} beat {control(verdict)} for "
+            f"{names(won)}."
+        )
+    if lost:
+        words.append(
+            f"For these adapters, beyond chance, {control(verdict)} beat {own(verdict)} for "
+            f"{names(lost)}."
+        )
+    if open_:
+        words.append(f"No difference between these adapters is shown for {names(open_)}.")
+    return words
+
+
+def _across(verdict: Verdict) -> str:
+    p = across_users([effect.delta for effect in verdict.effects])
+    users = len(verdict.effects)
+    exact = "exact " if 2**users <= FLIPS else ""
+    return (
+        f"Across {users} user{'s' if users > 1 else ''} the {exact}sign-flip p, one-sided, is "
+        f"{p:.3g}; below {ALPHA:g} it cannot fall with fewer than {users_needed()} users."
+    )
+
+
+def _detectable(verdict: Verdict) -> str:
+    least = names([f"{one.user} {math.exp(one.detectable):.4f}" for one in verdict.resolved])
+    return f"The least ratio that this design detects with 80 % power: {least}."
+
+
+def _who_was_helped(verdict: Verdict) -> str:
+    if not verdict.helped:
+        return f"For no user is it shown that {own(verdict)} made the base better."
+    least = names(
+        [
+            f"{one.user} (help at least {math.exp(one.help.low):.4f})"
+            for one in verdict.resolved
+            if one.help is not None and one.user in verdict.helped
+        ]
+    )
+    return f"That {own(verdict)} made the base better is resolved for {least}."
+
+
+def _reach(verdict: Verdict, reach: Reach) -> str:
+    def count(met: Sequence[str], unknown: Sequence[str]) -> str:
+        not_known = f", {len(unknown)} not known" if unknown else ""
+        return f"{len(met)} of {len(verdict.effects)}{not_known}"
+
+    by_help = (
+        f", by help alone {within(reach.within_help)} ({count(reach.by_help, reach.open_help)})"
+        if has_harm(verdict.bet.statistic)
+        else ""
+    )
+    return (
+        f"Reach of {reach.level.name} ({reach.needed} needed), were the adapters trained on the "
+        f"held-out text itself: {within(reach.within)} "
+        f"({count(reach.by_ratio, reach.open_ratio)}){by_help}."
+    )

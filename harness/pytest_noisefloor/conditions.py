@@ -9,6 +9,7 @@ predicts a unit's held-out tokens better.
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 
 from .arms import ARMS, UNTRAINED
@@ -82,29 +83,35 @@ _SOURCES = {
     "oracle": "the held-out text",
     "unigram": "tokens of the user's own frequencies",
     "shuffled": "the user's own tokens in random order",
-    OTHER: "the best of the other users' adapters",
+    OTHER: "the other users' adapters",
     POOLED: "the other users' texts",
     UNTRAINED: "the untrained base",
 }
 
+_METHODS = {
+    "full": "full fine-tuning",
+    "temperature": "one factor of the logits trained",
+    **{name: f"LoRA of rank {name[6:]}" for name in METHODS if re.fullmatch(r"lora-r\d+", name)},
+}
+
+
+def several(label: str) -> bool:
+    """Whether the best of more than one adapter stands for a label."""
+    named = conditions(label)
+    return len(named) > 1 or named[0].source == OTHER
+
 
 def in_words(label: str) -> str:
     """A label as a sentence has it."""
-    several = [_in_words(condition) for condition in conditions(label)]
-    if len(several) == 1:
-        return several[0]
-    return f"the best of {', '.join(several[:-1])} and {several[-1]}"
+    *most, last = (_in_words(condition) for condition in conditions(label))
+    words = f"{', '.join(most)} and {last}" if most else last
+    return f"the best of {words}" if several(label) else words
 
 
 def _in_words(condition: Condition) -> str:
     words = _SOURCES.get(condition.source, condition.source)
-    if condition.method:
+    if condition.method and condition.source == OTHER:
+        words += f" by {_METHODS.get(condition.method, condition.method)}"
+    elif condition.method:
         words = f"{_METHODS.get(condition.method, condition.method)} on {words}"
     return words + (f" at a rate of {condition.lr}" if condition.lr else "")
-
-
-_METHODS = {
-    "full": "full fine-tuning",
-    "lora-r4": "LoRA of rank 4",
-    "temperature": "one factor of the logits",
-}

@@ -7,34 +7,20 @@ from collections.abc import Sequence
 
 from .arms import UNTRAINED
 from .bets import Level
-from .chance import SHOWN
 from .errorrates import bounds
 from .judge import Verdict
-from .paragraph import (
-    about_the_user,
-    criterion,
-    criterion_sentence,
-    paragraph,
-    quotient,
-    within,
-)
-from .statistics import Effect
+from .paragraph import criterion, criterion_sentence, paragraph
+from .phrases import SHOWN, has_harm, has_margin, has_reach, quotient, unit, within
+from .statistics import Effect, Statistic
 
 __all__ = ["criterion", "criterion_sentence", "paragraph", "report", "table", "title"]
-
-_INTERVALS = ("user", "ratio", "harm", "help", "oracle's ratio", "score", "detectable")
-_TESTS = (
-    "user",
-    "p of no difference (sign-flip, Holm; given these adapters)",
-    "p of LENIENT's bar or more (TOST)",
-)
 
 
 def report(verdict: Verdict) -> str:
     """All that a person reads of a verdict: title, tables, and the paragraph in plain words.
 
     The tables of intervals, tests and error rates stand where the scores of single tokens are
-    known.
+    known; that of error rates, which takes units as independent, not for cells.
     """
     parts = [title(verdict), table(verdict.effects)]
     if verdict.resolved:
@@ -55,9 +41,10 @@ def title(verdict: Verdict) -> str:
 
 
 def table(effects: Sequence[Effect]) -> str:
-    """Perplexity of each arm for each user, with ratio = harm × help."""
-    arms = (UNTRAINED, *effects[0].statistic.compared)
-    rows = [("user", *arms, "ratio", "harm", "help", "winner")] + [
+    """Perplexity of each arm for each unit, with ratio = harm × help."""
+    statistic = effects[0].statistic
+    arms = tuple(dict.fromkeys((UNTRAINED, *statistic.compared)))
+    rows: list[tuple[str, ...]] = [(unit(statistic), *arms, "ratio", "harm", "help", "winner")] + [
         (
             effect.user,
             *(_perplexity(effect.nll.get(arm)) for arm in arms),
@@ -66,58 +53,83 @@ def table(effects: Sequence[Effect]) -> str:
         )
         for effect in effects[:SHOWN]
     ]
-    return _aligned(rows) + _more(len(effects))
+    if not has_harm(statistic):
+        rows = _without(rows, "harm")
+    return _aligned(rows) + _more(len(effects), statistic)
 
 
 def interval_table(verdict: Verdict) -> str:
-    """For each user 95 % intervals of ratio, harm, help and reach, and the detectable ratio.
+    """For each unit 95 % intervals of ratio, harm, help and reach, and the detectable ratio.
 
     ``score`` is Δ(real)/Δ(oracle), where the oracle's is resolved above 0.
     """
-    rows = [_INTERVALS] + [
-        (
-            one.user,
-            quotient(one.delta),
-            quotient(one.harm),
-            quotient(one.help),
-            quotient(one.oracle),
-            "–" if one.normalised is None else f"{one.normalised:.2f}",
-            f"{math.exp(one.detectable):.4f}",
-        )
-        for one in verdict.resolved[:SHOWN]
+    statistic = verdict.bet.statistic
+    rows: list[tuple[str, ...]] = [
+        (unit(statistic), "ratio", "harm", "help", "oracle's ratio", "score", "detectable"),
+        *(
+            (
+                one.user,
+                quotient(one.delta),
+                quotient(one.harm),
+                quotient(one.help),
+                quotient(one.oracle),
+                "–" if one.normalised is None else f"{one.normalised:.2f}",
+                f"{math.exp(one.detectable):.4f}",
+            )
+            for one in verdict.resolved[:SHOWN]
+        ),
     ]
-    return _aligned(rows) + _more(len(verdict.resolved))
+    if not has_harm(statistic):
+        rows = _without(rows, "harm")
+    if not has_reach(statistic):
+        rows = _without(rows, "oracle's ratio", "score")
+    return _aligned(rows) + _more(len(verdict.resolved), statistic)
 
 
 def chance_table(verdict: Verdict) -> str:
-    """For each user the probabilities of the tests; sign-flip's is conditional on the adapters."""
-    rows = [_TESTS] + [
-        (one.user, _probability(one.holm), _probability(one.absent))
-        for one in verdict.resolved[:SHOWN]
+    """For each unit the probabilities of the tests; sign-flip's is conditional on the adapters."""
+    statistic, within_bar = verdict.bet.statistic, "p of LENIENT's bar or more (TOST)"
+    rows: list[tuple[str, ...]] = [
+        (
+            unit(statistic),
+            "p of no difference (sign-flip, Holm; given these adapters)",
+            within_bar,
+        ),
+        *(
+            (one.user, _probability(one.holm), _probability(one.absent))
+            for one in verdict.resolved[:SHOWN]
+        ),
     ]
-    return _aligned(rows) + _more(len(verdict.resolved))
+    if not has_margin(verdict):
+        rows = _without(rows, within_bar)
+    return _aligned(rows) + _more(len(verdict.resolved), statistic)
 
 
 def level_table(verdict: Verdict) -> str:
     """For each level who met it, whether that rests on harm, and whether it was within reach."""
-    users = len(verdict.effects)
+    units, statistic = len(verdict.effects), verdict.bet.statistic
     reach = {one.level: one for one in verdict.reach}
-    rows = [("level", "needed", "met by", "rests on harm", "reach", "reach by help alone")]
+    rows: list[tuple[str, ...]] = [
+        ("level", "needed", "met by", "rests on harm", "reach", "reach by help alone")
+    ]
     for c in verdict.bet.criteria:
         one, good = reach.get(c.level), c.level > Level.NOT_MET
-        said = good and about_the_user(verdict)
         harm = any(effect.help is None for effect in verdict.effects)
         rests = "unknown" if harm else "yes" if c.level in verdict.rests_on_harm else "no"
         rows.append(
             (
                 c.level.name,
-                f"{c.needed(users)} of {users}",
+                f"{c.needed(units)} of {units}",
                 f"{len(verdict.met[c.level])}",
                 rests if good and verdict.holds(c.level) else "–",
-                within(one.within if one else None) if said else "–",
-                within(one.within_help if one else None) if said else "–",
+                within(one.within if one else None) if good else "–",
+                within(one.within_help if one else None) if good else "–",
             )
         )
+    if not has_harm(statistic):
+        rows = _without(rows, "rests on harm", "reach by help alone")
+    if not has_reach(statistic):
+        rows = _without(rows, "reach", "reach by help alone")
     return _aligned(rows)
 
 
@@ -126,7 +138,7 @@ def rate_table(verdict: Verdict) -> str:
     levels = sorted(Level, reverse=True)
     one_seed = verdict.resolved[0].delta.seeds == 1
     heading = f"true ratio of all users{' (noise of one seed)' if one_seed else ''}"
-    rows = [(heading, *(level.name for level in levels))] + [
+    rows: list[tuple[str, ...]] = [(heading, *(level.name for level in levels))] + [
         (
             f"{scenario.ratio:g}",
             *(_rate(scenario.counts[level], scenario.trials) for level in levels),
@@ -134,6 +146,12 @@ def rate_table(verdict: Verdict) -> str:
         for scenario in verdict.error_rates
     ]
     return _aligned(rows)
+
+
+def _without(rows: Sequence[tuple[str, ...]], *headings: str) -> list[tuple[str, ...]]:
+    """Rows without the columns under some headings."""
+    kept = [i for i, heading in enumerate(rows[0]) if heading not in headings]
+    return [tuple(row[i] for i in kept) for row in rows]
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> str:
@@ -151,11 +169,14 @@ def _aligned(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([lines[0], "─" * max(map(len, lines)), *lines[1:]])
 
 
-def _more(users: int) -> str:
-    """The line under a table that does not show all users."""
-    if users <= SHOWN:
+def _more(units: int, statistic: Statistic) -> str:
+    """The line under a table that does not show all units."""
+    if units <= SHOWN:
         return ""
-    return f"\n… and {users - SHOWN} more of {users} users; all of them are in the result file"
+    return (
+        f"\n… and {units - SHOWN} more of {units} {unit(statistic)}s; all of them are in the "
+        "result file"
+    )
 
 
 def _probability(p: float) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from .bets import Level
-from .chance import SHOWN
 from .claims import Claim, meaning
 from .intervals import Interval
 from .judge import ABSENT, Verdict, supported
 from .paragraph import criterion, criterion_sentence
+from .phrases import SHOWN
 from .report import report
 
 

@@ -46,8 +46,17 @@ def test_words_that_name_nothing_are_one_error(words, message):
     ("label", "words"),
     [
         ("real", "the user's own text"),
-        ("random | other", "the best of random tokens and the best of the other users' adapters"),
+        ("random | other", "the best of random tokens and the other users' adapters"),
+        ("other", "the best of the other users' adapters"),
         ("full/real@0.0005", "full fine-tuning on the user's own text at a rate of 0.0005"),
+        ("lora-r4/real", "LoRA of rank 4 on the user's own text"),
+        ("temperature/random", "one factor of the logits trained on random tokens"),
+        ("norm-only/pooled", "norm-only on the other users' texts"),
+        ("norm-only/other", "the best of the other users' adapters by norm-only"),
+        (
+            "real | random | untrained",
+            "the best of the user's own text, random tokens and the untrained base",
+        ),
         ("untrained", "the untrained base"),
     ],
 )

@@ -23,8 +23,9 @@ ORDER = [
     *("ternary", "bases", "texts", "devices", "loss", "lora", "methods", "conditions"),
     *("training", "noise", "scoring", "stacked", "group", "capacity", "records", "shards"),
     *("store", "kernels", "runs", "progress", "workbench", "runner", "statistics", "tally"),
-    *("intervals", "inference", "lock", "bets", "judge", "errorrates", "chance", "paragraph"),
-    *("report", "results", "claims", "review", "evidence", "lineup", "filing", "study", "gate"),
+    *("intervals", "inference", "lock", "bets", "judge", "errorrates", "phrases", "chance"),
+    *("paragraph", "report", "results", "claims", "review", "evidence", "lineup", "filing"),
+    *("study", "gate"),
     *("methodology", "options", "plugin", "catalogue", "ladder", "comparisons", "cells"),
     *("tables", "pictures", "summary", "__main__"),
 ]

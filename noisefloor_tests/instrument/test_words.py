@@ -1,0 +1,200 @@
+"""What is said of a verdict holds of its bet: of cells, of bars of 1, of whatever is compared."""
+
+from dataclasses import replace
+from functools import cache
+from itertools import product
+
+import pytest
+
+from noisefloor_tests.results_planted import planted_tallies
+from pytest_noisefloor.bets import Level, registered_bet
+from pytest_noisefloor.inference import resolve
+from pytest_noisefloor.judge import Scenario, judge, margin
+from pytest_noisefloor.paragraph import criterion_sentence, paragraph
+from pytest_noisefloor.report import chance_table, interval_table, level_table, report, table
+from pytest_noisefloor.statistics import Effect
+
+pytestmark = pytest.mark.usefixtures("few_resamples")
+
+RATES = {Level.CATASTROPHIC: 5, Level.NOT_MET: 4, Level.LENIENT: 2, Level.STRICT: 1}
+
+
+@cache
+def measured(name, gains, seeds=1):
+    """A bet with the tallies of units whose help is given; control and oracle leave the base."""
+    bet = registered_bet(name)
+    spreads = {arm: tuple(0.01 * s * k for s in range(seeds)) for k, arm in enumerate(ARMS, 1)}
+    users = {f"u{n}": (gain, 1.0, 1.0) for n, gain in enumerate(gains)}
+    own = {
+        "real": bet.statistic.denominator,
+        "random": bet.statistic.numerator,
+        "oracle": bet.statistic.reach,
+    }
+    tallies = [
+        replace(
+            one,
+            sums={
+                **{own.get(arm, arm): sums for arm, sums in one.sums.items()},
+                "untrained": one.sums["untrained"],
+            },
+        )
+        for one in planted_tallies(users, spreads=spreads)
+    ]
+    return bet, tallies
+
+
+ARMS = ("real", "random", "oracle")
+
+
+def verdict(name, gains, *, seeds=1, units=None):
+    """Judge; ``units`` names more units than were measured, each like one of those, in turn."""
+    bet, tallies = measured(name, tuple(gains), seeds)
+    few = resolve(tallies, bet.statistic, margin=margin(bet))
+    named = units or [one.user for one in tallies]
+    effects = [
+        Effect(
+            user=user,
+            nll={arm: tallies[n % len(few)].mean(arm) for arm in tallies[0].sums},
+            statistic=bet.statistic,
+        )
+        for n, user in enumerate(named)
+    ]
+    resolved = [replace(few[n % len(few)], user=user) for n, user in enumerate(named)]
+    ratios = sorted({1.0, *(c.bar for c in bet.criteria if c.comparison == "at least")})
+    rates = tuple(Scenario(ratio, 12, RATES) for ratio in ratios)
+    return replace(judge(bet, effects, resolved=resolved), error_rates=rates)
+
+
+CELLS = [f"{u}, seed {s}, s{k}" for u, s, k in product("abc", range(5), range(3))]
+
+
+# --- cells -------------------------------------------------------------------------------------
+
+
+def test_of_cells_counts_are_said_and_only_those_that_lost_are_named():
+    """Of 45 every third lost: 15 are named, the others nowhere."""
+    one = verdict("bet60-seeds", (1.1, 1.05, 0.95), units=CELLS)
+    text = paragraph(one)
+    assert "The ratio is resolved above 1 in 30 of 45 cells and below 1 in 15; " in text
+    assert "the user's own text made the base better, resolved, in 30 of 45." in text
+    assert "In 15 of 45 cells random tokens beat the user's own text: a, seed 0, s2 (0.9" in text
+    assert [text.count(f"{name} (") for name in CELLS] == [0, 0, 1] * 15
+    assert [text.count(name) for name in CELLS] == [0, 0, 1] * 15
+    low, high = min(e.ratio for e in one.effects), max(e.ratio for e in one.effects)
+    assert criterion_sentence(one, one.bet.criteria[0]) == (
+        "STRICT (ratio at least 1 on 45 of 45 cells) does not hold: 30 of 45 "
+        f"(ratios from {low:.4f} to {high:.4f})."
+    )
+
+
+def test_of_many_cells_that_lost_twenty_are_named():
+    text = paragraph(verdict("bet60-seeds", (0.95,), units=CELLS))
+    assert sum(text.count(name) for name in CELLS) == 20
+    assert "and 25 more." in text
+
+
+def test_nothing_that_takes_cells_for_users_is_said_of_them():
+    one = verdict("bet60-seeds", (1.1, 1.05, 0.95), units=CELLS)
+    text = report(one)
+    for word in ("Across", "chance alone", "Were every true ratio", "that the bet registers"):
+        assert word not in text
+    for word in ("seeds stand", "one seed", "One seed", "true ratio of all", "45 users", "user "):
+        assert word not in text
+    assert "Cells share users and adapters, so no test across them" in text
+    assert "`python -m pytest_noisefloor summary`" in text
+    assert table(one.effects).startswith("cell ")
+    assert "… and 25 more of 45 cells;" in interval_table(one)
+
+
+def test_a_level_of_cells_that_may_not_be_claimed_counts_where_it_is_not_shown():
+    """Ratios a thousandth above 1 meet a bar of 1 and are not resolved: noise is 0.0016 nats."""
+    one = verdict("bet60-seeds", (1.1, 1.0005), units=CELLS)
+    assert one.level is Level.STRICT
+    text = paragraph(one)
+    assert "STRICT may not be claimed: on 22 of 45 cells it is not shown that the user's" in text
+
+
+def test_point_estimates_of_cells_name_no_cell_that_won():
+    one = verdict("bet60-seeds", (1.1,), units=CELLS)
+    text = paragraph(replace(one, resolved=(), reach=(), error_rates=()))
+    assert "Point estimates only" in text
+    assert not [name for name in CELLS if name in text]
+
+
+# --- bars of 1 ---------------------------------------------------------------------------------
+
+
+def test_where_the_bar_is_no_difference_nothing_is_within_it():
+    one = verdict("bet63-01", (1.05, 0.95, 0.95))
+    assert one.level is Level.CATASTROPHIC
+    text = report(one)
+    for word in ("TOST", "LENIENT's bar", "level's bar", "is absent", "below the registered"):
+        assert word not in text
+    assert "of repetitions. One seed shows no spread" in text
+    assert "an effect is shown for u0" in text
+    assert "LENIENT has no margin: without any difference, chance alone brings it in 50%" in text
+    wide = verdict("bet60", (1.05, 1.0, 1.0))
+    assert "TOST" in chance_table(wide)
+    assert "an effect below the registered levels is shown for u0" in paragraph(wide)
+
+
+def test_at_a_bar_that_two_levels_share_each_has_its_power():
+    """Of 12 repetitions 3 are LENIENT or more, 1 is STRICT; a bar that is below asks nothing."""
+    one = verdict("bet60", (1.2, 1.2, 1.2))
+    bars = {Level.STRICT: 1.1, Level.LENIENT: 1.1, Level.CATASTROPHIC: 1.1}
+    same = [replace(c, bar=bars[c.level]) for c in one.bet.criteria]
+    bet = replace(one.bet, criteria=tuple(sorted(same, key=lambda c: c.level)))
+    rates = (Scenario(1.0, 12, RATES), Scenario(1.1, 12, RATES))
+    text = paragraph(replace(one, bet=bet, error_rates=rates))
+    assert "were it a level's bar, LENIENT in 25% at 1.1, STRICT in 8% at 1.1." in text
+
+
+# --- what is compared --------------------------------------------------------------------------
+
+
+def test_against_the_untrained_base_there_is_help_alone():
+    one = verdict("bet52", (1.05, 1.05, 0.95))
+    text = report(one)
+    assert "For u0 the ratio, which is help alone, is 1.05" in text
+    assert "harm" not in text
+    assert "personalisation" not in text
+    assert table(one.effects).splitlines()[0].count("untrained") == 1
+    assert "Reach of LENIENT (2 needed), were the adapters trained on the held-out" in text
+    points = report(replace(one, resolved=(), reach=(), error_rates=()))
+    assert "For u0 the user's own text changed the base's perplexity by -4." in points
+    assert "harm" not in points
+
+
+def test_reach_is_said_only_where_the_users_own_text_is_measured():
+    """Bet 60's why sets the base against random tokens: the held-out text is no better of those."""
+    one = verdict("bet60-why-harm", (1.05, 1.05, 0.95))
+    text = report(one)
+    for word in ("each of", "reach", "held-out text", "oracle", "score"):
+        assert word not in text
+    real = verdict("bet60", (1.2, 1.2, 1.2))
+    assert "reach by help alone" in level_table(real)
+    assert "oracle's ratio" in interval_table(real)
+
+
+def test_absence_of_personalisation_is_spoken_of_only_against_random_tokens():
+    assert "personalisation is absent" in paragraph(verdict("bet60", (1.05, 1.0, 1.0)))
+    for name in ("bet37", "bet61"):
+        assert "personalisation" not in paragraph(verdict(name, (1.02, 1.0, 1.0)))
+
+
+def test_several_seeds_are_not_one_even_where_the_control_has_none():
+    many = paragraph(verdict("bet52", (1.05, 1.05, 1.05), seeds=3))
+    assert "One seed" not in many
+    assert "Their noise includes that between seeds of the user's own text." in many
+    assert "One seed shows no spread" in paragraph(verdict("bet52", (1.05, 1.05, 1.05)))
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("bet49", True), ("bet61", True), ("bet37", False), ("bet60", False)]
+)
+def test_that_the_best_of_several_was_chosen_by_the_held_out_text_is_said(name, said):
+    one = verdict(name, (1.2, 1.2, 1.2))
+    chosen = "The best of several was chosen by the held-out text itself, and intervals take the"
+    assert (chosen in paragraph(one)) is said
+    points = paragraph(replace(one, resolved=(), reach=(), error_rates=()))
+    assert ("was chosen by the held-out text itself." in points) is said
