@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,20 +27,13 @@ def cells(found: Found) -> tuple[Cell, ...]:
     """The cells of a result by cell.
 
     Raises:
-        ResultError: units that are named otherwise.
+        ResultError: a cell without its seed or slice.
     """
     with of_file(found.path):
         return tuple(
-            Cell(row["user"], _seed(row), row["slices"][0]["slice"], effect.delta)
+            Cell(row["user"], row["seed"], row["slices"][0]["slice"], effect.delta)
             for row, effect in zip(found.content["users"], found.verdict.effects, strict=True)
         )
-
-
-def _seed(row: Mapping[str, object]) -> int:
-    named = re.search(r", seed (\d+), ", str(row["unit"]))
-    if named is None:
-        raise ValueError(f"unit {row['unit']!r}; expected user, seed and slice")
-    return int(named[1])
 
 
 def signs(found: Sequence[Cell]) -> dict[tuple[str, str], str]:

@@ -189,17 +189,8 @@ def _offer(found: Found, method: str, nll: Mapping[str, float]) -> Offer:
     if len(sizes) != 1:
         raise ValueError(f"adapters of {method} of {len(sizes)} sizes; expected one")
     ((values, nbytes),) = sizes
-    entrant = "real" if method == content["method"]["name"] else f"{method}-real"
-    seconds = [
-        spent
-        for stem, spent in content["times"]["training_s"].items()
-        if stem.startswith(f"{content['bet']['id']}_{entrant}_")
-    ]
-    if len(seconds) != len(adapters):
-        raise ValueError(f"times of {len(seconds)} adapters of {method}; expected {len(adapters)}")
-    return Offer(
-        method=method, trained_values=values, bytes=nbytes, seconds=fmean(seconds), nll=nll
-    )
+    seconds = fmean(content["times"]["training_s"][one["name"]] for one in adapters)
+    return Offer(method=method, trained_values=values, bytes=nbytes, seconds=seconds, nll=nll)
 
 
 def _dominates(one: Offer, other: Offer) -> bool:

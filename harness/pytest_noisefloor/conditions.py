@@ -9,7 +9,6 @@ predicts a unit's held-out tokens better.
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass
 
 from .arms import ARMS, UNTRAINED
@@ -91,7 +90,7 @@ _SOURCES = {
 _METHODS = {
     "full": "full fine-tuning",
     "temperature": "one factor of the logits trained",
-    **{name: f"LoRA of rank {name[6:]}" for name in METHODS if re.fullmatch(r"lora-r\d+", name)},
+    "lora-r4": "LoRA of rank 4",
 }
 
 

@@ -67,16 +67,17 @@ def file_adapters(
         if entrant.name == UNTRAINED or entrant.label not in bet.statistic.compared:
             continue
         request = entrant.request
-        adapter = entrant.runner.adapter(request)
-        if adapter.key in filed:
+        key = entrant.runner.run_spec(request).key
+        if key in filed:
             continue
+        adapter = entrant.runner.adapter(request)
         seed = "" if request.seed == first_seed else f"_seed{request.seed}"
         stem = f"{prefix}{bet.id}_{entrant.name}_{entrant.user}{seed}"
         written = entrant.own and adapter.nbytes <= LARGEST_FILE
         if written:
             _write(adapter, out / "out" / f"{stem}.safetensors")
         bare = replace(adapter, tensors={})
-        filed[adapter.key] = Filed(entrant, bare, adapter.count, adapter.nbytes, stem, written)
+        filed[key] = Filed(entrant, bare, adapter.count, adapter.nbytes, stem, written)
     return list(filed.values())
 
 

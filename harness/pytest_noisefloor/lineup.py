@@ -38,6 +38,7 @@ class Lineup:
         self._runner = runner
         self._users = tuple(users)
         self._runners: dict[tuple[str, float], Runner] = {}
+        self._found: dict[tuple[str, str, int], tuple[Entrant, ...]] = {}
 
     def entrants(self, label: str, user: User, seed: int) -> tuple[Entrant, ...]:
         """All that stand for a label of one user and seed; the best of them counts.
@@ -45,16 +46,18 @@ class Lineup:
         Raises:
             NoisefloorError: others are asked for, and there are none.
         """
-        found = tuple(
-            entrant
-            for condition in conditions(label)
-            for entrant in self._of(label, condition, user, seed)
-        )
-        if not found:
+        key = (label, user.name, seed)
+        if key not in self._found:  # texts of others are joined and hashed once
+            self._found[key] = tuple(
+                entrant
+                for condition in conditions(label)
+                for entrant in self._of(label, condition, user, seed)
+            )
+        if not self._found[key]:
             raise NoisefloorError(
                 f"Bet {self._bet.id}, {label!r}: no user but {user.name!r}; expected others"
             )
-        return found
+        return self._found[key]
 
     def everything(self, seeds: Sequence[int]) -> Iterator[Entrant]:
         """All entrants, user by user, the base alone first."""

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
@@ -62,16 +62,17 @@ def pytest_configure(config: pytest.Config) -> None:
 def noisefloor_study(request: pytest.FixtureRequest) -> Callable[..., Study]:
     """A bet on a base with the session's users and device: ``noisefloor_study(base, bet)``.
 
-    Without ``bet`` it is the session's, with the session's seeds; without ``base`` the bet's own
-    or else the session's. One study each a session. Where this is not enough, build a
-    ``study.Study`` yourself.
+    Without ``bet`` it is the session's; without ``base`` the bet's own or else the session's. One
+    study each a session. Where this is not enough, build a ``study.Study`` yourself.
     """
-    studies: dict[tuple[str | None, str | None], Study] = {}
+    from .bases import open_base
+    from .corpora import load_users
 
+    opened, loaded = cache(open_base), cache(load_users)
+
+    @cache
     def study(base: str | None = None, bet: str | None = None) -> Study:
-        if (base, bet) not in studies:
-            studies[base, bet] = _explained(partial(_open_study, request.config, base, bet))
-        return studies[base, bet]
+        return _explained(partial(_open_study, request.config, opened, loaded, base, bet))
 
     return study
 
@@ -191,20 +192,23 @@ def _bet(settings: options.Settings, name: str | None = None) -> Bet:
     return replace(bet, recipe=recipe, locked=False)
 
 
-def _open_study(config: pytest.Config, named: str | None, name: str | None) -> Study:
-    """A bet on a base with the session's users, and with its seeds where it is the session's."""
-    from .bases import open_base
-    from .corpora import load_users
-
+def _open_study(
+    config: pytest.Config,
+    opened: Callable[[str], Base],
+    loaded: Callable[[str, tuple[str, ...]], tuple[User, ...]],
+    named: str | None,
+    name: str | None,
+) -> Study:
+    """A bet on a base, with the session's users and seeds."""
     settings = config.stash[_SETTINGS]
     bet = _bet(settings, name)
     base = named or bet.base or settings.base
     return _study(
         config,
         bet=bet,
-        base=open_base(base),
-        users=load_users(settings.users, bet.users),
-        seeds=bet.seeds if name else settings.seeds or bet.seeds,
+        base=opened(base),
+        users=loaded(settings.users, bet.users),
+        seeds=settings.seeds or bet.seeds,
         # results of another base than the session's do not overwrite the session's own
         out=settings.out
         if base in (settings.base, bet.base)

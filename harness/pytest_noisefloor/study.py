@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
+from dataclasses import replace
+from functools import cached_property, lru_cache
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -45,8 +46,7 @@ class Study:
         self.seeds = tuple(seeds)
         self.out = out
         self._lineup = Lineup(bet, runner, users)
-        self._leaks = {user.name: check_leak(user) for user in self.users}
-        check_others(self.users)
+        self._leaks = _leaks(self.users)
 
     @property
     def planted(self) -> bool:
@@ -126,7 +126,8 @@ class Study:
                 continue
             for seed, piece in product(self.seeds, user.heldout):
                 name = f"{user.name}, seed {seed}, {piece.name}"
-                yield self._measure(name, user, (piece,), (seed,))
+                one = self._measure(name, user, (piece,), (seed,))
+                yield replace(one, record=one.record | {"unit": name, "seed": seed})
 
     def _measure(
         self, name: str, user: User, pieces: Sequence[Slice], seeds: Sequence[int]
@@ -148,7 +149,6 @@ class Study:
         record: dict[str, Any] = {
             **effect_record(effect),
             "user": user.name,
-            **({"unit": name} if name != user.name else {}),
             "candidates": {label: of for label, of in means.items() if len(of) > 1},
             "train_sha256": user.train_sha256,
             "tokens": int(sums.tokens.sum()),
@@ -192,6 +192,14 @@ class Study:
             for name, of_seeds in by_name.items():
                 found.setdefault(name, []).append(of_seeds)
         return found
+
+
+@lru_cache(maxsize=4)
+def _leaks(users: tuple[User, ...]) -> dict[str, tuple[SliceLeak, ...]]:
+    """What leaks of each user's slices; once for all bets on the same users."""
+    leaks = {user.name: check_leak(user) for user in users}
+    check_others(users)
+    return leaks
 
 
 def _mean(scores: Sequence[Sequence[Scores]]) -> float:

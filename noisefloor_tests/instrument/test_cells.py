@@ -29,7 +29,12 @@ def test_cells_are_read_from_a_result_by_cell():
         for piece in ("a, seed 7, b", "core")
     }
     rows = [
-        {"user": "programmer", "unit": unit, "slices": [{"slice": unit.split(", ", 2)[2]}]}
+        {
+            "user": "programmer",
+            "unit": unit,
+            "seed": int(unit.split(", ")[1].removeprefix("seed ")),
+            "slices": [{"slice": unit.split(", ", 2)[2]}],
+        }
         for unit in units
     ]
     result = found("bet46", units, rows=rows)
@@ -42,8 +47,8 @@ def test_cells_are_read_from_a_result_by_cell():
         ("programmer", "a, seed 7, b"): "-0+",
         ("programmer", "core"): "-0+",
     }
-    result.content["users"][0]["unit"] = "programmer"
-    with pytest.raises(ResultError, match="unit 'programmer'; expected user, seed and slice"):
+    del result.content["users"][0]["seed"]
+    with pytest.raises(ResultError, match="key 'seed' is missing"):
         cells(result)
 
 

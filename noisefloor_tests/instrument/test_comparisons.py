@@ -98,14 +98,17 @@ def formats(norm=3.9, lora=3.8, full=3.85):
     }
     candidates = {LABEL: {"lora-r4-real": lora, "full-real": full}}
     adapters = [
-        {"user": user, "method": method, "trained_values": values, "bytes": nbytes}
+        {
+            "name": f"49_{ENTRANTS[method]}_{user}",
+            "user": user,
+            "method": method,
+            "trained_values": values,
+            "bytes": nbytes,
+        }
         for user in USERS
         for method, (values, nbytes) in SIZES.items()
     ]
-    times = {
-        f"49_{ENTRANTS[one['method']]}_{one['user']}": float(10 * i)
-        for i, one in enumerate(adapters)
-    }
+    times = {one["name"]: float(10 * i) for i, one in enumerate(adapters)}
     return found(
         "bet49",
         means,

@@ -118,6 +118,7 @@ def test_each_slice_under_each_seed_is_a_unit_with_one_seed(study):
     assert [unit_name(row) for row in rows] == [*names, "bob, seed 0, s0", "bob, seed 1, s0"]
     assert [row["user"] for row in rows] == ["ann"] * 4 + ["bob"] * 2
     assert [effect.user for effect in one.verdict.effects] == [unit_name(row) for row in rows]
+    assert [row["seed"] for row in rows] == [0, 0, 1, 1, 0, 1]
     for row in rows:
         (piece,) = row["slices"]
         alone = {label: nll for label, (nll,) in piece["mean_nll_by_seed"].items()}

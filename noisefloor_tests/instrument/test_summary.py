@@ -240,6 +240,7 @@ def by_cell(seeds):
         {
             "user": "programmer",
             "unit": unit,
+            "seed": int(unit.split(", ")[1].removeprefix("seed ")),
             "slices": [
                 {
                     "slice": unit.rpartition(", ")[2],
