@@ -48,7 +48,11 @@ class Criterion:
         return math.ceil(self.share * users)
 
     def __str__(self) -> str:
-        share = "all users" if self.share == 1 else f"{self.share} of the users"
+        return self.of("user")
+
+    def of(self, unit: str) -> str:
+        """The condition in words, of what a bet counts."""
+        share = f"all {unit}s" if self.share == 1 else f"{self.share} of the {unit}s"
         return f"ratio {self.comparison} {self.bar:g} on {share}"
 
 

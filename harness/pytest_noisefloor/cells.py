@@ -1,9 +1,10 @@
-"""What seeds and slices do to Δ, where a bet counts each slice under each seed."""
+"""What seeds and slices do to Δ, where a bet counts less than users."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 
@@ -149,3 +150,64 @@ def _balanced(found: Sequence[Cell]) -> np.ndarray[tuple[int, int, int], np.dtyp
     return np.array(
         [[[of[s] for s in sorted(of)] for of in pieces.values()] for pieces in by_user.values()]
     )
+
+
+# --- pairs of slices --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Near:
+    """A slice's divergence from its user's training text, in nats, and its Δ in nats per token."""
+
+    user: str
+    slice: str
+    divergence: float
+    delta: float
+
+
+def nearest_first(found: Found) -> tuple[Near, ...]:
+    """The slices of a result by pairs, the nearest to its user's training text first.
+
+    Raises:
+        ResultError: a row without its slice.
+    """
+    statistic = found.verdict.bet.statistic
+    with of_file(found.path):
+        slices = [
+            Near(
+                row["user"],
+                row["slices"][0]["slice"],
+                row["divergence"],
+                row["mean_nll"][statistic.numerator] - row["mean_nll"][statistic.denominator],
+            )
+            for row in found.content["users"]
+        ]
+    return tuple(sorted(slices, key=lambda one: one.divergence))
+
+
+@dataclass(frozen=True)
+class RankTest:
+    """Kendall's τ of Δ with nearness over slices, and its exact two-sided p (1938, Biometrika 30).
+
+    Slices of one user share adapters and training text, so that fewer than all are independent, and
+    ``p`` is too small by an unknown factor. ``within`` and ``between`` count pairs of one user's
+    slices and of two users': those whose nearer slice has the larger Δ, and all.
+    """
+
+    tau: float
+    p: float
+    within: tuple[int, int]
+    between: tuple[int, int]
+
+
+def rank_test(slices: Sequence[Near]) -> RankTest:
+    """How far the order of slices by nearness is that of their Δ; the nearest stands first."""
+    from scipy import stats
+
+    nearness = [-one.divergence for one in slices]
+    found = stats.kendalltau(nearness, [one.delta for one in slices], method="exact")
+    agrees: dict[bool, list[bool]] = {True: [], False: []}
+    for near, far in combinations(slices, 2):
+        agrees[near.user == far.user].append(near.delta >= far.delta)
+    within, between = ((sum(of), len(of)) for of in (agrees[True], agrees[False]))
+    return RankTest(float(found.statistic), float(found.pvalue), within, between)

@@ -102,9 +102,9 @@ def error_rates_in_words(verdict: Verdict) -> str:
 def without_margin(verdict: Verdict) -> list[str]:
     """What a level whose bar is no difference at all does without any, whatever the noise.
 
-    Of users alone: their signs are tosses that do not hang together, and cells' are not.
+    Of users alone: their signs are tosses that do not hang together, and others' are not.
     """
-    if verdict.bet.statistic.by_cell:
+    if not verdict.bet.statistic.by_user:
         return []
     users = len(verdict.effects)
     words = []

@@ -17,6 +17,7 @@ from .errors import NoisefloorError
 from .judge import ABSENT, ASSERTIONS
 from .lock import read_toml
 from .methods import METHODS
+from .phrases import unit
 from .ternary import TERNARY
 
 _KEYS = {
@@ -164,7 +165,7 @@ def meaning(bet: Bet, asserts: str) -> str:
         return f"{asserts}: neither LENIENT nor STRICT is met, nor CATASTROPHIC"
     one = next(c for c in bet.criteria if c.level.name == asserts)
     shown = ", help above 1 being shown on each of them" if one.level > Level.NOT_MET else ""
-    return f"{asserts}: {one}{shown}"
+    return f"{asserts}: {one.of(unit(bet.statistic))}{shown}"
 
 
 # --- the file ---------------------------------------------------------------------------------

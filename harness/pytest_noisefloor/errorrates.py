@@ -14,6 +14,7 @@ from .bets import Bet, Level
 from .inference import resolve
 from .intervals import CONFIDENCE, SEED, TooFewBlocks
 from .judge import Scenario, Verdict, judge, margin
+from .pairs import UNRESOLVED, paired
 from .statistics import LARGEST_NLL, Effect, StatisticsError
 from .tally import Tally
 
@@ -27,17 +28,27 @@ divided by the number of tokens."""
 
 
 def assess(
-    bet: Bet, effects: Sequence[Effect], tallies: Sequence[Tally], *, planted: bool = False
+    bet: Bet,
+    effects: Sequence[Effect],
+    tallies: Sequence[Tally],
+    *,
+    planted: bool = False,
+    divergences: Sequence[float] = (),
 ) -> Verdict:
     """The verdict with all that stands beside it: intervals, reach, error rates.
 
-    Too little held-out text for an interval leaves the point estimates and says so.
+    Too little held-out text for an interval leaves the point estimates and says so. Where a bet
+    counts pairs of slices, the effects are the slices', each with its divergence from the training
+    text.
 
     Raises:
         StatisticsError: means that are not those of the tallies, or scores nothing rests on.
     """
     for effect, tally in zip(effects, tallies, strict=True):
         _check_means(effect, tally)
+    if bet.statistic.by_pair:
+        pairs = paired(effects, divergences)
+        return judge(bet, pairs, planted=planted, unresolved=UNRESOLVED)
     try:
         resolved = resolve(tallies, bet.statistic, margin=margin(bet))
     except TooFewBlocks as reason:

@@ -114,6 +114,8 @@ def _compared(claim: Claim, content: dict[str, Any]) -> Iterator[Row]:
     yield "the scoring", Scoring(**content["scoring"]), claim.bet.scoring
     yield "the users", sorted({row["user"] for row in content["users"]}), sorted(claim.users)
     yield "the seeds", content["seeds"], list(claim.bet.seeds)
+    if claim.bet.statistic.by_cell:
+        yield "the list of cells", *_cells(content)
     for arm, version in versions["arms"].items():
         yield f"the version of arm {arm}", version, ARMS[arm].version if arm in ARMS else None
     for row in content["users"]:
@@ -164,6 +166,14 @@ def _texts_today(claim: Claim, content: dict[str, Any]) -> tuple[list[Row], list
         for user, found in heldout.items()
     ]
     return rows, []
+
+
+def _cells(content: dict[str, Any]) -> tuple[list[str], list[str]]:
+    """The cells that are there or said to be repeats, and each slice of a user under each seed."""
+    rows = content["users"]
+    slices = dict.fromkeys((row["user"], row["slices"][0]["slice"]) for row in rows)
+    every = [f"{user}, seed {seed}, {piece}" for user, piece in slices for seed in content["seeds"]]
+    return sorted([*map(unit_name, rows), *content["repeats"]]), sorted(every)
 
 
 def claimed_users(claim: Claim, where: str) -> tuple[User, ...]:

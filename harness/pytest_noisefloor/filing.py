@@ -88,6 +88,7 @@ def result(
     seeds: Sequence[int],
     verdict: Verdict,
     units: Sequence[Unit],
+    repeats: Sequence[str],
     filed: Sequence[Filed],
 ) -> dict[str, Any]:
     """The content of a result file; docs/results.md describes it."""
@@ -121,9 +122,10 @@ def result(
         "seeds": list(seeds),
         "cell": CELL,
         "users": [
-            unit.record | resolved
-            for unit, resolved in zip(units, resolved_record(verdict), strict=True)
+            unit.record | more
+            for unit, more in zip(units, resolved_record(verdict) or [{}] * len(units), strict=True)
         ],
+        **({"repeats": list(repeats)} if bet.statistic.by_cell else {}),
         "adapters": [
             {
                 "name": one.stem,

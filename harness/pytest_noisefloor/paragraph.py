@@ -19,12 +19,12 @@ from .statistics import Effect
 
 def paragraph(verdict: Verdict) -> str:
     """The verdict in plain words, each from the numbers."""
-    by_cell = verdict.bet.statistic.by_cell
+    by_user = verdict.bet.statistic.by_user
     mark = "PLANTED" if verdict.planted else verdict.bet.mark
     words = [f"{mark} {verdict.level.name.replace('_', ' ')}.".lstrip()]
     words += [criterion_sentence(verdict, criterion) for criterion in verdict.bet.criteria]
     words += _other_design(verdict)
-    words += _inversions_of_cells(verdict) if by_cell else _inversions(verdict)
+    words += _inversions(verdict) if by_user else _inversions_of_parts(verdict)
     words += _chosen(verdict)
     if any(e.help is None for e in verdict.effects):
         harm = f" or {control(verdict)} did harm" if has_harm(verdict.bet.statistic) else ""
@@ -33,10 +33,10 @@ def paragraph(verdict: Verdict) -> str:
             f"helped{harm}."
         )
     if verdict.resolved:
-        words += shown_of_cells(verdict) if by_cell else shown_of_users(verdict)
+        words += shown_of_users(verdict) if by_user else shown_of_cells(verdict)
         words += reach_in_words(verdict)
     else:
-        if not by_cell:
+        if by_user:
             shown = verdict.effects[:SHOWN]
             words += [_harm_and_help(verdict, e) for e in shown if e.help is not None]
         allowed = supported(verdict)
@@ -50,20 +50,23 @@ def paragraph(verdict: Verdict) -> str:
     ]
     words += without_margin(verdict)
     if verdict.resolved:
-        words += [] if by_cell else [error_rates_in_words(verdict)]
+        words += [error_rates_in_words(verdict)] if by_user else []
         words += may_be_said(verdict)
     return " ".join(words)
 
 
 def criterion_sentence(verdict: Verdict, criterion: Criterion) -> str:
-    """Whether a criterion's condition holds: each user's ratio, or the cells' least and largest."""
+    """Whether a criterion's condition holds: users' ratios, or the least and largest of others."""
     units = len(verdict.effects)
     met = verdict.met[criterion.level]
     needed = criterion.needed(units)
     outcome = "holds" if len(met) >= needed else "does not hold"
-    if verdict.bet.statistic.by_cell:
+    if not verdict.bet.statistic.by_user:
         ratios = [e.ratio for e in verdict.effects]
-        of, found = " cells", f"ratios from {min(ratios):.4f} to {max(ratios):.4f}"
+        of, found = (
+            f" {unit(verdict.bet.statistic)}s",
+            f"ratios from {min(ratios):.4f} to {max(ratios):.4f}",
+        )
     else:
         of, found = "", names([f"{e.user} {e.ratio:.4f}" for e in verdict.effects])
     return (
@@ -95,7 +98,7 @@ def may_be_said(verdict: Verdict) -> list[str]:
         for one in verdict.resolved
         if one.delta.low > 0 and one.holm < ALPHA and one.user in verdict.helped
     ]
-    if small and verdict.level < Level.LENIENT and not verdict.bet.statistic.by_cell:
+    if small and verdict.level < Level.LENIENT and verdict.bet.statistic.by_user:
         below = " below the registered levels" if has_margin(verdict) else ""
         better = " and made the base better" if has_harm(verdict.bet.statistic) else ""
         words.append(
@@ -162,12 +165,18 @@ def _inversions(verdict: Verdict) -> list[str]:
     return words
 
 
-def _inversions_of_cells(verdict: Verdict) -> list[str]:
+def _inversions_of_parts(verdict: Verdict) -> list[str]:
     inverted = [f"{e.user} ({e.ratio:.4f})" for e in verdict.effects if e.delta < 0]
     if not inverted:
         return []
-    cells = f"{len(inverted)} of {len(verdict.effects)} cells"
-    return [f"In {cells} {control(verdict)} beat {own(verdict)}: {names(inverted)}."]
+    found = (
+        f"{control(verdict)} beat {own(verdict)}"
+        if verdict.bet.statistic.by_cell
+        else f"{own(verdict)} gained more over {control(verdict)} on the slice that is farther "
+        "from the training text"
+    )
+    where = f"{len(inverted)} of {len(verdict.effects)} {unit(verdict.bet.statistic)}s"
+    return [f"In {where} {found}: {names(inverted)}."]
 
 
 def _chosen(verdict: Verdict) -> list[str]:
@@ -179,9 +188,9 @@ def _chosen(verdict: Verdict) -> list[str]:
 
 
 def _other_design(verdict: Verdict) -> list[str]:
-    """In what this is not the design that the bet registers, which cells' names do not show."""
+    """In what this is not the design that the bet registers, which users' names alone show."""
     bet, words = verdict.bet, []
-    if bet.statistic.by_cell:
+    if not bet.statistic.by_user:
         return []
     if {e.user for e in verdict.effects} != set(bet.users):
         words.append(f"These are not the users that the bet registers ({names(bet.users)}).")

@@ -37,15 +37,16 @@ def names(users: Sequence[str]) -> str:
 
 
 def counted(units: Sequence[str], verdict: Verdict) -> str:
-    """Users by name; of cells their number, since there are many and none stands for itself."""
-    if not verdict.bet.statistic.by_cell:
+    """Users by name; of less their number, since there are many and none stands for itself."""
+    statistic = verdict.bet.statistic
+    if statistic.by_user:
         return names(units)
-    return f"{len(units)} of {len(verdict.effects)} cells"
+    return f"{len(units)} of {len(verdict.effects)} {unit(statistic)}s"
 
 
 def unit(statistic: Statistic) -> str:
     """What a level counts, in one word."""
-    return "cell" if statistic.by_cell else "user"
+    return "user" if statistic.by_user else "cell" if statistic.by_cell else "pair"
 
 
 def own(verdict: Verdict) -> str:

@@ -26,7 +26,7 @@ def report(verdict: Verdict) -> str:
     if verdict.resolved:
         parts += [interval_table(verdict), chance_table(verdict)]
     parts.append(level_table(verdict))
-    if verdict.resolved and not verdict.bet.statistic.by_cell:
+    if verdict.resolved and verdict.bet.statistic.by_user:
         parts.append(rate_table(verdict))
     return "\n\n".join([*parts, paragraph(verdict)])
 
@@ -41,7 +41,7 @@ def title(verdict: Verdict) -> str:
 
 
 def table(effects: Sequence[Effect]) -> str:
-    """Perplexity of each arm for each unit, with ratio = harm × help."""
+    """Perplexity of each arm for each unit, with ratio = harm × help; of pairs these alone."""
     statistic = effects[0].statistic
     arms = tuple(dict.fromkeys((UNTRAINED, *statistic.compared)))
     rows: list[tuple[str, ...]] = [(unit(statistic), *arms, "ratio", "harm", "help", "winner")] + [
@@ -55,6 +55,8 @@ def table(effects: Sequence[Effect]) -> str:
     ]
     if not has_harm(statistic):
         rows = _without(rows, "harm")
+    if statistic.by_pair:
+        rows = _without(rows, *arms, "winner")
     return _aligned(rows) + _more(len(effects), statistic)
 
 

@@ -19,6 +19,7 @@ from .errors import NoisefloorError
 from .intervals import Interval
 from .judge import Verdict, judge
 from .lock import Entry, lock_entries
+from .phrases import unit
 from .recipe import digest
 from .statistics import Effect, effect_from_perplexities
 from .tally import CELL, tally_from_record
@@ -61,7 +62,7 @@ def verdict_record(verdict: Verdict) -> dict[str, Any]:
         "criteria": [
             {
                 "level": c.level.name,
-                "condition": str(c),
+                "condition": c.of(unit(verdict.bet.statistic)),
                 "needed": c.needed(len(verdict.effects)),
                 "met_by": list(verdict.met[c.level]),
             }
@@ -94,9 +95,7 @@ def verdict_record(verdict: Verdict) -> dict[str, Any]:
 
 
 def resolved_record(verdict: Verdict) -> list[dict[str, Any]]:
-    """What a result file adds about each user where intervals could be had, in nats per token."""
-    if not verdict.resolved:
-        return [{} for _ in verdict.effects]
+    """What a result file adds about each unit, in nats per token; nothing without intervals."""
     return [
         {
             "intervals": {
@@ -288,18 +287,23 @@ def judge_content(content: dict[str, Any], bet: Bet) -> Verdict:
     """
     planted = content["verdict"]["planted"]
     rows = content["users"]
-    if any(("unit" in row) != bet.statistic.by_cell for row in rows):
-        raise ValueError(f"its units are not those that Bet {bet.id} counts, {bet.statistic.unit}")
+    statistic = bet.statistic
+    keys = {"unit", "seed", "divergence"}
+    named = {"unit"} | ({"seed"} if statistic.by_cell else {"divergence"})
+    if any(row.keys() & keys != (set() if statistic.by_user else named) for row in rows):
+        raise ValueError(f"its units are not those that Bet {bet.id} counts, {statistic.unit}")
     for row in rows:
         for label, means in row.get("candidates", {}).items():
             if row["mean_nll"].get(label) != min(means.values()):
                 raise ValueError(f"{unit_name(row)}, {label}: not the best of its candidates")
     effects = [
-        Effect(user=unit_name(row), nll=row["mean_nll"], statistic=bet.statistic) for row in rows
+        Effect(user=unit_name(row), nll=row["mean_nll"], statistic=statistic) for row in rows
     ]
-    if content["schema"] == 1 or not any("slices" in row for row in rows):
+    divergences = [row["divergence"] for row in rows] if statistic.by_pair else []
+    summed = content["schema"] != 1 and any("slices" in row for row in rows)
+    if not summed and not statistic.by_pair:
         return judge(bet, effects, planted=planted)
     if content["cell"] != CELL:
         raise ValueError(f"cell {content['cell']!r}; expected {CELL} tokens")
     tallies = [tally_from_record(unit_name(row), row["slices"]) for row in rows]
-    return assess(bet, effects, tallies, planted=planted)
+    return assess(bet, effects, tallies, planted=planted, divergences=divergences)

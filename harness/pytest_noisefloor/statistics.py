@@ -75,15 +75,28 @@ class Statistic:
         return own.source == "real" and not more and replace(own, source="random") in rivals
 
     @property
+    def by_user(self) -> bool:
+        """Whether levels count users, and nothing smaller."""
+        return self.unit == USER_UNIT
+
+    @property
     def by_cell(self) -> bool:
         """Whether each slice under each seed is a unit of its own."""
         return self.unit == CELL_UNIT
 
+    @property
+    def by_pair(self) -> bool:
+        """Whether each two slices are a unit, the one nearer to the training text first."""
+        return self.unit == PAIR_UNIT
 
+
+USER_UNIT = "user"
 CELL_UNIT = "user, seed and slice"
+PAIR_UNIT = "pair of slices"
 KNOWN = {
-    "user": {"slices": "pooled by tokens", "seeds": "mean of the logarithm"},
+    USER_UNIT: {"slices": "pooled by tokens", "seeds": "mean of the logarithm"},
     CELL_UNIT: {"slices": "each a unit", "seeds": "each a unit"},
+    PAIR_UNIT: {"slices": "nearer over farther", "seeds": "mean of the logarithm"},
 }
 """What levels count, and how a unit's ratio is computed from scores, in a bet file's words."""
 

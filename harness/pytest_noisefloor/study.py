@@ -20,11 +20,13 @@ from .filing import Unit, file_adapters, result, write_result
 from .judge import Verdict
 from .leaks import SliceLeak, check_leak, check_others
 from .lineup import Entrant, Lineup
+from .pairs import divergence
 from .results import effect_record
 from .runner import Runner
 from .runs import Adapter, Request, Scores
 from .statistics import Effect, mean_nll
 from .tally import pack, tally
+from .texts import Texts
 
 Scored = dict[str, list[list[Scores]]]
 """Scores by entrant: for each slice, of each seed."""
@@ -46,6 +48,7 @@ class Study:
         self.seeds = tuple(seeds)
         self.out = out
         self._lineup = Lineup(bet, runner, users)
+        self._texts = Texts(runner.base, runner.recipe, runner.scoring)
         self._leaks = _leaks(self.users)
 
     @property
@@ -77,12 +80,16 @@ class Study:
         for runner in dict.fromkeys(entrant.runner for entrant in entrants):
             runner.complete([one.request for one in entrants if one.runner is runner])
         self._check_that_arms_differ()
-        units = list(_distinct(self._units()))
+        every = list(self._units())
+        units = list(_distinct(every))
         verdict = assess(
             self.bet,
             [one.effect for one in units],
             [one.tally for one in units],
             planted=self.planted,
+            divergences=[one.record["divergence"] for one in units]
+            if self.bet.statistic.by_pair
+            else (),
         )
         filed = file_adapters(
             entrants, self.out, bet=self.bet, prefix=self._prefix, first_seed=self.seeds[0]
@@ -93,6 +100,7 @@ class Study:
             seeds=self.seeds,
             verdict=verdict,
             units=units,
+            repeats=[one.effect.user for one in every if one not in units],
             filed=filed,
         )
         write_result(self.result_path, content)
@@ -119,15 +127,24 @@ class Study:
     # --- what scores give -----------------------------------------------------------------
 
     def _units(self) -> Iterator[Unit]:
-        """What the bet's levels count: users, or their slices under each seed."""
+        """What the bet's levels count, or make pairs of: users, or their slices."""
+        statistic = self.bet.statistic
         for user in self.users:
-            if not self.bet.statistic.by_cell:
+            if statistic.by_user:
                 yield self._measure(user.name, user, user.heldout, self.seeds)
-                continue
-            for seed, piece in product(self.seeds, user.heldout):
-                name = f"{user.name}, seed {seed}, {piece.name}"
-                one = self._measure(name, user, (piece,), (seed,))
-                yield replace(one, record=one.record | {"unit": name, "seed": seed})
+            for piece in user.heldout if statistic.by_pair else ():
+                far = divergence(self._texts.training(user), self._texts.scored(piece))
+                yield self._slice(user, piece, self.seeds, piece.name, divergence=far)
+            for seed, piece in product(self.seeds, user.heldout) if statistic.by_cell else ():
+                yield self._slice(user, piece, (seed,), f"seed {seed}, {piece.name}", seed=seed)
+
+    def _slice(
+        self, user: User, piece: Slice, seeds: Sequence[int], name: str, **more: float
+    ) -> Unit:
+        """A unit that is less than a user, and what else its record has."""
+        unit = f"{user.name}, {name}"
+        one = self._measure(unit, user, (piece,), seeds)
+        return replace(one, record=one.record | {"unit": unit} | more)
 
     def _measure(
         self, name: str, user: User, pieces: Sequence[Slice], seeds: Sequence[int]
@@ -218,7 +235,7 @@ def _check_different(a: Entrant, b: Entrant) -> None:
         )
 
 
-def _distinct(units: Iterator[Unit]) -> Iterator[Unit]:
+def _distinct(units: Sequence[Unit]) -> Iterator[Unit]:
     """Units less those that repeat another: runs that differ in nothing count once."""
     seen: set[tuple[Any, ...]] = set()
     for unit in units:

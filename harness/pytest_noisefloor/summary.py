@@ -10,7 +10,7 @@ from typing import Any
 
 from . import pictures, tables
 from .catalogue import NAME, Catalogue, read_catalogue, rows
-from .cells import Cell, cells, parts, sign_test, signs
+from .cells import Cell, Near, cells, nearest_first, parts, rank_test, sign_test, signs
 from .comparisons import Matrix, Offer, Point, budget, matrix, pareto
 from .ladder import RUNGS, Rung, ladders
 from .records import write_atomically
@@ -32,6 +32,7 @@ class OnBase:
     budget: tuple[Point, ...]
     pareto: tuple[Offer, ...]
     cells: Mapping[str, tuple[Cell, ...]]
+    slices: Mapping[str, tuple[Near, ...]]
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,9 @@ def _on_base(catalogue: Catalogue, base: str) -> OnBase:
         budget=points if len({point.bet for point in points}) > 1 else (),
         pareto=pareto(found[PARETO]) if PARETO in found else (),
         cells={b: cells(one) for b, one in found.items() if one.verdict.bet.statistic.by_cell},
+        slices={
+            b: nearest_first(one) for b, one in found.items() if one.verdict.bet.statistic.by_pair
+        },
     )
 
 
@@ -117,6 +121,10 @@ def _base_record(one: OnBase) -> dict[str, Any]:
         "budget": [asdict(point) | {"budget": point.budget} for point in one.budget],
         "pareto": [asdict(offer) for offer in one.pareto],
         "cells": {bet: _cells_record(of) for bet, of in one.cells.items()},
+        "slices": {
+            bet: {"near": [asdict(near) for near in of], "rank_test": asdict(rank_test(of))}
+            for bet, of in one.slices.items()
+        },
     }
     return {key: value for key, value in found.items() if value}
 
@@ -195,4 +203,7 @@ def _base_in_words(one: OnBase) -> list[str]:
         said += [f"## Bet {bet} by seed and slice, on {one.base}"]
         said += [tables.sign_table(signs(of), sign_test(of))]
         said += [tables.part_table(found) if found else f"No split of the variance: {why}."]
+    for bet, nearest in one.slices.items():
+        said += [f"## Bet {bet} by slice, on {one.base}"]
+        said += [tables.near_table(nearest, rank_test(nearest))]
     return said

@@ -7,7 +7,7 @@ from typing import Any
 
 from .arms import UNTRAINED
 from .catalogue import NOT_RUN
-from .cells import Part, SignTest
+from .cells import Near, Part, RankTest, SignTest
 from .comparisons import FIGURES, Matrix, Offer, Point
 from .ladder import Rung
 
@@ -154,6 +154,24 @@ def sign_table(signs: Mapping[tuple[str, str], str], test: SignTest) -> str:
     return (
         f"{table(rows)}\n\n{test.above} cells above 0, {test.below} below{ties}: p = {test.p:.2g} "
         f"(exact two-sided sign test). {_SIGN_WARNING}"
+    )
+
+
+def near_table(slices: Sequence[Near], test: RankTest) -> str:
+    """Slices from the nearest to the farthest, each with its Δ, and the test of their order."""
+    rows = [("user", "slice", "divergence, nats", "Δ, nats per token")]
+    rows += [(s.user, s.slice, f"{s.divergence:.4f}", f"{s.delta:+.5f}") for s in slices]
+    agree = ", ".join(
+        f"{agreeing} of {pairs} {words}"
+        for words, (agreeing, pairs) in (
+            ("within users", test.within),
+            ("between users", test.between),
+        )
+    )
+    return (
+        f"{table(rows)}\n\nKendall's τ of Δ with nearness {test.tau:+.2f}, p = {test.p:.2g} "
+        f"(exact, two-sided); pairs whose nearer slice has the larger Δ: {agree}. Slices share "
+        "users, texts and adapters: fewer than these are independent, and p is too small."
     )
 
 

@@ -28,10 +28,14 @@ class Texts:
         """The tokens (n,) of a slice that are scored."""
         return self._encode(piece.text)[: self._scoring.tokens]
 
+    def training(self, user: User) -> Ids:
+        """The tokens (n,) of a user's training text."""
+        return self._encode(user.train)
+
     def read(self, user: User, arm: Arm) -> Ids | None:
         """The tokens (n,) that an arm reads of a user; it is given no others."""
         if arm.reads == "training text":
-            return self._encode(user.train)
+            return self.training(user)
         if arm.reads == "held-out text":
             return np.concatenate([self.scored(piece) for piece in user.heldout])
         return None

@@ -1,4 +1,4 @@
-"""Why random tokens won in the source: do they make the base better, whatever the text?"""
+"""Why random tokens won in the source: both of its explanations, tested."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ pytestmark = pytest.mark.catalogue
 
 
 @pytest.mark.parametrize("level", [Level.STRICT, Level.LENIENT, Level.CATASTROPHIC])
-def test_criterion(outcome: Outcome, level: Level) -> None:
-    verdict, claim = outcome("bet60-why-harm")
+@pytest.mark.parametrize("bet", ["bet60-why-harm", "bet60-why-vocabulary"])
+def test_criterion(outcome: Outcome, bet: str, level: Level) -> None:
+    verdict, claim = outcome(bet)
     settle(verdict, level, claim)

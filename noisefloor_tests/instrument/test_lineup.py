@@ -11,10 +11,11 @@ from pytest_noisefloor.errors import NoisefloorError
 from pytest_noisefloor.lineup import Lineup
 from pytest_noisefloor.lock import BetError
 from pytest_noisefloor.methods import METHODS
+from pytest_noisefloor.pairs import divergence
 from pytest_noisefloor.results import judge_content, unit_name
 from pytest_noisefloor.runs import Request
 from pytest_noisefloor.scoring import score
-from pytest_noisefloor.statistics import CELL_UNIT, mean_nll
+from pytest_noisefloor.statistics import CELL_UNIT, PAIR_UNIT, mean_nll
 
 USERS = [planted.user(name, seed) for seed, name in enumerate(("ann", "bob", "cid"))]
 
@@ -125,6 +126,19 @@ def test_each_slice_under_each_seed_is_a_unit_with_one_seed(study):
         assert row["mean_nll"] == pytest.approx(alone)
 
 
+def test_slices_are_measured_with_their_divergence_and_judged_in_pairs(study):
+    users = [planted.user("ann", 1, lengths=(600, 500))]
+    one = study(by(unit=PAIR_UNIT, slices="nearer over farther"), users=users)
+    rows = content(one)["users"]
+    assert [unit_name(row) for row in rows] == ["ann, s0", "ann, s1"]
+    assert len(one.verdict.effects) == 1
+    encode = planted.SymbolTokenizer().encode
+    ann, whole = users[0], one.bet.scoring.tokens
+    assert rows[1]["divergence"] == pytest.approx(
+        divergence(encode(ann.train), encode(ann.heldout[1].text)[:whole])
+    )
+
+
 def test_runs_that_differ_in_nothing_count_once(study, monkeypatch):
     """A seed that changes nothing is no replicate: it is the same unit."""
     users = [planted.user("ann", 1)]
@@ -137,6 +151,7 @@ def test_runs_that_differ_in_nothing_count_once(study, monkeypatch):
 
     monkeypatch.setattr(type(one.runner), "scored", same_for_seeds_0_and_2)
     assert [effect.user for effect in one.verdict.effects] == ["ann, seed 0, s0", "ann, seed 1, s0"]
+    assert content(one)["repeats"] == ["ann, seed 2, s0"]
 
 
 def test_a_large_adapter_stays_in_the_store(study, monkeypatch):

@@ -157,6 +157,8 @@ POOLED, LOGARITHM, EACH, CELLS = (
     *("pooled by tokens", "mean of the logarithm", "each a unit"),
     "user, seed and slice",
 )
+PAIRS, NEARER = "pair of slices", "nearer over farther"
+UNITS = f"'user' or '{CELLS}' or '{PAIRS}'"
 
 
 @pytest.mark.parametrize(
@@ -168,14 +170,17 @@ POOLED, LOGARITHM, EACH, CELLS = (
         ("user", POOLED, EACH, f"seeds = '{EACH}'; expected '{LOGARITHM}'"),
         (CELLS, POOLED, EACH, f"slices = '{POOLED}'; expected '{EACH}'"),
         (CELLS, EACH, LOGARITHM, f"seeds = '{LOGARITHM}'; expected '{EACH}'"),
-        ("slice", POOLED, LOGARITHM, f"unit = 'slice'; expected 'user' or '{CELLS}'"),
-        ("zone", EACH, EACH, f"unit = 'zone'; expected 'user' or '{CELLS}'"),
+        (PAIRS, NEARER, LOGARITHM, None),
+        (PAIRS, POOLED, LOGARITHM, f"slices = '{POOLED}'; expected '{NEARER}'"),
+        ("slice", POOLED, LOGARITHM, f"unit = 'slice'; expected {UNITS}"),
+        ("zone", EACH, EACH, f"unit = 'zone'; expected {UNITS}"),
     ],
 )
 def test_a_unit_has_its_own_way_with_slices_and_seeds_and_no_other(unit, slices, seeds, refusal):
     if refusal is None:
         one = replace(STATISTIC, unit=unit, slices=slices, seeds=seeds)
-        assert one.by_cell == (unit == CELLS)
+        found = (one.by_user, one.by_cell, one.by_pair)
+        assert found == (unit == "user", unit == CELLS, unit == PAIRS)
         return
     with pytest.raises(StatisticsError) as caught:
         replace(STATISTIC, unit=unit, slices=slices, seeds=seeds)
