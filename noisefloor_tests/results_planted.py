@@ -98,7 +98,7 @@ def planted_result(users, *, base="organisation/model", fingerprint="f" * 64):
         "users": [
             {
                 **effect_record(effect),
-                **resolved,
+                **resolved_record(verdict)[effect.user],
                 **_texts(effect.user),
                 "slices": [
                     {
@@ -114,9 +114,7 @@ def planted_result(users, *, base="organisation/model", fingerprint="f" * 64):
                     )
                 ],
             }
-            for effect, resolved, one in zip(
-                effects, resolved_record(verdict), tallies, strict=True
-            )
+            for effect, one in zip(effects, tallies, strict=True)
         ],
         "verdict": verdict_record(verdict),
     }

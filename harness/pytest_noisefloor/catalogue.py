@@ -211,10 +211,13 @@ def row(bet: Bet, base: str, found: Found | None) -> dict[str, Any]:
 
 
 def _figures(verdict: Verdict) -> list[dict[str, Any]]:
-    resolved = verdict.resolved or [None] * len(verdict.effects)
+    deltas = {one.user: one.delta for one in verdict.resolved}
     return [
-        {"unit": effect.user, **quotient_record("ratio", effect.ratio, one.delta if one else None)}
-        for effect, one in zip(verdict.effects, resolved, strict=True)
+        {
+            "unit": effect.user,
+            **quotient_record("ratio", effect.ratio, deltas.get(effect.user)),
+        }
+        for effect in verdict.effects
     ]
 
 

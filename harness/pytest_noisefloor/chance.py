@@ -26,7 +26,7 @@ def shown_of_users(verdict: Verdict) -> list[str]:
 
 def shown_of_cells(verdict: Verdict) -> list[str]:
     """How many cells' intervals show what, and why nothing is said of all together."""
-    cells = len(verdict.resolved)
+    cells = len(verdict.effects)
     lost = sum(one.delta.high < 0 for one in verdict.resolved)
     helped = f"{own(verdict)} made the base better, resolved, in {len(verdict.helped)} of {cells}"
     return [
@@ -47,6 +47,7 @@ def certainty(verdict: Verdict) -> str:
         if interval is not None
     ]
     by_cell = verdict.bet.statistic.by_cell
+    resolved = {one.user for one in verdict.resolved}
     unknown = [one.user for one in verdict.resolved if one.help is None]
     whom = f"{len(unknown)} cells" if by_cell else names(unknown)
     missing = (
@@ -54,6 +55,8 @@ def certainty(verdict: Verdict) -> str:
         if unknown
         else ""
     )
+    if none := [effect.user for effect in verdict.effects if effect.user not in resolved]:
+        missing += f" So few are left of {names(none)} that there is no interval at all."
     seeds = verdict.resolved[0].delta.seeds
     scope = (
         "conditional on each cell's adapters and text"

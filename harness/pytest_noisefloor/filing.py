@@ -96,6 +96,7 @@ def result(
     methods = {one.entrant.runner.method for one in filed} - {runner.method}
     arms = {one.entrant.request.arm for one in filed}
     arms |= {c.arm for c in conditions(bet.statistic.reach)}
+    resolved = resolved_record(verdict)
     times = {one.stem: one.adapter.seconds for one in filed}
     content = {
         "schema": SCHEMA,
@@ -121,10 +122,7 @@ def result(
         "scoring": asdict(runner.scoring),
         "seeds": list(seeds),
         "cell": CELL,
-        "users": [
-            unit.record | more
-            for unit, more in zip(units, resolved_record(verdict) or [{}] * len(units), strict=True)
-        ],
+        "users": [unit.record | resolved.get(unit.effect.user, {}) for unit in units],
         **({"repeats": list(repeats)} if bet.statistic.by_cell else {}),
         "adapters": [
             {

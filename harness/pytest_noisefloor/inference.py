@@ -85,14 +85,26 @@ def resolve(
 ) -> tuple[Resolved, ...]:
     """Intervals and tests for every user; ``margin`` bounds what counts as no effect, in nats.
 
+    Of cells, which are many and each no more than a slice, those that are long enough.
+
     Raises:
-        TooFewBlocks: a user's held-out text is too short for an interval of Δ.
+        TooFewBlocks: a user's held-out text is too short for an interval of Δ, or every cell's.
         StatisticsError: an arm that was not scored, or two seeds that are one replicate.
     """
     for tally in tallies:  # all, before the first that is too short ends it
         tally.check_arms(statistic.compared)
         check_replicates(tally)
-    single = [_resolve(tally, statistic, margin) for tally in tallies]
+    single: list[Resolved] = []
+    short: TooFewBlocks | None = None
+    for tally in tallies:
+        try:
+            single.append(_resolve(tally, statistic, margin))
+        except TooFewBlocks as reason:
+            short = reason
+            if not statistic.by_cell:
+                break
+    if short and not (single and statistic.by_cell):
+        raise short
     adjusted = holm([one.p for one in single])
     return tuple(replace(one, holm=p) for one, p in zip(single, adjusted, strict=True))
 

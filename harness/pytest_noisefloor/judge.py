@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from .bets import Bet, Criterion, Level
@@ -160,7 +160,10 @@ def judge(
         raise JudgeError(f"users {', '.join(users) or '(none)'}: expected each once, at least one")
     if any(effect.statistic != bet.statistic for effect in effects):
         raise JudgeError(f"effects of another statistic than Bet {bet.id}'s, {bet.statistic}")
-    if resolved and [one.user for one in resolved] != users:
+    known = [one.user for one in resolved]
+    if bet.statistic.by_cell:  # a cell that is too short has no intervals, and costs no other its
+        users = [user for user in users if user in known]
+    if resolved and known != users:
         raise JudgeError(
             f"users {', '.join(users)}, but intervals of "
             f"{', '.join(one.user for one in resolved)}; expected the same in the same order"
@@ -169,7 +172,7 @@ def judge(
         criterion.level: tuple(e.user for e in effects if satisfies(e, criterion))
         for criterion in bet.criteria
     }
-    reached = [c.level for c in bet.criteria if len(met[c.level]) >= c.needed(len(users))]
+    reached = [c.level for c in bet.criteria if len(met[c.level]) >= c.needed(len(effects))]
     good = [level for level in reached if level > Level.NOT_MET]
     return Verdict(
         bet,
@@ -206,12 +209,15 @@ def _reach(bet: Bet, effects: Sequence[Effect], resolved: Sequence[Resolved]) ->
     """The reach of every level with a least ratio, where any user's oracle is resolved."""
     if all(one.oracle is None and one.oracle_help is None for one in resolved):
         return ()
+    by_ratio = {one.user: one.oracle for one in resolved}
+    by_help = {one.user: one.oracle_help for one in resolved}
 
     def counted(
-        own: Sequence[float | None], best: Sequence[Interval | None], criterion: Criterion
+        own: Sequence[float | None], best: Mapping[str, Interval | None], criterion: Criterion
     ) -> tuple[tuple[str, ...], tuple[str, ...]]:
         met, unknown = [], []
-        for effect, mine, oracle in zip(effects, own, best, strict=True):
+        for effect, mine in zip(effects, own, strict=True):
+            oracle = best.get(effect.user)
             bounds = [mine or 0.0, *([math.exp(oracle.high)] if oracle else [])]
             if any(compare(value, criterion) for value in bounds):
                 met.append(effect.user)
@@ -223,8 +229,8 @@ def _reach(bet: Bet, effects: Sequence[Effect], resolved: Sequence[Resolved]) ->
         Reach(
             c.level,
             c.needed(len(effects)),
-            *counted([e.ratio for e in effects], [one.oracle for one in resolved], c),
-            *counted([e.help for e in effects], [one.oracle_help for one in resolved], c),
+            *counted([e.ratio for e in effects], by_ratio, c),
+            *counted([e.help for e in effects], by_help, c),
         )
         for c in bet.criteria
         if c.comparison == "at least"

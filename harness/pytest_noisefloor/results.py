@@ -94,10 +94,10 @@ def verdict_record(verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def resolved_record(verdict: Verdict) -> list[dict[str, Any]]:
-    """What a result file adds about each unit, in nats per token; nothing without intervals."""
-    return [
-        {
+def resolved_record(verdict: Verdict) -> dict[str, dict[str, Any]]:
+    """What a result file adds about each unit that has intervals, in nats per token."""
+    return {
+        one.user: {
             "intervals": {
                 name: interval_record(interval)
                 for name in ("delta", "harm", "help", "oracle", "oracle_help")
@@ -111,7 +111,7 @@ def resolved_record(verdict: Verdict) -> list[dict[str, Any]]:
             "normalised": one.normalised,
         }
         for one in verdict.resolved
-    ]
+    }
 
 
 def interval_record(interval: Interval) -> dict[str, Any]:

@@ -8,8 +8,9 @@ import pytest
 
 from noisefloor_tests.results_planted import planted_tallies
 from pytest_noisefloor.bets import Level, registered_bet
+from pytest_noisefloor.errorrates import assess
 from pytest_noisefloor.inference import resolve
-from pytest_noisefloor.judge import Scenario, judge, margin
+from pytest_noisefloor.judge import Scenario, judge, margin, supported
 from pytest_noisefloor.paragraph import criterion_sentence, paragraph
 from pytest_noisefloor.report import chance_table, interval_table, level_table, report, table
 from pytest_noisefloor.statistics import Effect
@@ -112,6 +113,42 @@ def test_a_level_of_cells_that_may_not_be_claimed_counts_where_it_is_not_shown()
     assert one.level is Level.STRICT
     text = paragraph(one)
     assert "STRICT may not be claimed: on 22 of 45 cells it is not shown that the user's" in text
+
+
+def short(tally):
+    """A tally cut to two cells of tokens, of which no interval can be had."""
+    sums = {arm: of[:, :2] for arm, of in tally.sums.items()}
+    return replace(tally, tokens=tally.tokens[:2], slices=tally.slices[:2], sums=sums)
+
+
+def assessed(name, tallies):
+    bet = registered_bet(name)
+    effects = [
+        Effect(user=t.user, nll={arm: t.mean(arm) for arm in t.sums}, statistic=bet.statistic)
+        for t in tallies
+    ]
+    return assess(bet, effects, tallies)
+
+
+def test_a_cell_too_short_for_an_interval_costs_no_other_its_own():
+    _, (one, other, third) = measured("bet60-seeds", (1.1, 1.1, 1.1))
+    found = assessed("bet60-seeds", [one, short(other), third])
+    assert found.won == ("u0", "u2")
+    assert found.level is Level.STRICT
+    assert found.error_rates == ()
+    assert supported(found) == ()
+    text = report(found)
+    assert "The ratio is resolved above 1 in 2 of 3 cells" in text
+    assert "So few are left of u1 that there is no interval at all." in text
+    assert "STRICT may not be claimed: on 1 of 3 cells it is not shown that" in text
+    assert supported(assessed("bet60-seeds", [one, third])) == ("LENIENT", "STRICT")
+
+
+def test_users_or_cells_that_are_all_too_short_leave_point_estimates():
+    _, tallies = measured("bet60-seeds", (1.1, 1.1))
+    assert "an interval needs 20" in assessed("bet60-seeds", list(map(short, tallies))).unresolved
+    _, (one, other) = measured("bet60", (1.1, 1.1))
+    assert "u1" in assessed("bet60", [one, short(other)]).unresolved
 
 
 def test_point_estimates_of_cells_name_no_cell_that_won():
