@@ -98,7 +98,7 @@ def planted_result(users, *, base="organisation/model", fingerprint="f" * 64):
         "users": [
             {
                 **effect_record(effect),
-                **resolved_record(verdict)[effect.user],
+                **resolved_record(verdict).get(effect.user, {}),
                 **_texts(effect.user),
                 "slices": [
                     {

@@ -16,8 +16,8 @@ from .arms import UNTRAINED
 from .conditions import conditions
 from .data import data_path
 from .errors import NoisefloorError
-from .lock import BetError, check_lock, file_sha256, nothing_left, read_toml, take
-from .methods import METHODS
+from .lock import BetError, check_lock, file_sha256, made, nothing_left, read_toml, take
+from .methods import METHODS, is_method
 from .recipe import Recipe, Scoring
 from .statistics import Statistic
 
@@ -87,8 +87,12 @@ class Bet:
     locked: bool = False
 
     def __post_init__(self) -> None:
-        if self.method not in METHODS:
-            raise BetError(f"method = {self.method!r}; expected {' or '.join(METHODS)}")
+        if not is_method(self.method):
+            known = " or ".join(METHODS)
+            raise BetError(
+                f"method = {self.method!r}; expected {known} or an import path, as "
+                "package.module:object"
+            )
         for key, values, kind, words in (
             ("users", self.users, str, "names"),
             ("seeds", self.seeds, int, "whole numbers of 0 or more"),
@@ -161,9 +165,9 @@ def load_bet(path: Path) -> Bet:
             base=take(design, "base", str) if "base" in design else None,
             users=tuple(take(design, "users", list)),
             seeds=tuple(take(design, "seeds", list)),
-            recipe=Recipe(**take(design, "recipe", dict)),
-            scoring=Scoring(**take(design, "scoring", dict)),
-            statistic=Statistic(**take(content, "statistic", dict)),
+            recipe=made(Recipe, "design.recipe", take(design, "recipe", dict)),
+            scoring=made(Scoring, "design.scoring", take(design, "scoring", dict)),
+            statistic=made(Statistic, "statistic", take(content, "statistic", dict)),
             criteria=tuple(_criterion(row) for row in take(content, "level", list)),
             sha256=file_sha256(path),
             planted="planted" in content and take(content, "planted", bool),
@@ -193,16 +197,25 @@ def registered_bet(name: str) -> Bet:
 def open_bet(bet: str) -> Bet:
     """A registered bet by its name, or one of somebody's own by the path of its file (.toml).
 
-    A file whose text was locked is registered wherever it lies.
+    A file whose text was locked here is registered wherever it lies, and so is one that is named
+    in a LOCK of its own folder, which then holds for it as ours does for ours.
 
     Raises:
         BetError: as ``registered_bet`` and ``load_bet``.
     """
     if not bet.endswith(".toml"):
         return registered_bet(bet)
-    own = load_bet(Path(bet))
-    rows = read_toml(data_path("bets", "LOCK"))["lock"]
-    return replace(own, locked=any(row["sha256"] == own.sha256 for row in rows))
+    path = Path(bet)
+    own, beside = load_bet(path), path.parent / "LOCK"
+    if beside.is_file() and any(row.get("file") == path.name for row in _rows(beside)):
+        check_lock(path, beside)
+        return replace(own, locked=True)
+    locked = any(row.get("sha256") == own.sha256 for row in _rows(data_path("bets", "LOCK")))
+    return replace(own, locked=locked)
+
+
+def _rows(lock: Path) -> list[dict[str, Any]]:
+    return take(read_toml(lock), "lock", list)
 
 
 def _criterion(table: Mapping[str, Any]) -> Criterion:
@@ -212,6 +225,9 @@ def _criterion(table: Mapping[str, Any]) -> Criterion:
         raise ValueError(f"level {name!r}; expected STRICT, LENIENT or CATASTROPHIC")
     if not re.fullmatch(r"1|[1-9]\d*/[1-9]\d*", share):
         raise ValueError(f'{name}: share {share!r}; expected "1" or a fraction such as "2/3"')
+    if ("below" in row) == ("at_least" in row):
+        keys = ", ".join(sorted(row)) or "no other key"
+        raise ValueError(f"{name}: {keys}; expected one of at_least and below, with a ratio")
     key = "below" if "below" in row else "at_least"
     criterion = Criterion(
         level=Level[name],

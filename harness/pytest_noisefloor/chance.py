@@ -81,6 +81,8 @@ def reach_in_words(verdict: Verdict) -> list[str]:
 
 def error_rates_in_words(verdict: Verdict) -> str:
     """What the bet would say were every true ratio 1, or at a level's bar."""
+    if not verdict.error_rates:
+        return "How often this bet errs by chance is not known, since not all users have intervals."
     null = next(s for s in verdict.error_rates if s.ratio == 1)
     parts = []
     for level in LEVELS:

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from .bases import SHIPPED
-from .bets import Bet, Level, registered_bet
+from .bets import Bet, Level, open_bet, registered_bet
 from .corpora import NAME
 from .errors import NoisefloorError
 from .judge import ABSENT, ASSERTIONS
-from .lock import read_toml
-from .methods import METHODS
+from .lock import BetError, read_toml
+from .methods import METHODS, is_method
 from .phrases import unit
 from .ternary import TERNARY
 
@@ -37,7 +37,7 @@ _EXPECTED = {
     "users": '"shipped" or a list of names, each once',
     "date": "a date",
     "asserts": " or ".join(ASSERTIONS),
-    "method": " or ".join(METHODS),
+    "method": f"{' or '.join(METHODS)} or an import path, as package.module:object",
     "base": "reference, smollm2-135m, a folder seen from the claims file, or a hub id; each with "
     f"{TERNARY} or without",
     "fingerprint": "12 hexadecimal digits or more",
@@ -69,7 +69,7 @@ def _is_evidence(value: str, here: Path) -> bool:
 _FITS: dict[str, Callable[[Any, Path], bool]] = {
     "id": lambda value, _: bool(re.fullmatch(r"\w[\w.-]*", value)),
     "asserts": lambda value, _: value in ASSERTIONS,
-    "method": lambda value, _: value in METHODS,
+    "method": lambda value, _: is_method(value),
     "base": _is_base,
     "fingerprint": lambda value, _: bool(re.fullmatch(r"[0-9a-f]{12,64}", value)),
     "users": _are_users,
@@ -148,6 +148,18 @@ class Claim:
             )
 
 
+def _bet(words: str, here: Path) -> Bet:
+    """A registered bet: a shipped one by its name, or a file seen from ``here`` that is locked."""
+    if not words.endswith(".toml"):
+        return registered_bet(words)
+    bet = open_bet(str(here / words))
+    if not bet.locked:
+        raise BetError(
+            f"{here / words}: not locked; a claim needs a bet that a LOCK beside it names"
+        )
+    return bet
+
+
 def locate(base: str, here: Path) -> str:
     """A base's name, or the path of its folder where it is one seen from ``here``."""
     plain = base.removesuffix(TERNARY)
@@ -223,7 +235,7 @@ def _claim(file: Path, number: int, row: dict[str, Any]) -> Claim:
         if key in row and (not fits(row[key], file.parent) or (key == "texts" and shipped)):
             raise refuse(key, _EXPECTED[key])
     try:
-        bet = registered_bet(row["bet"])
+        bet = _bet(row["bet"], file.parent)
     except NoisefloorError as error:
         raise ClaimError(f"{file}: claim {name!r}: key 'bet': {error}") from None
     other = next((key for key in _OF_BET if getattr(bet, key) not in (None, row[key])), None)

@@ -104,7 +104,7 @@ def budget(found: Mapping[str, Found]) -> tuple[Point, ...]:
         with of_file(one.path):
             lr, steps = one.content["recipe"]["lr"], one.content["recipe"]["steps"]
             reach = one.verdict.bet.statistic.reach
-            resolved = one.verdict.resolved or [None] * len(one.verdict.effects)
+            resolved = {of.user: of for of in one.verdict.resolved}
             points += [
                 Point(
                     bet=bet,
@@ -118,10 +118,10 @@ def budget(found: Mapping[str, Found]) -> tuple[Point, ...]:
                             effect.help,
                             _quotient(effect.nll, UNTRAINED, reach),
                         ),
-                        more,
+                        resolved.get(effect.user),
                     ),
                 )
-                for effect, more in zip(one.verdict.effects, resolved, strict=True)
+                for effect in one.verdict.effects
             ]
     return tuple(sorted(points, key=lambda point: (point.budget, point.steps)))
 

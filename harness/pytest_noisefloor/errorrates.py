@@ -37,8 +37,8 @@ def assess(
 ) -> Verdict:
     """The verdict with all that stands beside it: intervals, reach, error rates.
 
-    Too little held-out text for an interval leaves the point estimates and says so; among cells it
-    leaves that cell alone without. Where a bet
+    Too little held-out text for an interval leaves that unit its point estimates alone, and nobody
+    knows the error rates of all. Where a bet
     counts pairs of slices, the effects are the slices', each with its divergence from the training
     text.
 
@@ -55,8 +55,9 @@ def assess(
     except TooFewBlocks as reason:
         return judge(bet, effects, planted=planted, unresolved=str(reason))
     verdict = judge(bet, effects, planted=planted, resolved=resolved)
-    if bet.statistic.by_cell:
-        return verdict  # cells share users and adapters: rates of independent ones say nothing
+    # cells share users and adapters, so that rates of independent ones would say nothing
+    if bet.statistic.by_cell or len(resolved) < len(effects):
+        return verdict
     return replace(verdict, error_rates=error_rates(bet, tuple(one.noise for one in resolved)))
 
 

@@ -15,7 +15,7 @@ from .data import data_path
 from .errors import NoisefloorError
 from .judge import Verdict
 from .lock import read_toml
-from .methods import METHODS
+from .methods import METHODS, open_method
 from .recipe import SCORER, Recipe, Scoring
 from .records import write_atomically
 from .results import SCHEMA, judge_content, read_file, seal, unit_name
@@ -103,9 +103,10 @@ def _compared(claim: Claim, content: dict[str, Any]) -> Iterator[Row]:
     base, digits = content["base"], claim.fingerprint
     yield "base.name", base["name"], claim.base
     yield "base.fingerprint", base["fingerprint"][: len(digits)], digits
-    yield "method.name", content["method"]["name"], claim.method
+    method = open_method(claim.method)
+    yield "method.name", content["method"]["name"], method.name
     versions = content["versions"]
-    yield "the method's version", versions["method"], METHODS[claim.method].version
+    yield "the method's version", versions["method"], method.version
     for name, version in versions.get("other_methods", {}).items():
         today = METHODS[name].version if name in METHODS else None
         yield f"the version of method {name}", version, today

@@ -193,7 +193,8 @@ def _claims_file(config: pytest.Config) -> Path | None:
     file = (here / Path(value).expanduser()).resolve()
     if not file.is_file():
         raise pytest.UsageError(
-            f"--noisefloor-claims (or noisefloor_claims) = {value!r}: a claims file (TOML)"
+            f"--noisefloor-claims (or noisefloor_claims) = {value!r}: no such file; expected a "
+            "claims file (TOML)"
         )
     return file
 

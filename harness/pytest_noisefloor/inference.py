@@ -85,10 +85,10 @@ def resolve(
 ) -> tuple[Resolved, ...]:
     """Intervals and tests for every user; ``margin`` bounds what counts as no effect, in nats.
 
-    Of cells, which are many and each no more than a slice, those that are long enough.
+    Only for those, that is, whose held-out text is long enough for an interval of Δ.
 
     Raises:
-        TooFewBlocks: a user's held-out text is too short for an interval of Δ, or every cell's.
+        TooFewBlocks: nobody's is; what the last one lacks.
         StatisticsError: an arm that was not scored, or two seeds that are one replicate.
     """
     for tally in tallies:  # all, before the first that is too short ends it
@@ -101,9 +101,7 @@ def resolve(
             single.append(_resolve(tally, statistic, margin))
         except TooFewBlocks as reason:
             short = reason
-            if not statistic.by_cell:
-                break
-    if short and not (single and statistic.by_cell):
+    if short and not single:
         raise short
     adjusted = holm([one.p for one in single])
     return tuple(replace(one, holm=p) for one, p in zip(single, adjusted, strict=True))

@@ -160,10 +160,8 @@ def judge(
         raise JudgeError(f"users {', '.join(users) or '(none)'}: expected each once, at least one")
     if any(effect.statistic != bet.statistic for effect in effects):
         raise JudgeError(f"effects of another statistic than Bet {bet.id}'s, {bet.statistic}")
-    known = [one.user for one in resolved]
-    if bet.statistic.by_cell:  # a cell that is too short has no intervals, and costs no other its
-        users = [user for user in users if user in known]
-    if resolved and known != users:
+    known = [one.user for one in resolved]  # one whose text is too short costs no other its own
+    if known != [user for user in users if user in known]:
         raise JudgeError(
             f"users {', '.join(users)}, but intervals of "
             f"{', '.join(one.user for one in resolved)}; expected the same in the same order"

@@ -97,10 +97,11 @@ def check_leak(user: User) -> tuple[SliceLeak, ...]:
 
 
 def check_others(users: Sequence[User]) -> None:
-    """Refuse a user who is trained on another user's text as well.
+    """Refuse a user who is trained on another user's text as well, or measured twice on one text.
 
-    What counts is the n-grams that a training text shares with any text of another user, as a
-    share of the smaller of the two. A licence that many files open with passes within LEAK_SHARE.
+    What counts is the n-grams that a training text shares with any text of another user, and that
+    two slices of one user share, as a share of the smaller of the two. A licence that many files
+    open with passes within LEAK_SHARE.
 
     Raises:
         LeakError: more than LEAK_SHARE is shared.
@@ -110,17 +111,23 @@ def check_others(users: Sequence[User]) -> None:
     texts += [(u.name, f"slice {piece.name}", piece.text) for u in users for piece in u.heldout]
     grams, sizes = _hashed([text for _, _, text in texts])
     for (a, b), count in sorted(_shared(grams, sizes).items()):
-        (user, _, train), (other, what, text) = texts[a], texts[b]
+        (user, what, text), (other, where, another) = texts[a], texts[b]
         share = count / min(sizes[a], sizes[b])
-        if a < len(users) and user != other and share > LEAK_SHARE:
-            reference = ngrams(text)
-            passage = next(" ".join(g) for g in _ngrams(train, NGRAM) if g in reference)
-            raise LeakError(
-                f"user {user}, training text: word {NGRAM}-grams shared with user {other}'s "
-                f"{what} are {share:.2%} of the smaller of the two (at most {LEAK_SHARE:.0%} may); "
-                f"the first: {passage[:100]!r}. Train each user on their own text alone, and take "
-                "out of both what is nobody's own"
-            )
+        # what slices of two users share is nobody's replicate
+        if share <= LEAK_SHARE or (user != other) != (a < len(users)):
+            continue
+        reference = ngrams(another)
+        passage = next(" ".join(g) for g in _ngrams(text, NGRAM) if g in reference)
+        mend = (
+            "Train each user on their own text alone, and take out of both what is nobody's own"
+            if user != other
+            else "The same text twice is no second measurement; take it out of one of the two"
+        )
+        raise LeakError(
+            f"user {user}, {what}: word {NGRAM}-grams shared with user {other}'s {where} are "
+            f"{share:.2%} of the smaller of the two (at most {LEAK_SHARE:.0%} may); the first: "
+            f"{passage[:100]!r}. {mend}"
+        )
 
 
 def _hashed(texts: Sequence[str]) -> tuple[npt.NDArray[np.int64], list[int]]:

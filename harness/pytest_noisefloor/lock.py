@@ -6,10 +6,10 @@ import difflib
 import hashlib
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
 from datetime import date
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from .errors import NoisefloorError
 
@@ -134,6 +134,30 @@ def take(content: dict[str, Any], key: str, kind: type[T]) -> T:
     if type(value) is not kind:  # a date with a time would not compare with one without
         raise TypeError(f"{key} = {value!r}; expected {kind.__name__}")
     return value
+
+
+def made(kind: type[T], where: str, table: Mapping[str, Any]) -> T:
+    """A dataclass of plain fields from a table named ``where``; a field with a default may miss.
+
+    Raises:
+        ValueError, TypeError: a key that is unknown or missing, or a value of another type.
+    """
+    known = {field.name: field for field in fields(cast("Any", kind))}
+    if strange := sorted(table.keys() - known.keys()):
+        raise ValueError(f"[{where}] unknown key {strange[0]!r}; expected {', '.join(known)}")
+    values = {}
+    for key, field in known.items():
+        if key not in table:
+            if field.default is MISSING:
+                raise ValueError(f"[{where}] key {key!r} is missing")
+            continue
+        value = table[key]
+        if field.type == "float" and type(value) is int:
+            value = float(value)
+        if type(value).__name__ != field.type:
+            raise TypeError(f"[{where}] {key} = {value!r}; expected {field.type}")
+        values[key] = value
+    return kind(**values)
 
 
 def nothing_left(content: Mapping[str, Any]) -> None:

@@ -5,8 +5,10 @@ A method is entered and left like a context manager and gives the base back bitw
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -133,6 +135,38 @@ METHODS: dict[str, Method] = {
     method.name: method for method in (NormOnly(), Full(), Temperature(), Lora(rank=4))
 }
 """The methods that come with the suite."""
+
+
+def is_method(words: str) -> bool:
+    """Whether words name a method: a shipped one's name, or the import path of anybody's own."""
+    return words in METHODS or bool(re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", words))
+
+
+def open_method(words: str) -> Method:
+    """A shipped method by its name, or anybody's own by its import path, ``package.module:object``.
+
+    Raises:
+        MethodError: nothing of that name, or an object that is no method or bears a shipped one's
+            name.
+    """
+    if words in METHODS:
+        return METHODS[words]
+    module, _, name = words.partition(":")
+    try:
+        found: Method = getattr(import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise MethodError(f"method {words!r}: {error}") from None
+    members: dict[str, Any] = {"name": str, "version": int, "attached": Callable}
+    wrong = [
+        key for key, kind in members.items() if not isinstance(getattr(found, key, None), kind)
+    ]
+    if wrong or found.name in METHODS:
+        has = f"a {type(found).__name__} whose {', '.join(wrong)}" if wrong else found.name
+        raise MethodError(
+            f"method {words!r}: {has}; expected an object with a name of its own, a whole number "
+            "as version, and attached()"
+        )
+    return found
 
 
 def gain_names(model: nn.Module) -> list[str]:

@@ -41,7 +41,7 @@ _OPTIONS = {
     "base": (
         DEFAULT_BASE,
         "base to train on: reference, smollm2-135m, tiny, a folder with config.json and "
-        "safetensors weights, or a hub id",
+        "safetensors weights, or a hub id; with +ternary behind it its weights are ternary",
     ),
     "users": ("shipped", "users' texts: 'shipped' (programmer, novelist, scientist) or a folder"),
     "device": ("auto", "auto (mps, then cuda, then cpu), mps, cuda or cpu"),
@@ -71,12 +71,9 @@ def read_settings(config: pytest.Config) -> Settings:
         pytest.UsageError: a value that its option cannot have.
     """
     _refuse_detached_paths(config)
-    base, _ = _given(config, "base")
-    if not base.strip():
-        _usage("base", base, "a name")
     return Settings(
         bet=_bet(*_given(config, "bet")),
-        base=base,
+        base=_base(*_given(config, "base")),
         users=_users(*_given(config, "users")),
         device=_one_of("device", _given(config, "device")[0], DEVICES),
         seeds=_seeds(_given(config, "seeds")[0]),
@@ -94,12 +91,22 @@ def _given(config: pytest.Config, name: str) -> tuple[str, Path]:
     return _OPTIONS[name][0] if value is None else str(value), here
 
 
+def _base(value: str, here: Path) -> str:
+    if not value.strip():
+        _usage("base", value, "a name")
+    if here == Path.cwd():
+        return value
+    from .claims import locate  # not for every session: it imports NumPy
+
+    return locate(value, here)
+
+
 def _bet(value: str, here: Path) -> str:
     file = here / Path(value).expanduser()
     if file.suffix != ".toml" and value.strip():
         return value
     if not file.is_file():
-        _usage("bet", value, "a registered bet, as bet60, or a bet file (.toml)")
+        _usage("bet", value, "no such file; expected a registered bet, as bet60, or a bet file")
     return str(file)
 
 
@@ -108,7 +115,8 @@ def _users(value: str, here: Path) -> str:
         return value
     folder = here / Path(value).expanduser()
     if not folder.is_dir():
-        _usage("users", value, "'shipped', or a folder with <user>/train.txt and <user>/heldout/")
+        expected = "'shipped', or a folder with <user>/train.txt and <user>/heldout/"
+        _usage("users", value, f"no such folder; expected {expected}")
     return str(folder)
 
 

@@ -42,7 +42,7 @@ def paragraph(verdict: Verdict) -> str:
         allowed = supported(verdict)
         but = f" but {names(allowed)}" if allowed else ""
         words.append(
-            f"Point estimates only, so nothing may be claimed{but}. {verdict.unresolved}".strip()
+            f"Point estimates only, so nothing may be claimed{but}. {_why(verdict)}".strip()
         )
     words += [
         f"{level.name} rests on harm: with help in place of the ratio it would not be met."
@@ -53,6 +53,12 @@ def paragraph(verdict: Verdict) -> str:
         words += [error_rates_in_words(verdict)] if by_user else []
         words += may_be_said(verdict)
     return " ".join(words)
+
+
+def _why(verdict: Verdict) -> str:
+    """Why there are no intervals, as a sentence; nothing for a published table."""
+    reason = verdict.unresolved.rstrip(".")
+    return f"{reason[:1].upper()}{reason[1:]}." if reason else ""
 
 
 def criterion_sentence(verdict: Verdict, criterion: Criterion) -> str:

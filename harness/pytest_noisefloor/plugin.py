@@ -226,7 +226,7 @@ def _study(
     out: Path,
 ) -> Study:
     from .devices import resolve
-    from .methods import METHODS
+    from .methods import open_method
     from .progress import Watcher
     from .runner import Runner
     from .store import Store
@@ -237,7 +237,7 @@ def _study(
         store=Store(settings.out / ".noisefloor"),
         base=base,
         device=resolve(settings.device),
-        method=METHODS[bet.method],
+        method=open_method(bet.method),
         recipe=bet.recipe,
         scoring=bet.scoring,
         watcher=Watcher(_terminal(config), line=_worker()),

@@ -26,7 +26,7 @@ def report(verdict: Verdict) -> str:
     if verdict.resolved:
         parts += [interval_table(verdict), chance_table(verdict)]
     parts.append(level_table(verdict))
-    if verdict.resolved and verdict.bet.statistic.by_user:
+    if verdict.error_rates:
         parts.append(rate_table(verdict))
     return "\n\n".join([*parts, paragraph(verdict)])
 

@@ -6,7 +6,7 @@ import json
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from math import exp
 from pathlib import Path
 from typing import Any
@@ -210,12 +210,22 @@ def of_file(path: Path) -> Iterator[None]:
         raise ResultError(f"{path}: {error}") from None
 
 
-def _by_another(bet: Bet | None) -> list[str]:
+def _by_another(bet: Bet | None, content: dict[str, Any]) -> list[str]:
+    """What to say where a file is judged by another bet than its own."""
     if bet is None:
         return []
+    design = [
+        f"{key} {made.get(key)}, not {value}"
+        for part, of in (("recipe", bet.recipe), ("scoring", bet.scoring))
+        if (made := content.get(part))
+        for key, value in asdict(of).items()
+        if made.get(key, value) != value
+    ]
+    notes = [f"It was made by another design than this bet's: {', '.join(design)}."]
     registered = any(bet.sha256 == entry.sha256 for entry in _locked(f"bet{bet.id}"))
     never = "" if registered else " This text was never locked."
-    return [f"Judged by {bet.name} ({bet.sha256[:12]}), as asked for.{never}"]
+    by = f"Judged by {bet.name} ({bet.sha256[:12]}), as asked for.{never}"
+    return [by, *(notes if design else [])]
 
 
 def _locked(name: str) -> tuple[Entry, ...]:
@@ -259,7 +269,7 @@ def _judge_table(content: dict[str, Any], other: Bet | None) -> Judged:
         (
             f"Published table: {content['source']}. Point estimates only: intervals and reach "
             "are unknown.",
-            *_by_another(other),
+            *_by_another(other, content),
             f"The source's own verdict, {published.name}, {agrees}.",
         ),
     )
@@ -272,7 +282,7 @@ def _judge_result(content: dict[str, Any], other: Bet | None) -> Judged:
     bet = registered_bet(f"bet{content['bet']['id']}")
     verdict = judge_content(content, other or bet)
     notes = [f"Base {content['base']['name']} ({content['base']['fingerprint'][:12]})."]
-    notes += _made_under(content["bet"]["sha256"], bet) + _by_another(other)
+    notes += _made_under(content["bet"]["sha256"], bet) + _by_another(other, content)
     if content["verdict"]["level"] != verdict.level.name:
         notes.append(f"The file itself says {content['verdict']['level']}.")
     return Judged(verdict, tuple(notes))

@@ -71,6 +71,18 @@ def test_held_out_texts_may_share_what_nobody_trains_on():
     check_others([person("ann", heldout=letter), person("bob", heldout=letter)])
 
 
+def test_a_slice_given_twice_is_no_second_measurement():
+    (only,) = ANN.heldout
+    twice = User("ann", ANN.train, (only, Slice("copy", f"{only.text} {BOB.heldout[0].text}")))
+    with pytest.raises(LeakError) as caught:
+        check_others([BOB, twice])
+    assert str(caught.value) == (
+        "user ann, slice only: word 13-grams shared with user ann's slice copy are 100.00% of the "
+        "smaller of the two (at most 1% may); the first: 'annt'. The same text twice is no second "
+        "measurement; take it out of one of the two"
+    ).replace("'annt'", f"{' '.join(words(13, 'annh'))[:100]!r}")
+
+
 def test_what_a_user_shares_with_themselves_is_left_to_the_leak_check():
     check_others([person("ann", heldout=ANN.train.split()), BOB])
 

@@ -267,7 +267,7 @@ def test_too_little_text_leaves_a_verdict_on_points_that_says_so():
     one = assess(BET, effects_of([short]), [short])
     assert (one.level, one.resolved, one.reach) == (Level.STRICT, (), ())
     assert supported(one) == ()
-    assert "Point estimates only, so nothing may be claimed. user 'a': 500 held-out" in paragraph(
+    assert "Point estimates only, so nothing may be claimed. User 'a': 500 held-out" in paragraph(
         one
     )
 

@@ -62,7 +62,7 @@ def verdict(name, gains, *, seeds=1, units=None):
     ]
     resolved = [replace(few[n % len(few)], user=user) for n, user in enumerate(named)]
     ratios = sorted({1.0, *(c.bar for c in bet.criteria if c.comparison == "at least")})
-    rates = tuple(Scenario(ratio, 12, RATES) for ratio in ratios)
+    rates = tuple(Scenario(ratio, 12, RATES) for ratio in ratios if bet.statistic.by_user)
     return replace(judge(bet, effects, resolved=resolved), error_rates=rates)
 
 
@@ -130,6 +130,19 @@ def assessed(name, tallies):
     return assess(bet, effects, tallies)
 
 
+def test_a_user_too_short_for_an_interval_costs_no_other_its_own():
+    _, (one, other, third) = measured("bet60", (1.2, 1.2, 1.0))
+    found = assessed("bet60", [one, short(other), third])
+    assert (found.won, found.level, found.error_rates) == (("u0",), Level.LENIENT, ())
+    assert supported(found) == ()
+    text = report(found)
+    assert "For u0 the ratio is 1." in text
+    assert "So few are left of u1 that there is no interval at all." in text
+    assert "LENIENT may not be claimed: on u1 it is not shown that the user's own text" in text
+    assert "How often this bet errs by chance is not known, since not all users have" in text
+    assert "true ratio of all users" not in text
+
+
 def test_a_cell_too_short_for_an_interval_costs_no_other_its_own():
     _, (one, other, third) = measured("bet60-seeds", (1.1, 1.1, 1.1))
     found = assessed("bet60-seeds", [one, short(other), third])
@@ -147,8 +160,12 @@ def test_a_cell_too_short_for_an_interval_costs_no_other_its_own():
 def test_users_or_cells_that_are_all_too_short_leave_point_estimates():
     _, tallies = measured("bet60-seeds", (1.1, 1.1))
     assert "an interval needs 20" in assessed("bet60-seeds", list(map(short, tallies))).unresolved
-    _, (one, other) = measured("bet60", (1.1, 1.1))
-    assert "u1" in assessed("bet60", [one, short(other)]).unresolved
+    _, tallies = measured("bet60", (1.1, 1.1))
+    found = assessed("bet60", list(map(short, tallies)))
+    assert "nothing may be claimed but NOT_MET. User 'u1': 128 held-out tokens make" in paragraph(
+        found
+    )
+    assert "an interval needs 20. CATASTROPHIC has no margin" in paragraph(found)
 
 
 def test_point_estimates_of_cells_name_no_cell_that_won():

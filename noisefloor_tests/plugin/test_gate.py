@@ -107,7 +107,7 @@ def test_one_claim_can_be_asked_for_and_the_file_is_collected_once(project, held
 def test_a_claims_file_that_is_not_there_is_a_usage_error(pytester):
     result = pytester.runpytest_inprocess("--noisefloor-claims=claims.toml")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["*'claims.toml': a claims file (TOML)"])
+    result.stderr.fnmatch_lines(["*'claims.toml': no such file; expected a claims file (TOML)"])
 
 
 # --- a criterion and a claim say the same ------------------------------------------------------

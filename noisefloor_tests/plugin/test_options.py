@@ -6,9 +6,9 @@ from pytest_noisefloor.options import DEFAULT_BASE, Settings, read_settings
 
 SEEDS = "different whole numbers of 0 or more, as 0,1,2"
 DEVICES = "one of auto, mps, cuda, cpu"
-USERS = "'shipped', or a folder with <user>/train.txt and <user>/heldout/"
+USERS = "no such folder; expected 'shipped', or a folder with <user>/train.txt and <user>/heldout/"
 
-BET = "a registered bet, as bet60, or a bet file (.toml)"
+BET = "no such file; expected a registered bet, as bet60, or a bet file"
 
 MISTAKES = [
     ("bet", "", BET),

@@ -1,0 +1,133 @@
+"""Somebody's own: a method by its import path, a bet locked beside its file, and a claim on it."""
+
+import json
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+
+from noisefloor_tests.claims_planted import LENIENT, entry, evidence, sealed
+from noisefloor_tests.instrument import planted
+from pytest_noisefloor.bets import load_bet, open_bet
+from pytest_noisefloor.claims import ClaimError, load_claims
+from pytest_noisefloor.data import data_path
+from pytest_noisefloor.errors import MethodError
+from pytest_noisefloor.evidence import EvidenceError, judge_evidence
+from pytest_noisefloor.lock import BetError, file_sha256
+from pytest_noisefloor.methods import METHODS, open_method
+
+HERE = __name__
+
+
+class LastGain:
+    """The last norm's gain alone."""
+
+    name = "last-gain"
+    version = 3
+
+    @contextmanager
+    def attached(self, model):
+        """The gain of the last norm, from norm-only's own."""
+        with METHODS["norm-only"].attached(model) as tensors:
+            yield {planted.FINAL: tensors[planted.FINAL]}
+
+
+LAST, NO_METHOD, IMPOSTOR = LastGain(), object(), METHODS["norm-only"]
+
+
+# --- a method -----------------------------------------------------------------------------------
+
+
+def test_a_method_of_ones_own_trains_and_is_judged_by_its_import_path(tmp_path):
+    bet = replace(planted.BET, method=f"{HERE}:LAST")
+    one = planted.study(
+        planted.damaged_base(0.5),
+        [planted.user("ann", 1)],
+        tmp_path,
+        bet=bet,
+        method=open_method(bet.method),
+        steps=3,
+        batch=1,
+    )
+    assert one.verdict
+    content = json.loads(one.result_path.read_text())
+    assert content["method"] == {
+        "name": "last-gain",
+        "trained_values": planted.COUNT,
+        "adapter_bytes": 4 * planted.COUNT,
+    }
+    assert content["versions"]["method"] == 3
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("nowhere.to.be.found:OURS", "No module named 'nowhere'"),
+        (f"{HERE}:NOTHING", "has no attribute 'NOTHING'"),
+        (f"{HERE}:NO_METHOD", "a object whose name, version, attached; expected an object with"),
+        (f"{HERE}:IMPOSTOR", "norm-only; expected an object with a name of its own"),
+    ],
+)
+def test_what_is_no_method_of_ones_own_is_one_error(words, message):
+    with pytest.raises(MethodError) as caught:
+        open_method(words)
+    assert str(caught.value).startswith(f"method {words!r}: ")
+    assert message in str(caught.value)
+
+
+# --- a bet --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def own(tmp_path):
+    """A bet of one's own: Bet 60's text with another title."""
+    text = data_path("bets", "bet60.toml").read_text(encoding="utf-8")
+    path = tmp_path / "ours.toml"
+    path.write_text(text.replace('title = "Norm-only noise floor"', 'title = "Ours"'), "utf-8")
+    return path
+
+
+def lock(path):
+    """Lock a bet file as it is, in its own folder."""
+    sha256 = file_sha256(path)
+    kept = path.parent / "locked" / f"{sha256}.toml"
+    kept.parent.mkdir(exist_ok=True)
+    kept.write_bytes(path.read_bytes())
+    (path.parent / "LOCK").write_text(
+        f'[[lock]]\nfile = "{path.name}"\nsha256 = "{sha256}"\ndate = 2026-11-24\n'
+        'reason = "registered, before any run"\n'
+    )
+
+
+def test_a_bet_of_ones_own_is_registered_once_a_lock_beside_it_names_it(own):
+    assert open_bet(str(own)).mark == "UNREGISTERED"
+    lock(own)
+    assert open_bet(str(own)).mark == ""
+    other = own.with_name("other.toml")
+    other.write_bytes(own.read_bytes() + b"# unnamed\n")
+    assert open_bet(str(other)).mark == "UNREGISTERED"
+
+
+def test_a_bet_that_changed_under_its_own_lock_is_an_error_that_shows_the_change(own):
+    lock(own)
+    own.write_text(own.read_text("utf-8").replace("at_least = 1.1", "at_least = 1.01"), "utf-8")
+    with pytest.raises(
+        BetError, match=r"not what was locked on 2026-11-24(?s:.*)\+at_least = 1.01"
+    ):
+        open_bet(str(own))
+
+
+def test_a_claim_on_a_bet_of_ones_own_needs_its_lock(own, tmp_path):
+    claims, bet = tmp_path / "claims.toml", load_bet(own)
+    claims.write_text(entry("x", "LENIENT", bet="ours.toml"))
+    with pytest.raises(ClaimError, match=r"key 'bet': .*ours\.toml: not locked; a claim needs"):
+        load_claims(claims)
+    lock(own)
+    (claim,) = load_claims(claims)
+    content = evidence(LENIENT)
+    claim.evidence.write_text(json.dumps(content))
+    with pytest.raises(EvidenceError, match=r"bet\.sha256 is"):
+        judge_evidence(claim)
+    content["bet"] = content["bet"] | {"sha256": bet.sha256}
+    claim.evidence.write_text(json.dumps(sealed(content)))
+    assert judge_evidence(claim).verdict.level.name == "LENIENT"
