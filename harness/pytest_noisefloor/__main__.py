@@ -29,7 +29,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         prog="python -m pytest_noisefloor",
         description="The part of noisefloor that needs no test session.",
     )
-    commands = parser.add_subparsers(title="commands", metavar="<command>", required=True)
+    commands = parser.add_subparsers(
+        title="commands", metavar="{fetch,judge,summary}", required=True
+    )
 
     about = "download the text and the base that the suite reads"
     fetch = commands.add_parser(

@@ -75,6 +75,11 @@ def _examine(claim: Claim, content: dict[str, Any], where: str, how: str) -> Evi
                 f"{where}the seal is not that of the content: it was edited after it was "
                 f"written, or written without one{how}"
             )
+        if content["verdict"]["planted"]:
+            raise EvidenceError(
+                f"{where}it is PLANTED, made on a base or by a bet that only proves the machinery: "
+                "nothing can be claimed on it"
+            )
         base, base_gap = _base_today(claim, content)
         texts, text_gap = _texts_today(claim, content)
         for rests, rows in (
@@ -98,7 +103,6 @@ def _examine(claim: Claim, content: dict[str, Any], where: str, how: str) -> Evi
 def _compared(claim: Claim, content: dict[str, Any]) -> Iterator[Row]:
     """What the content says of itself, beside what the claim and this version name."""
     yield "the file's schema", content["schema"], SCHEMA
-    yield "verdict.planted", content["verdict"]["planted"], False
     yield "bet.sha256", content["bet"]["sha256"], claim.bet.sha256
     base, digits = content["base"], claim.fingerprint
     yield "base.name", base["name"], claim.base

@@ -1,6 +1,7 @@
 """Evidence is of what its claim names, today, or it is one clear error."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -8,6 +9,7 @@ from noisefloor_tests.claims_planted import LENIENT, entry, evidence, sealed
 from pytest_noisefloor import bases
 from pytest_noisefloor.claims import load_claims
 from pytest_noisefloor.corpora import load_users
+from pytest_noisefloor.data import data_path
 from pytest_noisefloor.evidence import EvidenceError, judge_evidence, replace_evidence
 
 
@@ -56,7 +58,7 @@ def test_evidence_of_what_the_claim_names_is_judged(claim):
         (("seeds",), [1], "the seeds is [1]"),
         (("users", 0, "slices", 0, "sums"), {}, "scores in first, by arm is []"),
         (("users", 0, "user"), "dee", "the users is ['bob', 'cy', 'dee']"),
-        (("verdict", "planted"), True, "verdict.planted is True"),
+        (("verdict", "planted"), True, "it is PLANTED, made on a base or by a bet that only"),
         (("versions",), {}, "not a result file (KeyError('method'))"),
         (("schema",), 1, "the file's schema is 1"),
         (("users", 0, "mean_nll", "real"), 1.0, "mean NLL(real) is given as 1.0"),
@@ -75,6 +77,17 @@ def test_shipped_users_must_have_been_measured_on_the_text_that_is_shipped(claim
     shipped = dict.fromkeys(("programmer", "novelist", "scientist"), (1.2, 1.0, 1.3))
     with pytest.raises(EvidenceError, match="programmer's text is '0000"):
         judge_evidence(claim(evidence(shipped), users="shipped"))
+
+
+def test_evidence_by_cell_lacks_no_cell(tmp_path):
+    """A cell that was left out must be named as a repeat of another."""
+    (claim,) = (one for one in load_claims(data_path("claims.toml")) if one.bet.id == "46")
+    content = json.loads(claim.evidence.read_text(encoding="utf-8"))
+    left_out = content["users"].pop(3)["unit"]
+    file = tmp_path / "46.json"
+    file.write_text(json.dumps(sealed(content)))
+    with pytest.raises(EvidenceError, match=f"the list of cells is .* rests on .*{left_out}"):
+        judge_evidence(replace(claim, evidence=file))
 
 
 # --- the seal ----------------------------------------------------------------------------------
@@ -265,7 +278,7 @@ def test_new_evidence_replaces_the_old_once_it_is_known_to_be_of_the_claim(claim
     [
         (("seeds",), [1], "the seeds is [1], but claim 'x' rests on [0]"),
         (("base", "fingerprint"), "e" * 64, "base.fingerprint is 'eeee"),
-        (("verdict", "planted"), True, "verdict.planted is True"),
+        (("verdict", "planted"), True, "it is PLANTED, made on a base or by a bet that only"),
         (("users", 0, "mean_nll", "real"), 1.0, "mean NLL(real) is given as 1.0"),
     ],
 )

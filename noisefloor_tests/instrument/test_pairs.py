@@ -113,7 +113,7 @@ def test_a_verdict_on_pairs_speaks_of_pairs():
 # --- results ------------------------------------------------------------------------------------
 
 
-def result(deltas=(0.03, 0.01, 0.02)):
+def by_pair(deltas=(0.03, 0.01, 0.02)):
     """A result of two users' slices, from the nearest to the farthest."""
     names = ("programmer, core", "novelist, one", "programmer, tools")
     means = {
@@ -139,7 +139,7 @@ def result(deltas=(0.03, 0.01, 0.02)):
 
 
 def test_a_result_by_slices_is_judged_by_pairs_again():
-    again = judge_content(dict(result().content), BET)
+    again = judge_content(dict(by_pair().content), BET)
     assert [e.user for e in again.effects] == [
         "programmer, core over novelist, one",
         "programmer, core over programmer, tools",
@@ -151,11 +151,11 @@ def test_a_result_by_slices_is_judged_by_pairs_again():
 def test_a_result_by_slices_judges_no_users_and_no_cells():
     for other in ("bet60", "bet60-seeds"):
         with pytest.raises(ValueError, match="its units are not those that Bet"):
-            judge_content(dict(result().content), registered_bet(other))
+            judge_content(dict(by_pair().content), registered_bet(other))
 
 
 def test_means_that_are_not_those_of_the_sums_are_refused():
-    one = result().content
+    one = by_pair().content
     one["users"][0]["mean_nll"]["random"] += 0.1
     with pytest.raises(StatisticsError, match="but the scores' sums give"):
         judge_content(one, BET)
@@ -163,20 +163,20 @@ def test_means_that_are_not_those_of_the_sums_are_refused():
 
 def test_the_rank_test_counts_pairs_within_and_between_users():
     """Δ by nearness 3, 1, 2: of three pairs two agree, τ = 1/3, and no order is rarer: p = 1."""
-    test = rank_test(nearest_first(result()))
+    test = rank_test(nearest_first(by_pair()))
     assert (test.tau, test.p) == (pytest.approx(1 / 3), pytest.approx(1))
     assert (test.within, test.between) == ((1, 1), (1, 2))
 
 
 def test_the_exact_p_of_nine_slices_in_order():
     """2 of 9! orders are so extreme."""
-    near = nearest_first(result())[0]
+    near = nearest_first(by_pair())[0]
     ordered = [type(near)("u", str(at), float(at), float(-at)) for at in range(9)]
     assert rank_test(ordered).p == pytest.approx(2 / math.factorial(9))
 
 
 def test_a_row_without_its_divergence_is_a_broken_file():
-    one = result()
+    one = by_pair()
     del one.content["users"][0]["divergence"]
     with pytest.raises(ResultError, match="key 'divergence' is missing"):
         nearest_first(one)

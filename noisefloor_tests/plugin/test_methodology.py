@@ -100,7 +100,7 @@ def test_a_claim_that_its_evidence_does_not_bear_out_is_no_control(
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        (("verdict", "planted"), True, "verdict.planted is True"),
+        (("verdict", "planted"), True, "it is PLANTED, made on a base or by a bet that only"),
         (("users", 0, "slices"), [], "cannot be judged (user 'ann': slices of [[][]] tokens"),
         (("seeds",), [1], "the seeds is [[]1], but claim 'x' rests on [[]0]"),
     ],

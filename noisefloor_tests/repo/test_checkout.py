@@ -1,6 +1,7 @@
 """The repository tests itself: documents, configuration and CI say the same."""
 
 import configparser
+import json
 import re
 import subprocess
 import tomllib
@@ -13,9 +14,11 @@ from packaging.utils import canonicalize_name
 import pytest_noisefloor
 from noisefloor_tests.conftest import TIERS
 from noisefloor_tests.instrument.test_comparisons import confusion, formats
+from noisefloor_tests.instrument.test_pairs import by_pair
 from noisefloor_tests.instrument.test_summary import by_cell
 from noisefloor_tests.repo.test_repo import CHECKOUT, ORDER
 from noisefloor_tests.results_by_hand import found, noise_floor
+from pytest_noisefloor.bets import load_bet, registered_bet
 from pytest_noisefloor.catalogue import Catalogue, registered_bets
 from pytest_noisefloor.summary import record, summarised
 
@@ -153,8 +156,6 @@ def keys(value, named=("mean_nll", "perplexity", "mean_nll_by_seed", "training_s
 
 
 def test_every_key_of_a_result_file_is_documented(planted_study):
-    import json
-
     assert planted_study.verdict
     content = json.loads(planted_study.result_path.read_text(encoding="utf-8"))
     text = (CHECKOUT / "docs" / "results.md").read_text(encoding="utf-8")
@@ -164,9 +165,25 @@ def test_every_key_of_a_result_file_is_documented(planted_study):
     assert not sorted(found - documented)
 
 
+def test_the_pattern_of_a_bet_file_is_bet_60(tmp_path):
+    pattern = read("docs", "bets.md").partition("as a pattern to change:\n\n```toml\n")[2]
+    file = tmp_path / "bet.toml"
+    file.write_text(pattern.partition("```")[0], encoding="utf-8")
+    shown, bet = load_bet(file), registered_bet("bet60")
+    kept = ("method", "users", "seeds", "recipe", "scoring", "statistic", "criteria")
+    assert [getattr(shown, key) for key in kept] == [getattr(bet, key) for key in kept]
+
+
+def test_the_committed_summary_has_every_registered_bet_as_it_is_locked():
+    rows = json.loads(read("docs", "catalogue", "SUMMARY.json"))["bets"]
+    assert {row["bet"]: row["sha256"] for row in rows} == {
+        b.id: b.sha256 for b in registered_bets()
+    }
+
+
 def test_every_key_of_a_summary_is_documented():
     results = [found("bet60", noise_floor()), found("bet60-long", noise_floor()), confusion()]
-    results += [formats(), by_cell(2)]
+    results += [formats(), by_cell(2), by_pair()]
     by_bet = {(one.verdict.bet.id, one.base): one for one in results}
     for one in results:
         one.content["times"].setdefault("written", "2026-11-24")
@@ -174,6 +191,7 @@ def test_every_key_of_a_summary_is_documented():
     (of_base,) = content.pop("bases").values()
     of_base["ladder"] = [*of_base["ladder"].values()]
     of_base["cells"] = [*of_base["cells"].values()]
+    of_base["slices"] = [*of_base["slices"].values()]
     named = ("met", "left_out", "nll")
     text = (CHECKOUT / "docs" / "results.md").read_text(encoding="utf-8")
     documented = set(re.findall(r"`([\w-]+)`", text.partition("\n## What SUMMARY.json holds")[2]))
