@@ -16,7 +16,18 @@ from .arms import UNTRAINED
 from .conditions import conditions
 from .data import data_path
 from .errors import NoisefloorError
-from .lock import BetError, check_lock, file_sha256, made, nothing_left, read_toml, take
+from .lock import (
+    BetError,
+    check_lock,
+    file_sha256,
+    lock_entries,
+    locked_text,
+    made,
+    nothing_left,
+    read_lock,
+    read_toml,
+    take,
+)
 from .methods import METHODS, is_method
 from .recipe import Recipe, Scoring
 from .statistics import Statistic
@@ -62,7 +73,7 @@ class Bet:
 
     ``base`` is the base that it is about, None where that is the session's choice.
     ``planted`` marks a bet that only proves the machinery; ``locked`` one whose file is the locked
-    one.
+    one, ``by_project`` where it is somebody else's project that locked it.
 
     Raises:
         BetError: no such method, users or seeds that are not each there once, not one criterion for
@@ -85,6 +96,7 @@ class Bet:
     base: str | None
     planted: bool
     locked: bool = False
+    by_project: bool = False
 
     def __post_init__(self) -> None:
         if not is_method(self.method):
@@ -143,7 +155,9 @@ class Bet:
     @property
     def standing(self) -> str:
         """Since when a bet is registered, or that nobody locked it."""
-        return f"registered {self.registered}" if self.locked else f"{self.registered}, not locked"
+        if not self.locked:
+            return f"{self.registered}, not locked"
+        return f"registered {self.registered}" + (" by its own project" if self.by_project else "")
 
 
 def load_bet(path: Path) -> Bet:
@@ -197,25 +211,34 @@ def registered_bet(name: str) -> Bet:
 def open_bet(bet: str) -> Bet:
     """A registered bet by its name, or one of somebody's own by the path of its file (.toml).
 
-    A file whose text was locked here is registered wherever it lies, and so is one that is named
-    in a LOCK of its own folder, which then holds for it as ours does for ours.
+    A file whose text was locked here is registered wherever it lies. One that a LOCK of its own
+    folder names is registered by its own project, and that lock holds for it as ours does for ours.
 
     Raises:
-        BetError: as ``registered_bet`` and ``load_bet``.
+        BetError: as ``registered_bet`` and ``load_bet``; or a file of one's own under such a lock
+            that has the id or name of a shipped bet, was registered after it was locked, or whose
+            locked text is not kept.
     """
     if not bet.endswith(".toml"):
         return registered_bet(bet)
     path = Path(bet)
     own, beside = load_bet(path), path.parent / "LOCK"
-    if beside.is_file() and any(row.get("file") == path.name for row in _rows(beside)):
-        check_lock(path, beside)
+    if any(entry.sha256 == own.sha256 for _, entry in read_lock(data_path("bets", "LOCK"))):
         return replace(own, locked=True)
-    locked = any(row.get("sha256") == own.sha256 for row in _rows(data_path("bets", "LOCK")))
-    return replace(own, locked=locked)
-
-
-def _rows(lock: Path) -> list[dict[str, Any]]:
-    return take(read_toml(lock), "lock", list)
+    if not beside.is_file() or all(file != path.name for file, _ in read_lock(beside)):
+        return own
+    check_lock(path, beside)
+    entries = lock_entries(path.name, beside)
+    locked_text(entries[-1], beside)
+    if own.registered > entries[0].date:
+        raise BetError(f"{path}: registered {own.registered}, but first {entries[0]}")
+    for other in map(load_bet, data_path("bets").glob("*.toml")):
+        if own.id == other.id or own.name == other.name:
+            raise BetError(
+                f"{path}: id {own.id!r}, name {own.name!r}; expected others than those of the "
+                f"shipped Bet {other.id}"
+            )
+    return replace(own, locked=True, by_project=True)
 
 
 def _criterion(table: Mapping[str, Any]) -> Criterion:

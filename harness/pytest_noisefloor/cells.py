@@ -16,12 +16,13 @@ MISSING = "·"
 
 @dataclass(frozen=True)
 class Cell:
-    """Δ in nats per token of one user's slice under one seed."""
+    """Δ in nats per token of one user's slice under one seed, and its standard error if it has."""
 
     user: str
     seed: int
     slice: str
     delta: float
+    error: float | None = None
 
 
 def cells(found: Found) -> tuple[Cell, ...]:
@@ -30,9 +31,16 @@ def cells(found: Found) -> tuple[Cell, ...]:
     Raises:
         ResultError: a cell without its seed or slice.
     """
+    errors = {one.user: one.delta.error for one in found.verdict.resolved}
     with of_file(found.path):
         return tuple(
-            Cell(row["user"], row["seed"], row["slices"][0]["slice"], effect.delta)
+            Cell(
+                row["user"],
+                row["seed"],
+                row["slices"][0]["slice"],
+                effect.delta,
+                errors.get(effect.user),
+            )
             for row, effect in zip(found.content["users"], found.verdict.effects, strict=True)
         )
 

@@ -9,7 +9,18 @@ from .bets import Level
 from .errorrates import bounds
 from .inference import ALPHA, FLIPS, Resolved, across_users, users_needed
 from .judge import Reach, Verdict
-from .phrases import LEVELS, SHOWN, control, has_harm, has_reach, names, own, quotient, within
+from .phrases import (
+    LEVELS,
+    SHOWN,
+    control,
+    counted,
+    has_harm,
+    has_reach,
+    names,
+    own,
+    quotient,
+    within,
+)
 
 
 def shown_of_users(verdict: Verdict) -> list[str]:
@@ -56,7 +67,7 @@ def certainty(verdict: Verdict) -> str:
         else ""
     )
     if none := [effect.user for effect in verdict.effects if effect.user not in resolved]:
-        missing += f" So few are left of {names(none)} that there is no interval at all."
+        missing += f" Too little held-out text for any interval: {counted(none, verdict)}."
     seeds = verdict.resolved[0].delta.seeds
     scope = (
         "conditional on each cell's adapters and text"

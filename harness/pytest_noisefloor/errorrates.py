@@ -54,9 +54,17 @@ def assess(
         resolved = resolve(tallies, bet.statistic, margin=margin(bet))
     except TooFewBlocks as reason:
         return judge(bet, effects, planted=planted, unresolved=str(reason))
-    verdict = judge(bet, effects, planted=planted, resolved=resolved)
+    known = {one.user for one in resolved}
+    short = [effect.user for effect in effects if effect.user not in known]
+    verdict = judge(
+        bet,
+        effects,
+        planted=planted,
+        resolved=resolved,
+        unresolved=f"too few independent blocks: {'; '.join(short)}" if short else "",
+    )
     # cells share users and adapters, so that rates of independent ones would say nothing
-    if bet.statistic.by_cell or len(resolved) < len(effects):
+    if bet.statistic.by_cell or short:
         return verdict
     return replace(verdict, error_rates=error_rates(bet, tuple(one.noise for one in resolved)))
 

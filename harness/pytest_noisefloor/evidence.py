@@ -178,7 +178,7 @@ def _cells(content: dict[str, Any]) -> tuple[list[str], list[str]]:
     rows = content["users"]
     slices = dict.fromkeys((row["user"], row["slices"][0]["slice"]) for row in rows)
     every = [f"{user}, seed {seed}, {piece}" for user, piece in slices for seed in content["seeds"]]
-    return sorted([*map(unit_name, rows), *content["repeats"]]), sorted(every)
+    return sorted([*map(unit_name, rows), *content.get("repeats", ())]), sorted(every)
 
 
 def claimed_users(claim: Claim, where: str) -> tuple[User, ...]:

@@ -103,8 +103,10 @@ def resolve(
             short = reason
     if short and not single:
         raise short
-    adjusted = holm([one.p for one in single])
-    return tuple(replace(one, holm=p) for one, p in zip(single, adjusted, strict=True))
+    # a test that could not be made counts as one of the family
+    untested = [1.0] * (len(tallies) - len(single))
+    adjusted = holm([*(one.p for one in single), *untested])
+    return tuple(replace(one, holm=p) for one, p in zip(single, adjusted, strict=False))
 
 
 def _resolve(tally: Tally, statistic: Statistic, margin: float) -> Resolved:

@@ -50,17 +50,25 @@ def check_lock(path: Path, lock: Path) -> None:
         )
 
 
+def read_lock(lock: Path) -> list[tuple[str, Entry]]:
+    """All entries of a lock, each with the name of the file that it is about.
+
+    Raises:
+        BetError: it is no lock.
+    """
+    try:
+        return [_entry(row) for row in take(read_toml(lock), "lock", list)]
+    except (TypeError, ValueError) as error:
+        raise BetError(f"{lock}: {error}; an entry has file, sha256, date and reason") from None
+
+
 def lock_entries(name: str, lock: Path) -> tuple[Entry, ...]:
     """What the lock says of a bet file, oldest first.
 
     Raises:
         BetError: nothing, or entries that are not whole or not in order of date.
     """
-    try:
-        rows = [_entry(row) for row in take(read_toml(lock), "lock", list)]
-    except (TypeError, ValueError) as error:
-        raise BetError(f"{lock}: {error}; an entry has file, sha256, date and reason") from None
-    entries = tuple(entry for file, entry in rows if file == name)
+    entries = tuple(entry for file, entry in read_lock(lock) if file == name)
     if not entries:
         raise BetError(
             f"{lock.parent / name}: not in {lock.name}; a bet is locked before it is run"

@@ -139,7 +139,9 @@ METHODS: dict[str, Method] = {
 
 def is_method(words: str) -> bool:
     """Whether words name a method: a shipped one's name, or the import path of anybody's own."""
-    return words in METHODS or bool(re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", words))
+    return words in METHODS or bool(
+        re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", words)
+    )
 
 
 def open_method(words: str) -> Method:
@@ -154,14 +156,16 @@ def open_method(words: str) -> Method:
     module, _, name = words.partition(":")
     try:
         found: Method = getattr(import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise MethodError(f"method {words!r}: {error}") from None
+    except Exception as error:  # whatever somebody's own module raises
+        raise MethodError(f"method {words!r}: {type(error).__name__}: {error}") from error
     members: dict[str, Any] = {"name": str, "version": int, "attached": Callable}
     wrong = [
         key for key, kind in members.items() if not isinstance(getattr(found, key, None), kind)
     ]
+    if isinstance(found, type):
+        wrong = ["instance"]
     if wrong or found.name in METHODS:
-        has = f"a {type(found).__name__} whose {', '.join(wrong)}" if wrong else found.name
+        has = f"a {type(found).__name__} without {', '.join(wrong)}" if wrong else found.name
         raise MethodError(
             f"method {words!r}: {has}; expected an object with a name of its own, a whole number "
             "as version, and attached()"

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from math import log
+from typing import Any
 
 import numpy as np
 
 from .arms import Ids
 from .statistics import Effect, StatisticsError
+
+LARGEST = log(2) + 1e-12
+"""Nats: the divergence of texts without a common token, with room for rounding."""
 
 UNRESOLVED = (
     "Pairs share slices, so no interval and no test of single pairs is given: for the rank "
@@ -37,21 +42,40 @@ def paired(effects: Sequence[Effect], divergences: Sequence[float]) -> list[Effe
     Each label's NLL is the difference of the two slices', so that ratio, harm and help are
     quotients of theirs: a ratio above 1 says that the gain is larger on the nearer slice.
 
+    Two slices that are equally far are no pair.
+
     Raises:
-        StatisticsError: slices that are equally far, or of no known divergence.
+        StatisticsError: no two slices that differ in divergence, or what cannot be one.
     """
-    ranked = sorted(zip(divergences, effects, strict=True), key=lambda pair: pair[0])
-    if not all(one < other for (one, _), (other, _) in pairwise(ranked)):
+    if strange := [x for x in divergences if not (type(x) is float and 0 <= x <= LARGEST)]:
+        raise StatisticsError(f"divergence {strange[0]!r}; expected 0 to log 2 nats")
+    if len(set(divergences)) < 2:  # noqa: PLR2004 (a pair)
         raise StatisticsError(
-            f"divergences {', '.join(map(str, sorted(divergences)))}; expected different numbers"
+            f"slices of {len(set(divergences))} divergences; expected two that differ, to be a pair"
         )
-    ordered = [effect for _, effect in ranked]
+    ranked = sorted(zip(divergences, effects, strict=True), key=lambda pair: pair[0])
     return [
         Effect(
             user=f"{near.user} over {far.user}",
             nll={label: near.nll[label] - far.nll[label] for label in near.nll},
             statistic=near.statistic,
         )
-        for at, near in enumerate(ordered)
-        for far in ordered[at + 1 :]
+        for (here, near), (there, far) in combinations(ranked, 2)
+        if here < there
     ]
+
+
+def check_slices(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse a result's rows that are not each one slice, once, under its own name.
+
+    Raises:
+        ValueError: which one, or that one stands there twice.
+    """
+    seen: set[tuple[str, str]] = set()
+    for row in rows:
+        (piece,) = row["slices"]
+        if row["unit"] != f"{row['user']}, {piece['slice']}":
+            raise ValueError(f"unit {row['unit']!r} of slice {piece['slice']!r}")
+        seen |= {(row["user"], piece["slice"])}
+    if len(seen) < len(rows):
+        raise ValueError("a slice that stands there twice")

@@ -19,6 +19,7 @@ from .errors import NoisefloorError
 from .intervals import Interval
 from .judge import Verdict, judge
 from .lock import Entry, lock_entries
+from .pairs import check_slices
 from .phrases import unit
 from .recipe import digest
 from .statistics import Effect, effect_from_perplexities
@@ -222,8 +223,7 @@ def _by_another(bet: Bet | None, content: dict[str, Any]) -> list[str]:
         if made.get(key, value) != value
     ]
     notes = [f"It was made by another design than this bet's: {', '.join(design)}."]
-    registered = any(bet.sha256 == entry.sha256 for entry in _locked(f"bet{bet.id}"))
-    never = "" if registered else " This text was never locked."
+    never = "" if bet.locked else " This text was never locked."
     by = f"Judged by {bet.name} ({bet.sha256[:12]}), as asked for.{never}"
     return [by, *(notes if design else [])]
 
@@ -239,7 +239,7 @@ def _made_under(sha256: str, bet: Bet) -> list[str]:
     """What to say of a result's bet text where it is not today's registered one."""
     if sha256 == bet.sha256:
         return []
-    *earlier, now = _locked(f"bet{bet.id}")
+    *earlier, now = _locked(f"bet{bet.id}") or (None,)
     for entry in earlier:
         if entry.sha256 == sha256:
             return [f"Made under an older text of the bet ({entry}). Amended since ({now})."]
@@ -279,8 +279,8 @@ def _judge_result(content: dict[str, Any], other: Bet | None) -> Judged:
     if content["schema"] not in READABLE:
         expected = " or ".join(map(str, READABLE))
         raise ResultError(f"schema {content['schema']!r}; expected {expected}")
-    bet = registered_bet(f"bet{content['bet']['id']}")
-    verdict = judge_content(content, other or bet)
+    bet = other or registered_bet(f"bet{content['bet']['id']}")
+    verdict = judge_content(content, bet)
     notes = [f"Base {content['base']['name']} ({content['base']['fingerprint'][:12]})."]
     notes += _made_under(content["bet"]["sha256"], bet) + _by_another(other, content)
     if content["verdict"]["level"] != verdict.level.name:
@@ -302,6 +302,8 @@ def judge_content(content: dict[str, Any], bet: Bet) -> Verdict:
     named = {"unit"} | ({"seed"} if statistic.by_cell else {"divergence"})
     if any(row.keys() & keys != (set() if statistic.by_user else named) for row in rows):
         raise ValueError(f"its units are not those that Bet {bet.id} counts, {statistic.unit}")
+    if statistic.by_pair:
+        check_slices(rows)
     for row in rows:
         for label, means in row.get("candidates", {}).items():
             if row["mean_nll"].get(label) != min(means.values()):
@@ -310,8 +312,7 @@ def judge_content(content: dict[str, Any], bet: Bet) -> Verdict:
         Effect(user=unit_name(row), nll=row["mean_nll"], statistic=statistic) for row in rows
     ]
     divergences = [row["divergence"] for row in rows] if statistic.by_pair else []
-    summed = content["schema"] != 1 and any("slices" in row for row in rows)
-    if not summed and not statistic.by_pair:
+    if not (statistic.by_pair or any("slices" in row for row in rows if content["schema"] != 1)):
         return judge(bet, effects, planted=planted)
     if content["cell"] != CELL:
         raise ValueError(f"cell {content['cell']!r}; expected {CELL} tokens")

@@ -203,6 +203,7 @@ def _base_in_words(one: OnBase) -> list[str]:
         said += [f"## Bet {bet} by seed and slice, on {one.base}"]
         said += [tables.sign_table(signs(of), sign_test(of))]
         said += [tables.part_table(found) if found else f"No split of the variance: {why}."]
+        said += [tables.sampling_sentence(of)]
     for bet, nearest in one.slices.items():
         said += [f"## Bet {bet} by slice, on {one.base}"]
         said += [tables.near_table(nearest, rank_test(nearest))]

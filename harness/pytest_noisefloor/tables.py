@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from statistics import fmean
 from typing import Any
 
 from .arms import UNTRAINED
 from .catalogue import NOT_RUN
-from .cells import Near, Part, RankTest, SignTest
+from .cells import Cell, Near, Part, RankTest, SignTest
 from .comparisons import FIGURES, Matrix, Offer, Point
 from .ladder import Rung
 
@@ -172,6 +173,19 @@ def near_table(slices: Sequence[Near], test: RankTest) -> str:
         f"{table(rows)}\n\nKendall's τ of Δ with nearness {test.tau:+.2f}, p = {test.p:.2g} "
         f"(exact, two-sided); pairs whose nearer slice has the larger Δ: {agree}. Slices share "
         "users, texts and adapters: fewer than these are independent, and p is too small."
+    )
+
+
+def sampling_sentence(found: Sequence[Cell]) -> str:
+    """How much of the parts is the sampling of tokens, which seeds on one text all share."""
+    errors = [cell.error for cell in found if cell.error is not None]
+    if not errors:
+        return "No cell has a standard error of its own."
+    square = fmean(error**2 for error in errors)
+    return (
+        f"The tokens of a cell alone give its Δ a variance of {square:.3g} nats² (mean square of "
+        f"the standard errors of {len(errors)} cells). All seeds share those tokens, so it is in "
+        "the parts of slice and user."
     )
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from noisefloor_tests.claims_planted import LENIENT, entry, evidence, sealed
 from noisefloor_tests.instrument import planted
+from noisefloor_tests.results_by_hand import found, noise_floor, save
 from pytest_noisefloor.bets import load_bet, open_bet
 from pytest_noisefloor.claims import ClaimError, load_claims
 from pytest_noisefloor.data import data_path
@@ -15,6 +16,7 @@ from pytest_noisefloor.errors import MethodError
 from pytest_noisefloor.evidence import EvidenceError, judge_evidence
 from pytest_noisefloor.lock import BetError, file_sha256
 from pytest_noisefloor.methods import METHODS, open_method
+from pytest_noisefloor.results import judge_file
 
 HERE = __name__
 
@@ -64,7 +66,9 @@ def test_a_method_of_ones_own_trains_and_is_judged_by_its_import_path(tmp_path):
     [
         ("nowhere.to.be.found:OURS", "No module named 'nowhere'"),
         (f"{HERE}:NOTHING", "has no attribute 'NOTHING'"),
-        (f"{HERE}:NO_METHOD", "a object whose name, version, attached; expected an object with"),
+        (f"{HERE}:NO_METHOD", "a object without name, version, attached; expected an object with"),
+        (f"{HERE}:LastGain", "a type without instance; expected an object with"),
+        (f"{HERE}.LAST:LAST", "ModuleNotFoundError"),
         (f"{HERE}:IMPOSTOR", "norm-only; expected an object with a name of its own"),
     ],
 )
@@ -80,10 +84,10 @@ def test_what_is_no_method_of_ones_own_is_one_error(words, message):
 
 @pytest.fixture
 def own(tmp_path):
-    """A bet of one's own: Bet 60's text with another title."""
+    """A bet of one's own: Bet 60's text with another id and name."""
     text = data_path("bets", "bet60.toml").read_text(encoding="utf-8")
     path = tmp_path / "ours.toml"
-    path.write_text(text.replace('title = "Norm-only noise floor"', 'title = "Ours"'), "utf-8")
+    path.write_text(text.replace('id = "60"\nname = "60_', 'id = "ours"\nname = "ours_'), "utf-8")
     return path
 
 
@@ -103,6 +107,7 @@ def test_a_bet_of_ones_own_is_registered_once_a_lock_beside_it_names_it(own):
     assert open_bet(str(own)).mark == "UNREGISTERED"
     lock(own)
     assert open_bet(str(own)).mark == ""
+    assert open_bet(str(own)).standing == "registered 2026-11-23 by its own project"
     other = own.with_name("other.toml")
     other.write_bytes(own.read_bytes() + b"# unnamed\n")
     assert open_bet(str(other)).mark == "UNREGISTERED"
@@ -115,6 +120,42 @@ def test_a_bet_that_changed_under_its_own_lock_is_an_error_that_shows_the_change
         BetError, match=r"not what was locked on 2026-11-24(?s:.*)\+at_least = 1.01"
     ):
         open_bet(str(own))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda text: text.replace('id = "ours"', 'id = "60"'), "expected others than those of"),
+        (lambda text: text.replace("2026-11-23", "2026-11-25"), "registered 2026-11-25, but first"),
+    ],
+)
+def test_a_lock_of_ones_own_does_not_cover_a_shipped_name_or_a_later_date(own, change, message):
+    own.write_text(change(own.read_text("utf-8")), "utf-8")
+    lock(own)
+    with pytest.raises(BetError, match=message):
+        open_bet(str(own))
+
+
+def test_a_lock_of_ones_own_that_is_none_or_kept_no_text_is_one_error(own):
+    lock(own)
+    (kept,) = (own.parent / "locked").iterdir()
+    kept.unlink()
+    with pytest.raises(BetError, match="not the text that was locked"):
+        open_bet(str(own))
+    for text in ("", "lock = 3", "lock = [1]"):
+        (own.parent / "LOCK").write_text(text)
+        with pytest.raises(BetError, match=r"LOCK: .*an entry has file, sha256, date and reason"):
+            open_bet(str(own))
+
+
+def test_a_result_by_a_bet_of_ones_own_is_judged_against_it(own, tmp_path):
+    lock(own)
+    one = found("bet60", noise_floor())
+    bet = one.content["bet"] | {"id": "ours", "sha256": file_sha256(own)}
+    path = save(tmp_path, replace(one, content=one.content | {"bet": bet}))
+    judged = judge_file(path, against=str(own))
+    assert judged.verdict.level.name == "NOT_MET"
+    assert not [note for note in judged.notes if "never locked" in note]
 
 
 def test_a_claim_on_a_bet_of_ones_own_needs_its_lock(own, tmp_path):

@@ -35,7 +35,7 @@ def slices(deltas):
 
 def verdict(deltas):
     """The verdict on slices from the nearest to the farthest."""
-    return judge(BET, paired(slices(deltas), range(len(deltas))))
+    return judge(BET, paired(slices(deltas), [at / 10 for at in range(len(deltas))]))
 
 
 # --- the divergence -----------------------------------------------------------------------------
@@ -74,10 +74,25 @@ def test_a_pairs_ratio_is_the_nearer_slices_over_the_farther_slices():
     assert pair.help == pytest.approx(other.help / one.help)
 
 
-def test_slices_equally_far_or_of_no_known_divergence_are_refused():
-    for divergences in ([0.2, 0.2], [0.2, math.nan]):
-        with pytest.raises(StatisticsError, match="expected different numbers"):
-            paired(slices([0.0, 0.1]), divergences)
+def test_slices_that_are_equally_far_are_no_pair():
+    pairs = paired(slices([0.0, 0.1, 0.2]), [0.3, 0.2, 0.2])
+    assert [pair.user for pair in pairs] == ["s1 over s0", "s2 over s0"]
+
+
+@pytest.mark.parametrize(
+    ("divergences", "message"),
+    [
+        ([0.2, 0.2], "slices of 1 divergences; expected two that differ"),
+        ([0.2, math.nan], "divergence nan; expected 0 to log 2 nats"),
+        ([0.2, -5.0], "divergence -5.0; expected"),
+        ([0.2, 0.7], "divergence 0.7; expected"),
+        ([0.2, True], "divergence True; expected"),
+    ],
+)
+def test_what_is_no_divergence_and_slices_of_one_alone_are_refused(divergences, message):
+    with pytest.raises(StatisticsError) as caught:
+        paired(slices([0.0, 0.1]), divergences)
+    assert str(caught.value).startswith(message)
 
 
 @pytest.mark.parametrize(
@@ -158,6 +173,16 @@ def test_means_that_are_not_those_of_the_sums_are_refused():
     one = by_pair().content
     one["users"][0]["mean_nll"]["random"] += 0.1
     with pytest.raises(StatisticsError, match="but the scores' sums give"):
+        judge_content(one, BET)
+
+
+def test_a_slice_that_stands_twice_or_under_another_name_is_refused():
+    one = by_pair().content
+    twice = [*one["users"], one["users"][0] | {"divergence": 0.5}]
+    with pytest.raises(ValueError, match="a slice that stands there twice"):
+        judge_content(one | {"users": twice}, BET)
+    one["users"][0]["unit"] = "novelist, two"
+    with pytest.raises(ValueError, match="unit 'novelist, two' of slice 'core'"):
         judge_content(one, BET)
 
 

@@ -260,6 +260,7 @@ def test_a_bet_by_cell_has_its_signs_their_test_and_the_split_of_the_variance(tm
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     assert "| programmer | core | `++++-` |" in lines
     assert "| programmer | tools | `++++-` |" in lines
+    assert "No cell has a standard error of its own." in lines
     said = "8 cells above 0, 2 below: p = 0.11 (exact two-sided sign test). Cells share users,"
     assert any(line.startswith(said) for line in lines)
     assert "| slice | 0.005 | 0.0707 | 38% | 0.025 | 1 |" in lines

@@ -9,7 +9,7 @@ import pytest
 from noisefloor_tests.results_planted import planted_tallies
 from pytest_noisefloor.bets import Level, registered_bet
 from pytest_noisefloor.errorrates import assess
-from pytest_noisefloor.inference import resolve
+from pytest_noisefloor.inference import holm, resolve
 from pytest_noisefloor.judge import Scenario, judge, margin, supported
 from pytest_noisefloor.paragraph import criterion_sentence, paragraph
 from pytest_noisefloor.report import chance_table, interval_table, level_table, report, table
@@ -137,7 +137,11 @@ def test_a_user_too_short_for_an_interval_costs_no_other_its_own():
     assert supported(found) == ()
     text = report(found)
     assert "For u0 the ratio is 1." in text
-    assert "So few are left of u1 that there is no interval at all." in text
+    assert "Too little held-out text for any interval: u1." in text
+    assert found.unresolved == "too few independent blocks: u1"
+    assert [one.holm for one in found.resolved] == list(
+        holm([*(one.p for one in found.resolved), 1.0])[:2]
+    )
     assert "LENIENT may not be claimed: on u1 it is not shown that the user's own text" in text
     assert "How often this bet errs by chance is not known, since not all users have" in text
     assert "true ratio of all users" not in text
@@ -152,7 +156,7 @@ def test_a_cell_too_short_for_an_interval_costs_no_other_its_own():
     assert supported(found) == ()
     text = report(found)
     assert "The ratio is resolved above 1 in 2 of 3 cells" in text
-    assert "So few are left of u1 that there is no interval at all." in text
+    assert "Too little held-out text for any interval: 1 of 3 cells." in text
     assert "STRICT may not be claimed: on 1 of 3 cells it is not shown that" in text
     assert supported(assessed("bet60-seeds", [one, third])) == ("LENIENT", "STRICT")
 

@@ -20,6 +20,7 @@ from noisefloor_tests.repo.test_repo import CHECKOUT, ORDER
 from noisefloor_tests.results_by_hand import found, noise_floor
 from pytest_noisefloor.bets import load_bet, registered_bet
 from pytest_noisefloor.catalogue import Catalogue, registered_bets
+from pytest_noisefloor.claims import load_claims
 from pytest_noisefloor.summary import record, summarised
 
 pytestmark = pytest.mark.skipif(
@@ -170,6 +171,7 @@ def test_the_pattern_of_a_bet_file_is_bet_60(tmp_path):
     file = tmp_path / "bet.toml"
     file.write_text(pattern.partition("```")[0], encoding="utf-8")
     shown, bet = load_bet(file), registered_bet("bet60")
+    assert (shown.id, shown.locked) == ("our-own", False)
     kept = ("method", "users", "seeds", "recipe", "scoring", "statistic", "criteria")
     assert [getattr(shown, key) for key in kept] == [getattr(bet, key) for key in kept]
 
@@ -179,6 +181,17 @@ def test_the_committed_summary_has_every_registered_bet_as_it_is_locked():
     assert {row["bet"]: row["sha256"] for row in rows} == {
         b.id: b.sha256 for b in registered_bets()
     }
+    levels = {(row["bet"], row["base"]): row["level"] for row in rows}
+    for claim in load_claims(CHECKOUT / "fixtures" / "claims.toml"):
+        assert levels[claim.bet.id, claim.base] == claim.asserts, claim.id
+
+
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "docs/bets.md", "LOG.md"])
+def test_what_a_document_links_to_is_there(document):
+    links = re.findall(r"\]\((?!http)([^)#]+)", read(document))
+    assert links
+    missing = [link for link in links if not (CHECKOUT / document).parent.joinpath(link).exists()]
+    assert not missing
 
 
 def test_every_key_of_a_summary_is_documented():
