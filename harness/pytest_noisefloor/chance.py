@@ -58,7 +58,6 @@ def certainty(verdict: Verdict) -> str:
         if interval is not None
     ]
     by_cell = verdict.bet.statistic.by_cell
-    resolved = {one.user for one in verdict.resolved}
     unknown = [one.user for one in verdict.resolved if one.help is None]
     whom = f"{len(unknown)} cells" if by_cell else names(unknown)
     missing = (
@@ -66,8 +65,8 @@ def certainty(verdict: Verdict) -> str:
         if unknown
         else ""
     )
-    if none := [effect.user for effect in verdict.effects if effect.user not in resolved]:
-        missing += f" Too little held-out text for any interval: {counted(none, verdict)}."
+    if verdict.short:
+        missing += f" Too little held-out text for any interval: {counted(verdict.short, verdict)}."
     seeds = verdict.resolved[0].delta.seeds
     scope = (
         "conditional on each cell's adapters and text"

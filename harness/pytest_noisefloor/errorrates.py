@@ -38,9 +38,8 @@ def assess(
     """The verdict with all that stands beside it: intervals, reach, error rates.
 
     Too little held-out text for an interval leaves that unit its point estimates alone, and nobody
-    knows the error rates of all. Where a bet
-    counts pairs of slices, the effects are the slices', each with its divergence from the training
-    text.
+    knows the error rates of all. Where a bet counts pairs of slices, the effects are the slices',
+    each with its divergence from the training text.
 
     Raises:
         StatisticsError: means that are not those of the tallies, or scores nothing rests on.
@@ -54,18 +53,12 @@ def assess(
         resolved = resolve(tallies, bet.statistic, margin=margin(bet))
     except TooFewBlocks as reason:
         return judge(bet, effects, planted=planted, unresolved=str(reason))
-    known = {one.user for one in resolved}
-    short = [effect.user for effect in effects if effect.user not in known]
-    verdict = judge(
-        bet,
-        effects,
-        planted=planted,
-        resolved=resolved,
-        unresolved=f"too few independent blocks: {'; '.join(short)}" if short else "",
-    )
-    # cells share users and adapters, so that rates of independent ones would say nothing
-    if bet.statistic.by_cell or short:
-        return verdict
+    verdict = judge(bet, effects, planted=planted, resolved=resolved)
+    if verdict.short:
+        why = f"too few independent blocks: {'; '.join(verdict.short)}"
+        return replace(verdict, unresolved=why)
+    if bet.statistic.by_cell:
+        return verdict  # cells share users and adapters: rates of independent ones say nothing
     return replace(verdict, error_rates=error_rates(bet, tuple(one.noise for one in resolved)))
 
 

@@ -95,6 +95,12 @@ class Verdict:
         return len(self.met[level]) >= criterion.needed(len(self.effects))
 
     @property
+    def short(self) -> tuple[str, ...]:
+        """Users without intervals, their held-out text being too short for them."""
+        known = {one.user for one in self.resolved}
+        return tuple(effect.user for effect in self.effects if effect.user not in known)
+
+    @property
     def helped(self) -> tuple[str, ...]:
         """Users whose own text made the base better, resolved: help's lower bound is above 1."""
         return tuple(one.user for one in self.resolved if one.help is not None and one.help.low > 0)

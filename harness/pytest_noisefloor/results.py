@@ -18,7 +18,7 @@ from .errorrates import assess
 from .errors import NoisefloorError
 from .intervals import Interval
 from .judge import Verdict, judge
-from .lock import Entry, lock_entries
+from .lock import read_lock
 from .pairs import check_slices
 from .phrases import unit
 from .recipe import digest
@@ -222,27 +222,24 @@ def _by_another(bet: Bet | None, content: dict[str, Any]) -> list[str]:
         for key, value in asdict(of).items()
         if made.get(key, value) != value
     ]
-    notes = [f"It was made by another design than this bet's: {', '.join(design)}."]
     never = "" if bet.locked else " This text was never locked."
     by = f"Judged by {bet.name} ({bet.sha256[:12]}), as asked for.{never}"
-    return [by, *(notes if design else [])]
-
-
-def _locked(name: str) -> tuple[Entry, ...]:
-    """The lock's entries for a shipped bet, oldest first; none for another."""
-    lock = data_path("bets", "LOCK")
-    shipped = data_path("bets", f"{name}.toml").is_file()
-    return lock_entries(f"{name}.toml", lock) if shipped else ()
+    if not design:
+        return [by]
+    return [by, f"It was made by another design than this bet's: {', '.join(design)}."]
 
 
 def _made_under(sha256: str, bet: Bet) -> list[str]:
     """What to say of a result's bet text where it is not today's registered one."""
     if sha256 == bet.sha256:
         return []
-    *earlier, now = _locked(f"bet{bet.id}") or (None,)
-    for entry in earlier:
+    file = f"bet{bet.id}.toml"
+    entries = [entry for of, entry in read_lock(data_path("bets", "LOCK")) if of == file]
+    for entry in entries[:-1]:
         if entry.sha256 == sha256:
-            return [f"Made under an older text of the bet ({entry}). Amended since ({now})."]
+            return [
+                f"Made under an older text of the bet ({entry}). Amended since ({entries[-1]})."
+            ]
     return [f"Made under a text of the bet that was never locked ({sha256[:12]})."]
 
 
@@ -311,7 +308,7 @@ def judge_content(content: dict[str, Any], bet: Bet) -> Verdict:
     effects = [
         Effect(user=unit_name(row), nll=row["mean_nll"], statistic=statistic) for row in rows
     ]
-    divergences = [row["divergence"] for row in rows] if statistic.by_pair else []
+    divergences = [row["divergence"] for row in rows if statistic.by_pair]
     if not (statistic.by_pair or any("slices" in row for row in rows if content["schema"] != 1)):
         return judge(bet, effects, planted=planted)
     if content["cell"] != CELL:

@@ -81,7 +81,7 @@ class Runner:
         self.scoring = scoring
         self._watcher = watcher
         self._torch = ".".join(version("torch").split(".")[:2])
-        self._texts = Texts(base, recipe, scoring)
+        self.texts = Texts(base, recipe, scoring)
         self._bench = Workbench(
             store=store,
             base=base,
@@ -89,7 +89,7 @@ class Runner:
             method=method,
             recipe=recipe,
             scoring=scoring,
-            texts=self._texts,
+            texts=self.texts,
             watcher=watcher,
             workers=workers,
             group=group,
@@ -125,7 +125,7 @@ class Runner:
             base=self.base.fingerprint,
             method=f"{self.method.name}/{self.method.version}",
             user=request.user.name,
-            text=self._texts.sha256(request.user, arm),
+            text=self.texts.sha256(request.user, arm),
             arm=f"{arm.name}/{arm.version}",
             recipe=self.recipe,
             kernel=self.kernel,
@@ -194,7 +194,7 @@ class Runner:
         if not waiting:
             return
         for user in users:
-            self._texts.check_lengths(user)
+            self.texts.check_lengths(user)
         with self._watcher.watch(
             runs=sum(task.kind == "adapters" for task in waiting),
             cost=sum(task.cost for task in waiting),

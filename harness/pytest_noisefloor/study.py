@@ -26,7 +26,6 @@ from .runner import Runner
 from .runs import Adapter, Request, Scores
 from .statistics import Effect, mean_nll
 from .tally import pack, tally
-from .texts import Texts
 
 Scored = dict[str, list[list[Scores]]]
 """Scores by entrant: for each slice, of each seed."""
@@ -48,7 +47,6 @@ class Study:
         self.seeds = tuple(seeds)
         self.out = out
         self._lineup = Lineup(bet, runner, users)
-        self._texts = Texts(runner.base, runner.recipe, runner.scoring)
         self._leaks = _leaks(self.users)
 
     @property
@@ -82,14 +80,13 @@ class Study:
         self._check_that_arms_differ()
         every = list(self._units())
         units = list(_distinct(every))
+        kept = {one.effect.user for one in units}
         verdict = assess(
             self.bet,
             [one.effect for one in units],
             [one.tally for one in units],
             planted=self.planted,
-            divergences=[one.record["divergence"] for one in units]
-            if self.bet.statistic.by_pair
-            else (),
+            divergences=[u.record["divergence"] for u in units if self.bet.statistic.by_pair],
         )
         filed = file_adapters(
             entrants, self.out, bet=self.bet, prefix=self._prefix, first_seed=self.seeds[0]
@@ -100,7 +97,7 @@ class Study:
             seeds=self.seeds,
             verdict=verdict,
             units=units,
-            repeats=[one.effect.user for one in every if one not in units],
+            repeats=[one.effect.user for one in every if one.effect.user not in kept],
             filed=filed,
         )
         write_result(self.result_path, content)
@@ -128,12 +125,12 @@ class Study:
 
     def _units(self) -> Iterator[Unit]:
         """What the bet's levels count, or make pairs of: users, or their slices."""
-        statistic = self.bet.statistic
+        statistic, texts = self.bet.statistic, self.runner.texts
         for user in self.users:
             if statistic.by_user:
                 yield self._measure(user.name, user, user.heldout, self.seeds)
             for piece in user.heldout if statistic.by_pair else ():
-                far = divergence(self._texts.training(user), self._texts.scored(piece))
+                far = divergence(texts.training(user), texts.scored(piece))
                 yield self._slice(user, piece, self.seeds, piece.name, divergence=far)
             for seed, piece in product(self.seeds, user.heldout) if statistic.by_cell else ():
                 yield self._slice(user, piece, (seed,), f"seed {seed}, {piece.name}", seed=seed)

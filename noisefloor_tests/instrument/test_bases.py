@@ -171,6 +171,11 @@ def use(folder):
     return base.tokenizer
 
 
+def test_a_mistyped_folder_is_one_error_and_is_not_asked_for_at_the_hub():
+    with pytest.raises(BaseError, match=r"^base '\./nowhere': neither a folder here nor to be had"):
+        open_base("./nowhere")
+
+
 @pytest.mark.parametrize("message", SPOILED)
 def test_a_spoiled_folder_is_one_clear_error(folder, message):
     SPOILED[message](folder)

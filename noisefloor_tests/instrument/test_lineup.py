@@ -169,7 +169,7 @@ def test_what_is_compared_leaves_the_base_as_it_was(study):
     assert one.verdict
     model, head = one.runner._bench._tools
     prefix = one.runner.base.tokenizer.prefix
-    again = score(model, head, one.runner._texts.scored(piece), prefix, one.runner.scoring)
+    again = score(model, head, one.runner.texts.scored(piece), prefix, one.runner.scoring)
     assert np.array_equal(untrained, again)
 
 

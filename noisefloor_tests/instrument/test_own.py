@@ -155,7 +155,12 @@ def test_a_result_by_a_bet_of_ones_own_is_judged_against_it(own, tmp_path):
     path = save(tmp_path, replace(one, content=one.content | {"bet": bet}))
     judged = judge_file(path, against=str(own))
     assert judged.verdict.level.name == "NOT_MET"
-    assert not [note for note in judged.notes if "never locked" in note]
+    assert not [note for note in judged.notes if "never locked" in note or "design" in note]
+    own.write_text(own.read_text("utf-8").replace("lr = 5e-5", "lr = 5e-2"), "utf-8")
+    (own.parent / "LOCK").unlink()
+    notes = " ".join(judge_file(path, against=str(own)).notes)
+    assert "It was made by another design than this bet's: lr 5e-05, not 0.05." in notes
+    assert "This text was never locked." in notes
 
 
 def test_a_claim_on_a_bet_of_ones_own_needs_its_lock(own, tmp_path):

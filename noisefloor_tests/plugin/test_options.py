@@ -133,11 +133,15 @@ def test_paths_of_an_ini_file_are_seen_from_it_and_those_of_the_command_line_fro
     project, monkeypatch
 ):
     """As pytest reads its own ``testpaths`` and ``--junit-xml``."""
-    project.makepyprojecttoml("[tool.pytest]\nnoisefloor_users = 'texts'\nnoisefloor_out = 'runs'")
+    project.makepyprojecttoml(
+        "[tool.pytest]\nnoisefloor_users = 'texts'\nnoisefloor_out = 'runs'\n"
+        "noisefloor_base = 'texts+ternary'"
+    )
     below = project.mkdir("below")
     monkeypatch.chdir(below)
     found = settings(project)
     assert (found.users, found.out) == (str(project.path / "texts"), project.path / "runs")
+    assert found.base == f"{project.path / 'texts'}+ternary"
     below.joinpath("mine").mkdir()
     found = settings(project, "--noisefloor-users=mine", "--noisefloor-out=mine")
     assert (found.users, found.out) == (str(below / "mine"), below / "mine")
