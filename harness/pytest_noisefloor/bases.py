@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -14,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from .data import data_path
-from .errors import NoisefloorError
+from .errors import BaseError
+from .fingerprints import END_OF_TEXT, fingerprints
 from .recipe import canonical_json
 from .smollm2 import converted, smollm2
 from .ternary import TERNARY, ternarise, ternary_fingerprint
@@ -28,12 +28,6 @@ SHIPPED = ("tiny", "reference", "smollm2-135m")
 """Names of the bases that need nothing but the suite and its hashed packages."""
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
-_END_OF_TEXT = "<|endoftext|>"
-_VOLATILE = frozenset({"transformers_version", "_name_or_path", "dtype", "torch_dtype"})
-
-
-class BaseError(NoisefloorError):
-    """A base that cannot be loaded as what it is said to be."""
 
 
 class Tokenizer(Protocol):
@@ -133,7 +127,7 @@ def fingerprints_at_hand(name: str) -> tuple[str | None, str | None]:
         folder = tokenizer = Path(name).expanduser()
     if not folder.is_dir():
         return None, None
-    return _fingerprints(folder, tokenizer if tokenizer.is_dir() else None)
+    return fingerprints(folder, tokenizer if tokenizer.is_dir() else None)
 
 
 def _ternary(base: Base) -> Base:
@@ -215,7 +209,7 @@ class _FolderTokenizer:
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise BaseError(f"{folder}: no usable tokenizer ({_first_line(error)})") from None
         self._tokenizer = tokenizer
-        end_of_text = tokenizer.get_vocab().get(_END_OF_TEXT, tokenizer.eos_token_id)
+        end_of_text = tokenizer.get_vocab().get(END_OF_TEXT, tokenizer.eos_token_id)
         if end_of_text is None:
             raise BaseError(f"{folder}: the tokenizer has no end-of-text token to score behind")
         self.prefix = int(end_of_text)
@@ -227,7 +221,7 @@ class _FolderTokenizer:
 
 
 def _from_folder(name: str, folder: Path, tokenizer: Path) -> Base:
-    model_fingerprint, fingerprint = _fingerprints(folder, tokenizer)
+    model_fingerprint, fingerprint = fingerprints(folder, tokenizer)
     assert fingerprint is not None  # noqa: S101 (for the type checker; a tokenizer is given)
 
     def load() -> Any:
@@ -253,48 +247,6 @@ def _from_folder(name: str, folder: Path, tokenizer: Path) -> Base:
         return model
 
     return Base(name, fingerprint, load, lambda: _FolderTokenizer(tokenizer), model_fingerprint)
-
-
-def _fingerprints(folder: Path, tokenizer: Path | None) -> tuple[str, str | None]:
-    """SHA-256 (hex) of config and weights, and of these with the tokenizer if it is given."""
-    weights = sorted(folder.glob("*.safetensors"))
-    if not (folder / "config.json").is_file() or not weights:
-        raise BaseError(
-            f"{folder}: expected config.json and *.safetensors weights "
-            "(pickled weights are never read)"
-        )
-    total = hashlib.sha256(_plain_json(folder / "config.json").encode())
-    for file in weights:
-        with file.open("rb") as stream:
-            total.update(hashlib.file_digest(stream, "sha256").digest())
-    model = total.hexdigest()
-    if tokenizer is None:
-        return model, None
-    for file in _tokenizer_files(tokenizer):
-        total.update(file.name.encode())
-        total.update(_plain_json(file).encode() if file.suffix == ".json" else file.read_bytes())
-    return model, total.hexdigest()
-
-
-def _tokenizer_files(folder: Path) -> list[Path]:
-    """What decides the tokens: the fast tokenizer's one file if it also names the end of text."""
-    fast = folder / "tokenizer.json"
-    if fast.is_file() and _END_OF_TEXT in fast.read_text(encoding="utf-8"):
-        return [fast]
-    patterns = ("tokenizer*", "vocab*", "merges*", "special_tokens*", "added_tokens*", "*.model")
-    files = sorted({file for pattern in patterns for file in folder.glob(pattern)})
-    if not files:
-        raise BaseError(f"{folder}: no tokenizer files; expected tokenizer.json")
-    return files
-
-
-def _plain_json(file: Path) -> str:
-    """A JSON file's content less what a mere re-saving changes."""
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise BaseError(f"{file}: not JSON ({error})") from None
-    return canonical_json({k: v for k, v in content.items() if k not in _VOLATILE})
 
 
 def _from_hub(name: str) -> Path:

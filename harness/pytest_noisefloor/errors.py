@@ -13,3 +13,7 @@ class NoisefloorError(Exception):
 
 class MethodError(NoisefloorError):
     """A method does not fit the base it was given."""
+
+
+class BaseError(NoisefloorError):
+    """A base that cannot be loaded as what it is said to be."""

@@ -7,7 +7,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from pytest_noisefloor.bases import BaseError, open_base
+from pytest_noisefloor.bases import open_base
+from pytest_noisefloor.errors import BaseError
 
 KEPT = "model.safetensors"
 
@@ -149,7 +150,13 @@ def test_saving_again_with_another_version_leaves_the_fingerprint_alone(folder):
 
 SPOILED = {
     "expected config.json and .*safetensors weights": lambda f: (f / "config.json").unlink(),
-    "config.json: not JSON": lambda f: (f / "config.json").write_text("{"),
+    "config.json: expected a JSON object .Expecting": lambda f: (f / "config.json").write_text("{"),
+    "config.json: expected a JSON object .found list": lambda f: (f / "config.json").write_text(
+        "[]"
+    ),
+    "tokenizer.json: expected a JSON object .'utf-8'": lambda f: (f / "tokenizer.json").write_bytes(
+        b"<|endoftext|>\xff"
+    ),
     "no tokenizer files; expected tokenizer.json": lambda f: (f / "tokenizer.json").unlink(),
     "no usable tokenizer": lambda f: (f / "tokenizer.json").write_text('{"<|endoftext|>": 0}'),
     "no usable tokenizer .*Sequence": lambda f: edit(

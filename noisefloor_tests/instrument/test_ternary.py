@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from noisefloor_tests.claims_planted import entry
-from pytest_noisefloor.bases import BaseError, fingerprints_at_hand, open_base
+from pytest_noisefloor.bases import fingerprints_at_hand, open_base
 from pytest_noisefloor.claims import ClaimError, load_claims, locate
+from pytest_noisefloor.errors import BaseError
 from pytest_noisefloor.recipe import digest
 from pytest_noisefloor.ternary import packed_bytes, ternarise
 

@@ -20,12 +20,12 @@ CHECKOUT = SUITE.parent
 # Each module imports only from those before it, inside functions too.
 ORDER = [
     *("errors", "data", "recipe", "sources", "cleaning", "corpora", "leaks", "arms", "smollm2"),
-    *("ternary", "bases", "texts", "devices", "loss", "lora", "methods", "conditions"),
-    *("training", "noise", "scoring", "stacked", "group", "capacity", "records", "shards"),
-    *("store", "kernels", "runs", "progress", "workbench", "runner", "statistics", "tally"),
-    *("pairs", "intervals", "inference", "lock", "bets", "judge", "errorrates", "phrases"),
-    *("chance", "paragraph", "report", "results", "claims", "review", "evidence", "lineup"),
-    *("filing", "study", "gate"),
+    *("ternary", "fingerprints", "bases", "texts", "devices", "loss", "lora", "methods"),
+    *("conditions", "training", "noise", "scoring", "stacked", "group", "capacity", "records"),
+    *("shards", "store", "kernels", "runs", "progress", "workbench", "runner", "statistics"),
+    *("tally", "pairs", "intervals", "inference", "lock", "bets", "judge", "errorrates"),
+    *("phrases", "chance", "paragraph", "report", "results", "claims", "review", "evidence"),
+    *("lineup", "filing", "study", "gate"),
     *("methodology", "options", "plugin", "catalogue", "ladder", "comparisons", "cells"),
     *("tables", "pictures", "summary", "__main__"),
 ]
