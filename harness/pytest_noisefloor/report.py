@@ -9,15 +9,15 @@ from .arms import UNTRAINED
 from .bets import Level
 from .errorrates import bounds
 from .judge import Verdict
-from .paragraph import criterion, criterion_sentence, paragraph
 from .phrases import SHOWN, has_harm, has_margin, has_reach, quotient, unit, within
 from .statistics import Effect, Statistic
+from .words import criterion, criterion_sentence, in_words
 
-__all__ = ["criterion", "criterion_sentence", "paragraph", "report", "table", "title"]
+__all__ = ["criterion", "criterion_sentence", "in_words", "report", "table", "title"]
 
 
 def report(verdict: Verdict) -> str:
-    """All that a person reads of a verdict: title, tables, and the paragraph in plain words.
+    """All that a person reads of a verdict: title, tables, and the verdict in plain words.
 
     The tables of intervals, tests and error rates stand where the scores of single tokens are
     known; that of error rates, which takes units as independent, not for cells.
@@ -28,7 +28,7 @@ def report(verdict: Verdict) -> str:
     parts.append(level_table(verdict))
     if verdict.error_rates:
         parts.append(rate_table(verdict))
-    return "\n\n".join([*parts, paragraph(verdict)])
+    return "\n\n".join([*parts, in_words(verdict)])
 
 
 def title(verdict: Verdict) -> str:

@@ -8,9 +8,9 @@ from .bets import Level
 from .claims import Claim, meaning
 from .intervals import Interval
 from .judge import ABSENT, Verdict, supported
-from .paragraph import criterion, criterion_sentence
 from .phrases import SHOWN
 from .report import report
+from .words import criterion, criterion_sentence
 
 
 def fault(claim: Claim, verdict: Verdict) -> str | None:

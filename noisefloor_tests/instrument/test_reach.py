@@ -14,12 +14,12 @@ from pytest_noisefloor.data import data_path
 from pytest_noisefloor.errorrates import TRIALS, assess, bounds, error_rates
 from pytest_noisefloor.inference import resolve
 from pytest_noisefloor.judge import Reach, judge, margin, supported
-from pytest_noisefloor.paragraph import paragraph
 from pytest_noisefloor.report import chance_table, level_table, rate_table, report
 from pytest_noisefloor.results import judge_content, judge_file
 from pytest_noisefloor.runs import Scores
 from pytest_noisefloor.statistics import StatisticsError
 from pytest_noisefloor.tally import tally
+from pytest_noisefloor.words import in_words
 
 pytestmark = pytest.mark.usefixtures("few_resamples")
 
@@ -44,7 +44,7 @@ def test_a_level_that_the_held_out_text_itself_could_not_buy_was_out_of_reach():
     assert one.level is Level.NOT_MET
     lenient = reach(one, Level.LENIENT)
     assert (lenient.by_ratio, lenient.needed, lenient.within) == (("c",), 2, False)
-    text = paragraph(one)
+    text = in_words(one)
     assert (
         "Reach of LENIENT (2 needed), were the adapters trained on the held-out text itself: "
         "out of reach (1 of 3), by help alone out of reach (1 of 3)." in text
@@ -124,9 +124,9 @@ def test_a_strict_that_random_harm_bought_rests_on_harm_and_may_not_be_claimed()
     assert one.rests_on_harm == (Level.STRICT, Level.LENIENT)
     assert "a" not in one.helped
     assert supported(one) == ()
-    assert "STRICT rests on harm" in paragraph(one)
+    assert "STRICT rests on harm" in in_words(one)
     assert "STRICT 3 of 3 3 yes" in " ".join(level_table(one).split())
-    assert "STRICT may not be claimed: on a it is not shown" in paragraph(one)
+    assert "STRICT may not be claimed: on a it is not shown" in in_words(one)
 
 
 def test_a_strict_that_the_users_text_bought_may_be_claimed():
@@ -135,7 +135,7 @@ def test_a_strict_that_the_users_text_bought_may_be_claimed():
     assert supported(one) == ("LENIENT", "STRICT")
     assert (
         "May be claimed, of these adapters (one seed), these users, this base and recipe: LENIENT, "
-        "STRICT." in paragraph(one)
+        "STRICT." in in_words(one)
     )
     assert "STRICT 3 of 3 3 no" in " ".join(level_table(one).split())
 
@@ -186,14 +186,14 @@ def test_noise_that_few_seeds_measured_is_less_sure_and_alarms_more():
     assert counts((9.0,) * 3, 1.0, 1)[Level.CATASTROPHIC] == pytest.approx(500, abs=60)
 
 
-def test_the_half_of_catastrophic_stands_in_table_and_paragraph():
+def test_the_half_of_catastrophic_stands_in_table_and_words():
     one = verdict(a=(1.0, 1.0, 1.0), b=(1.0, 1.0, 1.0), c=(1.0, 1.0, 1.0))
     null = next(s for s in one.error_rates if s.ratio == 1)
     share = f"{null.counts[Level.CATASTROPHIC] / null.trials:.1%} ["
     assert null.counts[Level.CATASTROPHIC] == pytest.approx(500, abs=60)  # 3.8 standard errors
     row = next(line for line in rate_table(one).splitlines() if line.startswith("1 "))
     assert share in row
-    text = paragraph(one)
+    text = in_words(one)
     assert f"would still say CATASTROPHIC in {share}" in text
     assert (
         "CATASTROPHIC has no margin: without any difference, chance alone brings it in 50%" in text
@@ -211,7 +211,7 @@ def test_rates_of_several_seeds_have_their_spread_in_the_noise_and_say_so():
     few, more = (next(s for s in v.error_rates if s.ratio == 1).counts for v in (one, many))
     assert few[Level.LENIENT] + few[Level.STRICT] == 0
     assert more[Level.LENIENT] + more[Level.STRICT] > 50  # t of 2, error 0.08: 0.17 a user
-    text = paragraph(many)
+    text = in_words(many)
     assert "lower bound" not in text
     assert "noise of one seed" not in rate_table(many)
     # √2 times the standard deviation of 0.06, 0 and −0.1
@@ -225,7 +225,7 @@ def test_bounds_of_a_rate_that_never_happened_are_clopper_and_pearsons():
 
 
 def test_rates_of_one_seed_say_that_they_are_a_lower_bound():
-    text = paragraph(verdict(a=(1.0, 1.0, 1.0)))
+    text = in_words(verdict(a=(1.0, 1.0, 1.0)))
     assert "so these rates are a lower bound on chance" in text
     assert "conditional on these adapters and texts" in text
     assert "noise of one seed" in rate_table(verdict(a=(1.0, 1.0, 1.0)))
@@ -233,7 +233,7 @@ def test_rates_of_one_seed_say_that_they_are_a_lower_bound():
 
 def test_what_a_design_can_detect_and_how_many_users_a_test_needs_is_printed():
     one = verdict(a=(1.0, 1.0, 1.0), b=(1.0, 1.0, 1.0))
-    text = paragraph(one)
+    text = in_words(one)
     least = [f"{r.user} {math.exp(r.detectable):.4f}" for r in one.resolved]
     assert f"The least ratio that this design detects with 80 % power: {', '.join(least)}." in text
     assert "below 0.05 it cannot fall with fewer than 5 users" in text
@@ -242,7 +242,7 @@ def test_what_a_design_can_detect_and_how_many_users_a_test_needs_is_printed():
 def test_a_sign_flips_p_is_nowhere_without_the_adapters_that_it_is_conditional_on():
     one = verdict(a=(1.2, 1.0, 1.2), b=(1.0, 1.0, 1.0), c=(1.0, 1.1, 1.0))
     assert "sign-flip, Holm; given these adapters" in chance_table(one).splitlines()[0]
-    said = [s for s in paragraph(one).split(". ") if "beat" in s or "No difference" in s]
+    said = [s for s in in_words(one).split(". ") if "beat" in s or "No difference" in s]
     assert len(said) >= 2
     assert all("these adapters" in s or s.startswith("Inversion") for s in said)
 
@@ -267,7 +267,7 @@ def test_too_little_text_leaves_a_verdict_on_points_that_says_so():
     one = assess(BET, effects_of([short]), [short])
     assert (one.level, one.resolved, one.reach) == (Level.STRICT, (), ())
     assert supported(one) == ()
-    assert "Point estimates only, so nothing may be claimed. User 'a': 500 held-out" in paragraph(
+    assert "Point estimates only, so nothing may be claimed. User 'a': 500 held-out" in in_words(
         one
     )
 
@@ -287,7 +287,7 @@ def test_a_user_whose_help_has_no_interval_keeps_the_one_of_the_ratio():
         (False, False, ("c",)),
         (False, False, ("c",)),
     ]
-    text = paragraph(found)
+    text = in_words(found)
     assert "For c too few independent blocks are left for an interval of help." in text
     assert "by help alone out of reach (0 of 3, 1 not known)" in text
 

@@ -8,8 +8,8 @@ from pytest_noisefloor.bets import registered_bet
 from pytest_noisefloor.judge import judge
 from pytest_noisefloor.report import (
     criterion_sentence,
+    in_words,
     level_table,
-    paragraph,
     report,
     table,
     title,
@@ -51,11 +51,11 @@ def test_a_perplexity_that_is_unknown_is_a_dash_and_said_to_be_unknown():
     assert table(one.effects).splitlines()[-1].split() == [
         *("ann", "–", "80", "150", "1.8750", "–", "–", "real")
     ]
-    assert "untrained base's perplexity is unknown" in paragraph(one)
+    assert "untrained base's perplexity is unknown" in in_words(one)
 
 
 def test_harm_and_help_are_said_in_per_cent_of_the_untrained_perplexity():
-    text = paragraph(verdict(ann=(100, 80, 150)))
+    text = in_words(verdict(ann=(100, 80, 150)))
     assert (
         "For ann the user's own text changed the base's perplexity by -20.00%, random tokens by "
         "+50.00%." in text
@@ -67,8 +67,8 @@ def test_harm_and_help_are_said_in_per_cent_of_the_untrained_perplexity():
     ("random", "level"),
     [(150, "STRICT."), (111, "LENIENT."), (105, "NOT MET."), (99, "CATASTROPHIC.")],
 )
-def test_the_paragraph_begins_with_the_level(random, level):
-    text = paragraph(verdict(ann=(100, 100, random)))
+def test_the_words_begin_with_the_level(random, level):
+    text = in_words(verdict(ann=(100, 100, random)))
     assert text.startswith(f"{level} STRICT (ratio at least 1.5 on 1 of 1) ")
 
 
@@ -81,11 +81,11 @@ def test_each_criterion_is_said_with_what_it_needs_and_what_it_got():
         "CATASTROPHIC (ratio below 1 on 2 of 3) does not hold: 1 of 3 "
         "(a 1.5000, b 1.2000, c 0.9000).",
     ]
-    assert all(criterion_sentence(one, c) in paragraph(one) for c in BET.criteria)
+    assert all(criterion_sentence(one, c) in in_words(one) for c in BET.criteria)
 
 
 def test_an_inversion_is_named_for_each_user_that_has_one_and_for_no_other():
-    text = paragraph(verdict(ann=(9, 110, 100), bob=(9, 100, 100), cy=(9, 100, 99)))
+    text = in_words(verdict(ann=(9, 110, 100), bob=(9, 100, 100), cy=(9, 100, 99)))
     assert text.count("Inversion") == 2
     assert "Inversion: for ann, random tokens beat the user's own text by 10.00%." in text
     assert "Inversion: for cy, random tokens beat the user's own text by 1.01%." in text
@@ -97,7 +97,7 @@ def test_planted_stands_in_front_of_title_and_level_and_nowhere_else():
         title(real) == f"Bet 60: Norm-only noise floor (registered 2026-11-23, {BET.sha256[:12]})"
     )
     assert title(planted) == f"PLANTED, proves the machinery alone: {title(real)}"
-    assert paragraph(planted) == f"PLANTED {paragraph(real)}"
+    assert in_words(planted) == f"PLANTED {in_words(real)}"
     assert "PLANTED" not in report(real)
 
 
@@ -117,21 +117,28 @@ def test_of_many_users_the_first_are_shown_and_the_rest_is_counted():
     assert "more" not in report(twenty)
 
 
-def test_an_unregistered_bet_says_so_in_title_and_paragraph():
+def test_an_unregistered_bet_says_so_in_title_and_words():
     one = verdict(ann=(100, 80, 150))
     own = replace(one, bet=replace(BET, locked=False))
     assert title(own) == (
         f"UNREGISTERED, a bet of one's own: Bet 60: Norm-only noise floor (2026-11-23, not locked, "
         f"{BET.sha256[:12]})"
     )
-    assert paragraph(own) == f"UNREGISTERED {paragraph(one)}"
+    assert in_words(own) == f"UNREGISTERED {in_words(one)}"
     assert title(replace(own, planted=True)).startswith("PLANTED, proves the machinery alone: ")
 
 
-def test_the_report_of_point_estimates_is_title_tables_and_paragraph():
+def test_the_words_are_a_paragraph_for_each_part():
+    found, unknown, chance = in_words(verdict(ann=(None, 80, 150))).split("\n\n")
+    assert found.startswith("STRICT. ")
+    assert unknown.startswith("The untrained base's perplexity is unknown")
+    assert chance.startswith("CATASTROPHIC has no margin")
+
+
+def test_the_report_of_point_estimates_is_title_tables_and_words():
     one = verdict(ann=(100, 80, 150))
-    parts = [title(one), table(one.effects), level_table(one), paragraph(one)]
-    assert report(one).split("\n\n") == parts
+    parts = [title(one), table(one.effects), level_table(one), in_words(one)]
+    assert report(one) == "\n\n".join(parts)
 
 
 def test_the_table_of_levels_says_who_met_them_and_what_is_unknown():
@@ -148,14 +155,14 @@ def test_the_table_of_levels_says_who_met_them_and_what_is_unknown():
 def test_a_level_without_margin_is_said_to_come_by_chance_half_the_time():
     """Exactly one half for 2 of 3, also where nothing but point estimates is known."""
     sentence = "CATASTROPHIC has no margin: without any difference, chance alone brings it in {}"
-    three = paragraph(verdict(a=(9, 100, 99), b=(9, 100, 99), c=(9, 100, 120)))
+    three = in_words(verdict(a=(9, 100, 99), b=(9, 100, 99), c=(9, 100, 120)))
     assert sentence.format("50% of repetitions") in three
-    four = paragraph(verdict(a=(9, 9, 9), b=(9, 9, 9), c=(9, 9, 9), d=(9, 9, 9)))
+    four = in_words(verdict(a=(9, 9, 9), b=(9, 9, 9), c=(9, 9, 9), d=(9, 9, 9)))
     assert sentence.format("31% of repetitions") in four  # 3 of 4: 5/16
 
 
 def test_users_other_than_those_registered_are_said_to_be_others():
-    others = paragraph(verdict(ann=(100, 80, 150)))
+    others = in_words(verdict(ann=(100, 80, 150)))
     said = "These are not the users that the bet registers (programmer, novelist, scientist)."
     assert said in others
-    assert said not in paragraph(verdict(**dict.fromkeys(BET.users, (100, 80, 150))))
+    assert said not in in_words(verdict(**dict.fromkeys(BET.users, (100, 80, 150))))

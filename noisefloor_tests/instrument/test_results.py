@@ -11,7 +11,6 @@ from pytest_noisefloor.bets import Level, registered_bet
 from pytest_noisefloor.data import data_path
 from pytest_noisefloor.judge import judge
 from pytest_noisefloor.lock import lock_entries
-from pytest_noisefloor.paragraph import paragraph
 from pytest_noisefloor.results import (
     SCHEMA,
     ResultError,
@@ -22,6 +21,7 @@ from pytest_noisefloor.results import (
 )
 from pytest_noisefloor.statistics import Effect
 from pytest_noisefloor.study import Study
+from pytest_noisefloor.words import in_words
 
 
 def result(*ratios, planted=False):
@@ -128,7 +128,7 @@ def test_the_statistic_that_judges_is_the_bet_files(tmp_path):
     for one, inverse in zip(as_registered.verdict.effects, other.verdict.effects, strict=True):
         assert math.isclose(one.ratio * inverse.ratio, 1, rel_tol=1e-12)  # of two exponentials
     assert other.verdict.level is Level.CATASTROPHIC
-    text = paragraph(other.verdict)
+    text = in_words(other.verdict)
     assert "Inversion: for novelist, the user's own text beat random tokens by 36.28%." in text
     assert other.notes[1].endswith("as asked for. This text was never locked.")
 

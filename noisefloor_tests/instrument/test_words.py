@@ -11,9 +11,9 @@ from pytest_noisefloor.bets import Level, registered_bet
 from pytest_noisefloor.errorrates import assess
 from pytest_noisefloor.inference import holm, resolve
 from pytest_noisefloor.judge import Scenario, judge, margin, supported
-from pytest_noisefloor.paragraph import criterion_sentence, paragraph
 from pytest_noisefloor.report import chance_table, interval_table, level_table, report, table
 from pytest_noisefloor.statistics import Effect
+from pytest_noisefloor.words import criterion_sentence, in_words
 
 pytestmark = pytest.mark.usefixtures("few_resamples")
 
@@ -75,7 +75,7 @@ CELLS = [f"{u}, seed {s}, s{k}" for u, s, k in product("abc", range(5), range(3)
 def test_of_cells_counts_are_said_and_only_those_that_lost_are_named():
     """Of 45 every third lost: 15 are named, the others nowhere."""
     one = verdict("bet60-seeds", (1.1, 1.05, 0.95), units=CELLS)
-    text = paragraph(one)
+    text = in_words(one)
     assert "The ratio is resolved above 1 in 30 of 45 cells and below 1 in 15; " in text
     assert "the user's own text made the base better, resolved, in 30 of 45." in text
     assert "In 15 of 45 cells random tokens beat the user's own text: a, seed 0, s2 (0.9" in text
@@ -89,7 +89,7 @@ def test_of_cells_counts_are_said_and_only_those_that_lost_are_named():
 
 
 def test_of_many_cells_that_lost_twenty_are_named():
-    text = paragraph(verdict("bet60-seeds", (0.95,), units=CELLS))
+    text = in_words(verdict("bet60-seeds", (0.95,), units=CELLS))
     assert sum(text.count(name) for name in CELLS) == 20
     assert "and 25 more." in text
 
@@ -111,7 +111,7 @@ def test_a_level_of_cells_that_may_not_be_claimed_counts_where_it_is_not_shown()
     """Ratios a thousandth above 1 meet a bar of 1 and are not resolved: noise is 0.0016 nats."""
     one = verdict("bet60-seeds", (1.1, 1.0005), units=CELLS)
     assert one.level is Level.STRICT
-    text = paragraph(one)
+    text = in_words(one)
     assert "STRICT may not be claimed: on 22 of 45 cells it is not shown that the user's" in text
 
 
@@ -166,15 +166,15 @@ def test_users_or_cells_that_are_all_too_short_leave_point_estimates():
     assert "an interval needs 20" in assessed("bet60-seeds", list(map(short, tallies))).unresolved
     _, tallies = measured("bet60", (1.1, 1.1))
     found = assessed("bet60", list(map(short, tallies)))
-    assert "nothing may be claimed but NOT_MET. User 'u1': 128 held-out tokens make" in paragraph(
+    assert "nothing may be claimed but NOT_MET. User 'u1': 128 held-out tokens make" in in_words(
         found
     )
-    assert "an interval needs 20. CATASTROPHIC has no margin" in paragraph(found)
+    assert "an interval needs 20.\n\nCATASTROPHIC has no margin" in in_words(found)
 
 
 def test_point_estimates_of_cells_name_no_cell_that_won():
     one = verdict("bet60-seeds", (1.1,), units=CELLS)
-    text = paragraph(replace(one, resolved=(), reach=(), error_rates=()))
+    text = in_words(replace(one, resolved=(), reach=(), error_rates=()))
     assert "Point estimates only" in text
     assert not [name for name in CELLS if name in text]
 
@@ -193,7 +193,7 @@ def test_where_the_bar_is_no_difference_nothing_is_within_it():
     assert "LENIENT has no margin: without any difference, chance alone brings it in 50%" in text
     wide = verdict("bet60", (1.05, 1.0, 1.0))
     assert "TOST" in chance_table(wide)
-    assert "an effect below the registered levels is shown for u0" in paragraph(wide)
+    assert "an effect below the registered levels is shown for u0" in in_words(wide)
 
 
 def test_at_a_bar_that_two_levels_share_each_has_its_power():
@@ -203,7 +203,7 @@ def test_at_a_bar_that_two_levels_share_each_has_its_power():
     same = [replace(c, bar=bars[c.level]) for c in one.bet.criteria]
     bet = replace(one.bet, criteria=tuple(sorted(same, key=lambda c: c.level)))
     rates = (Scenario(1.0, 12, RATES), Scenario(1.1, 12, RATES))
-    text = paragraph(replace(one, bet=bet, error_rates=rates))
+    text = in_words(replace(one, bet=bet, error_rates=rates))
     assert "were it a level's bar, LENIENT in 25% at 1.1, STRICT in 8% at 1.1." in text
 
 
@@ -235,16 +235,16 @@ def test_reach_is_said_only_where_the_users_own_text_is_measured():
 
 
 def test_absence_of_personalisation_is_spoken_of_only_against_random_tokens():
-    assert "personalisation is absent" in paragraph(verdict("bet60", (1.05, 1.0, 1.0)))
+    assert "personalisation is absent" in in_words(verdict("bet60", (1.05, 1.0, 1.0)))
     for name in ("bet37", "bet61"):
-        assert "personalisation" not in paragraph(verdict(name, (1.02, 1.0, 1.0)))
+        assert "personalisation" not in in_words(verdict(name, (1.02, 1.0, 1.0)))
 
 
 def test_several_seeds_are_not_one_even_where_the_control_has_none():
-    many = paragraph(verdict("bet52", (1.05, 1.05, 1.05), seeds=3))
+    many = in_words(verdict("bet52", (1.05, 1.05, 1.05), seeds=3))
     assert "One seed" not in many
     assert "Their noise includes that between seeds of the user's own text." in many
-    assert "One seed shows no spread" in paragraph(verdict("bet52", (1.05, 1.05, 1.05)))
+    assert "One seed shows no spread" in in_words(verdict("bet52", (1.05, 1.05, 1.05)))
 
 
 @pytest.mark.parametrize(
@@ -253,6 +253,6 @@ def test_several_seeds_are_not_one_even_where_the_control_has_none():
 def test_that_the_best_of_several_was_chosen_by_the_held_out_text_is_said(name, said):
     one = verdict(name, (1.2, 1.2, 1.2))
     chosen = "The best of several was chosen by the held-out text itself, and intervals take the"
-    assert (chosen in paragraph(one)) is said
-    points = paragraph(replace(one, resolved=(), reach=(), error_rates=()))
+    assert (chosen in in_words(one)) is said
+    points = in_words(replace(one, resolved=(), reach=(), error_rates=()))
     assert ("was chosen by the held-out text itself." in points) is said

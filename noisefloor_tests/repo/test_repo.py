@@ -24,7 +24,7 @@ ORDER = [
     *("conditions", "training", "noise", "scoring", "stacked", "group", "capacity", "records"),
     *("shards", "store", "kernels", "runs", "progress", "workbench", "runner", "statistics"),
     *("tally", "pairs", "intervals", "inference", "lock", "bets", "judge", "errorrates"),
-    *("phrases", "chance", "paragraph", "report", "results", "claims", "review", "evidence"),
+    *("phrases", "chance", "words", "report", "results", "claims", "review", "evidence"),
     *("lineup", "filing", "study", "gate"),
     *("methodology", "options", "plugin", "catalogue", "ladder", "comparisons", "cells"),
     *("tables", "pictures", "summary", "__main__"),

@@ -17,15 +17,31 @@ from .phrases import SHOWN, control, counted, has_harm, has_margin, names, own, 
 from .statistics import Effect
 
 
-def paragraph(verdict: Verdict) -> str:
-    """The verdict in plain words, each from the numbers."""
-    by_user = verdict.bet.statistic.by_user
+def in_words(verdict: Verdict) -> str:
+    """The verdict in plain words, each from the numbers: a paragraph for each part.
+
+    The level and whose ratios made it; what is shown of harm and help; what was within reach;
+    what chance does; what may be claimed.
+    """
+    parts = (_found(verdict), _shown(verdict), _reached(verdict), _chance(verdict))
+    claimable = may_be_said(verdict) if verdict.resolved else []
+    return "\n\n".join(" ".join(part) for part in (*parts, claimable) if part)
+
+
+def _found(verdict: Verdict) -> list[str]:
     mark = "PLANTED" if verdict.planted else verdict.bet.mark
-    words = [f"{mark} {verdict.level.name.replace('_', ' ')}.".lstrip()]
-    words += [criterion_sentence(verdict, criterion) for criterion in verdict.bet.criteria]
-    words += _other_design(verdict)
-    words += _inversions(verdict) if by_user else _inversions_of_parts(verdict)
-    words += _chosen(verdict)
+    by_user = verdict.bet.statistic.by_user
+    return [
+        f"{mark} {verdict.level.name.replace('_', ' ')}.".lstrip(),
+        *(criterion_sentence(verdict, criterion) for criterion in verdict.bet.criteria),
+        *_other_design(verdict),
+        *(_inversions(verdict) if by_user else _inversions_of_parts(verdict)),
+        *_chosen(verdict),
+    ]
+
+
+def _shown(verdict: Verdict) -> list[str]:
+    by_user, words = verdict.bet.statistic.by_user, []
     if any(e.help is None for e in verdict.effects):
         harm = f" or {control(verdict)} did harm" if has_harm(verdict.bet.statistic) else ""
         words.append(
@@ -33,26 +49,33 @@ def paragraph(verdict: Verdict) -> str:
             f"helped{harm}."
         )
     if verdict.resolved:
-        words += shown_of_users(verdict) if by_user else shown_of_cells(verdict)
-        words += reach_in_words(verdict)
-    else:
-        if by_user:
-            shown = verdict.effects[:SHOWN]
-            words += [_harm_and_help(verdict, e) for e in shown if e.help is not None]
-        allowed = supported(verdict)
-        but = f" but {names(allowed)}" if allowed else ""
-        words.append(
-            f"Point estimates only, so nothing may be claimed{but}. {_why(verdict)}".strip()
-        )
-    words += [
-        f"{level.name} rests on harm: with help in place of the ratio it would not be met."
-        for level in verdict.rests_on_harm
+        return words + (shown_of_users(verdict) if by_user else shown_of_cells(verdict))
+    if by_user:
+        shown = verdict.effects[:SHOWN]
+        words += [_harm_and_help(verdict, e) for e in shown if e.help is not None]
+    allowed = supported(verdict)
+    but = f" but {names(allowed)}" if allowed else ""
+    return [
+        *words,
+        f"Point estimates only, so nothing may be claimed{but}. {_why(verdict)}".strip(),
     ]
-    words += without_margin(verdict)
-    if verdict.resolved:
-        words += [error_rates_in_words(verdict)] if by_user else []
-        words += may_be_said(verdict)
-    return " ".join(words)
+
+
+def _reached(verdict: Verdict) -> list[str]:
+    return [
+        *(reach_in_words(verdict) if verdict.resolved else []),
+        *(
+            f"{level.name} rests on harm: with help in place of the ratio it would not be met."
+            for level in verdict.rests_on_harm
+        ),
+    ]
+
+
+def _chance(verdict: Verdict) -> list[str]:
+    words = without_margin(verdict)
+    if verdict.resolved and verdict.bet.statistic.by_user:
+        words.append(error_rates_in_words(verdict))
+    return words
 
 
 def _why(verdict: Verdict) -> str:
