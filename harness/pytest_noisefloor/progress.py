@@ -12,6 +12,23 @@ PLAIN_INTERVAL_S = 15.0
 """Seconds between two lines where the stream is a file, not a terminal."""
 
 
+class _Lines:
+    """A stream that is no terminal: each state of the bar is a line, since nothing is overwritten.
+
+    The logs of CI show a line when it ends, and would else show nothing until the session does.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        if shown := text.strip():
+            self._stream.write(f"{shown}\n")
+
+    def flush(self) -> None:
+        self._stream.flush()
+
+
 class Watcher:
     """Shows which run of how many is under way, its step and loss, and the time left.
 
@@ -31,15 +48,17 @@ class Watcher:
         if self._stream is None:
             yield
             return
+        terminal = self._stream.isatty()
         self._stream.write("\n")
         self._bar = tqdm(
             total=cost,
-            file=self._stream,
-            mininterval=0.2 if self._stream.isatty() else PLAIN_INTERVAL_S,
+            file=self._stream if terminal else _Lines(self._stream),
+            mininterval=0.2 if terminal else PLAIN_INTERVAL_S,
+            miniters=0,  # by time alone: after a long piece of work a short one is shown too
             bar_format="{desc}|{bar:12}| {elapsed} gone, {remaining} left{postfix}",
             leave=False,
-            position=self._line,
-            dynamic_ncols=True,
+            position=self._line if terminal else 0,
+            dynamic_ncols=terminal,
         )
         try:
             yield
