@@ -101,7 +101,7 @@ def noisefloor(model: nn.Module, shape: Shape, steps: int, tick: Callable[[], No
     head = head_of(model)
     with tempfile.TemporaryDirectory() as folder:
         rows = shape.batch * (shape.sequence - 1)
-        kernel = chosen(Store(Path(folder)), "benchmark", lambda: head, rows)
+        kernel = chosen(Store(Path(folder)), "benchmark", "cpu", lambda: head, rows)
     done = train(
         model,
         replace(head, kernel=kernel),

@@ -45,7 +45,7 @@ class Tokenizer(Protocol):
 
 @dataclass(frozen=True)
 class Base:
-    """A base by name; its files are read when they are first needed.
+    """A base by name; its files are read when they are first needed, and once.
 
     ``fingerprint`` is of config, weights and tokenizer; ``model_fingerprint`` of the first two.
     ``planted`` marks a base that only proves the machinery.
@@ -62,6 +62,29 @@ class Base:
     def tokenizer(self) -> Tokenizer:
         """The tokenizer that the base was trained with."""
         return self._load_tokenizer()
+
+    def encode(self, text: str) -> Ids:
+        """Token ids (n,) of a text, encoded once."""
+        if text not in self._tokens:
+            self._tokens[text] = self.tokenizer.encode(text)
+        return self._tokens[text]
+
+    @cached_property
+    def _tokens(self) -> dict[str, Ids]:
+        return {}
+
+    def shared_model(self, device: str) -> nn.Module:
+        """The copy of the model on a device that all runs share.
+
+        Whatever is attached to it gives it back bitwise.
+        """
+        if device not in self._models:
+            self._models[device] = self.model(device)
+        return self._models[device]
+
+    @cached_property
+    def _models(self) -> dict[str, nn.Module]:
+        return {}
 
     def model(self, device: str) -> nn.Module:
         """A fresh copy of the model: fp32, frozen, in evaluation mode, on a device.
@@ -206,7 +229,7 @@ class _FolderTokenizer:
             tokenizer = AutoTokenizer.from_pretrained(
                 folder, trust_remote_code=False, local_files_only=True
             )
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, ImportError) as error:
             raise BaseError(f"{folder}: no usable tokenizer ({_first_line(error)})") from None
         self._tokenizer = tokenizer
         end_of_text = tokenizer.get_vocab().get(END_OF_TEXT, tokenizer.eos_token_id)
@@ -238,7 +261,7 @@ def _from_folder(name: str, folder: Path, tokenizer: Path) -> Base:
                 local_files_only=True,
                 output_loading_info=True,
             )
-        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
             raise BaseError(f"{folder}: not loadable ({_first_line(error)})") from None
         model, report = loaded
         if report["missing_keys"]:  # they would be drawn at random

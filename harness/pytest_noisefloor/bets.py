@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from enum import IntEnum
 from fractions import Fraction
@@ -105,6 +105,9 @@ class Bet:
                 f"method = {self.method!r}; expected {known} or an import path, as "
                 "package.module:object"
             )
+        for key, value in (("id", self.id), ("name", self.name)):
+            if not re.fullmatch(r"[\w-]+", value):
+                raise BetError(f"{key} = {value!r}; expected letters, digits, _ and -")
         for key, values, kind, words in (
             ("users", self.users, str, "names"),
             ("seeds", self.seeds, int, "whole numbers of 0 or more"),
@@ -191,6 +194,14 @@ def load_bet(path: Path) -> Bet:
     except (TypeError, ValueError, NoisefloorError) as error:
         raise BetError(f"{path}: {error}") from None
     return bet
+
+
+def other_design(content: Mapping[str, Any], bet: Bet) -> str:
+    """In what a result file's content was made otherwise than a bet registers, in words."""
+    of = {**asdict(bet.recipe), **asdict(bet.scoring), "seeds": list(bet.seeds)}
+    made = content.get("recipe", {}) | content.get("scoring", {}) | {"seeds": content.get("seeds")}
+    differ = {key: value for key, value in of.items() if made.get(key) not in (None, value)}
+    return ", ".join(f"{key} {made[key]}, not {value}" for key, value in differ.items())
 
 
 def registered_bet(name: str) -> Bet:

@@ -26,8 +26,8 @@ LARGER = "1B and more (a hub id)"
 SCALED = "60"
 """The bet that is asked of larger bases too."""
 
-_KEYS = frozenset({"schema", "verdict", "seal"})
-"""A JSON object with none of these is another program's."""
+_KEYS = frozenset({"schema", "verdict", "bet"})
+"""What lacks one of these is another program's."""
 
 
 @dataclass(frozen=True)
@@ -120,9 +120,9 @@ def _in_order(words: str) -> list[tuple[bool, int, str]]:
     return [(not part.isdigit(), int(part) if part.isdigit() else 0, part) for part in parts]
 
 
-def _no_result(path: Path, content: Mapping[str, Any], bets: Mapping[str, Bet]) -> str:
+def _no_result(path: Path, content: Any, bets: Mapping[str, Bet]) -> str:
     """What a file is that is no result of a registered bet; nothing for one that is."""
-    if not _KEYS & content.keys():
+    if not (isinstance(content, dict) and content.keys() >= _KEYS):
         return "of another program"
     if content["verdict"]["planted"]:
         return "PLANTED"

@@ -195,7 +195,10 @@ def nearest_first(found: Found) -> tuple[Near, ...]:
 
 @dataclass(frozen=True)
 class RankTest:
-    """Kendall's τ of Δ with nearness over slices, and its exact two-sided p (1938, Biometrika 30).
+    """Kendall's τ of Δ with nearness over slices, and its two-sided p (1938, Biometrika 30).
+
+    The p is exact where no two slices are equally near or have the same Δ; ties take part in no
+    count of pairs, and with them p is that of the normal approximation.
 
     Slices of one user share adapters and training text, so that fewer than all are independent, and
     ``p`` is too small by an unknown factor. ``within`` and ``between`` count pairs of one user's
@@ -204,6 +207,7 @@ class RankTest:
 
     tau: float
     p: float
+    exact: bool
     within: tuple[int, int]
     between: tuple[int, int]
 
@@ -212,10 +216,12 @@ def rank_test(slices: Sequence[Near]) -> RankTest:
     """How far the order of slices by nearness is that of their Δ; the nearest stands first."""
     from scipy import stats
 
-    nearness = [-one.divergence for one in slices]
-    found = stats.kendalltau(nearness, [one.delta for one in slices], method="exact")
+    nearness, deltas = [-one.divergence for one in slices], [one.delta for one in slices]
+    exact = len({*nearness}) == len({*deltas}) == len(slices)
+    found = stats.kendalltau(nearness, deltas, method="exact" if exact else "asymptotic")
     agrees: dict[bool, list[bool]] = {True: [], False: []}
     for near, far in combinations(slices, 2):
-        agrees[near.user == far.user].append(near.delta >= far.delta)
+        if near.divergence != far.divergence and near.delta != far.delta:
+            agrees[near.user == far.user].append(near.delta > far.delta)
     within, between = ((sum(of), len(of)) for of in (agrees[True], agrees[False]))
-    return RankTest(float(found.statistic), float(found.pvalue), within, between)
+    return RankTest(float(found.statistic), float(found.pvalue), exact, within, between)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from .bets import Level
+from .conditions import several
 from .errorrates import bounds
 from .inference import ALPHA, FLIPS, Resolved, across_users, users_needed
 from .judge import Reach, Verdict
@@ -38,11 +39,10 @@ def shown_of_users(verdict: Verdict) -> list[str]:
 def shown_of_cells(verdict: Verdict) -> list[str]:
     """How many cells' intervals show what, and why nothing is said of all together."""
     cells = len(verdict.effects)
-    lost = sum(one.delta.high < 0 for one in verdict.resolved)
     helped = f"{own(verdict)} made the base better, resolved, in {len(verdict.helped)} of {cells}"
     return [
         f"The ratio is resolved above 1 in {len(verdict.won)} of {cells} cells and below 1 in "
-        f"{lost}; {helped}.",
+        f"{len(verdict.lost)}; {helped}.",
         certainty(verdict),
         "Cells share users and adapters, so no test across them and no rate of chance is given: "
         "for their signs and the split of the variance see `python -m pytest_noisefloor summary`.",
@@ -73,7 +73,7 @@ def certainty(verdict: Verdict) -> str:
         if by_cell
         else "conditional on these adapters and texts: one seed says nothing of another training"
         if seeds == 1
-        else f"with the spread over {seeds} seeds"
+        else f"conditional on these texts, with the spread over {seeds} seeds"
     )
     return (
         f"95 % intervals, each by itself, rest on {min(blocks)} blocks or more, {scope}.{missing}"
@@ -108,18 +108,22 @@ def error_rates_in_words(verdict: Verdict) -> str:
         if scenario.ratio != 1 and c.comparison == "at least" and c.bar == scenario.ratio
     ]
     at_bar = f"; were it a level's bar, {', '.join(power)}" if power else ""
+    best = any(map(several, verdict.bet.statistic.compared))
+    choice = " That the best of several was chosen is in none of these rates." if best else ""
     return (
         f"Were every true ratio 1, this bet would still say {', '.join(parts)} of repetitions"
-        f"{at_bar}. {_noise(verdict)}"
+        f"{at_bar}. {_noise(verdict)}{choice}"
     )
 
 
 def without_margin(verdict: Verdict) -> list[str]:
     """What a level whose bar is no difference at all does without any, whatever the noise.
 
-    Of users alone: their signs are tosses that do not hang together, and others' are not.
+    Of users alone: their signs are tosses that do not hang together, and others' are not. Nor is
+    the sign a toss where the best of several was chosen.
     """
-    if not verdict.bet.statistic.by_user:
+    statistic = verdict.bet.statistic
+    if not statistic.by_user or any(map(several, statistic.compared)):
         return []
     users = len(verdict.effects)
     words = []
@@ -141,8 +145,8 @@ def _noise(verdict: Verdict) -> str:
     """Whether the spread between trainings is in the rates of chance."""
     if verdict.resolved[0].delta.seeds == 1:
         return (
-            "One seed shows no spread between trainings, so these rates are a lower bound on "
-            "chance."
+            "One seed shows no spread between trainings, so LENIENT and STRICT come by chance at "
+            "least so often."
         )
     a_a = [one.a_a for one in verdict.resolved if one.a_a is not None]
     if not a_a:
@@ -183,6 +187,12 @@ def _who_won(verdict: Verdict) -> list[str]:
         )
     if open_:
         words.append(f"No difference between these adapters is shown for {names(open_)}.")
+    users = len(verdict.effects)
+    if users >= ALPHA * (FLIPS + 1):
+        words.append(
+            f"Of {users} users none could be shown: the least p of {FLIPS + 1} tosses, adjusted "
+            f"for so many, is {min(1.0, users / (FLIPS + 1)):g}."
+        )
     return words
 
 
@@ -198,7 +208,7 @@ def _across(verdict: Verdict) -> str:
 
 def _detectable(verdict: Verdict) -> str:
     least = names([f"{one.user} {math.exp(one.detectable):.4f}" for one in verdict.resolved])
-    return f"The least ratio that this design detects with 80 % power: {least}."
+    return f"The least ratio that one test of this design detects with 80 % power: {least}."
 
 
 def _who_was_helped(verdict: Verdict) -> str:

@@ -128,6 +128,11 @@ class Claim:
         """What the claim is about: bet, base, method, users."""
         return self.bet.id, self.located, self.method, tuple(sorted(self.users))
 
+    @property
+    def where(self) -> str | None:
+        """Where its users' texts are: ``shipped``, a folder, or None if it does not say."""
+        return "shipped" if self.shipped else str(self.texts.resolve()) if self.texts else None
+
     def asserts_level(self, level: Level) -> bool:
         """Whether a criterion is asserted; STRICT implies LENIENT."""
         if self.asserts not in Level.__members__:
@@ -176,7 +181,11 @@ def meaning(bet: Bet, asserts: str) -> str:
     if asserts == Level.NOT_MET.name:
         return f"{asserts}: neither LENIENT nor STRICT is met, nor CATASTROPHIC"
     one = next(c for c in bet.criteria if c.level.name == asserts)
-    shown = ", help above 1 being shown on each of them" if one.level > Level.NOT_MET else ""
+    shown = (
+        ", the control beaten and the base made better on each of them, resolved"
+        if one.level > Level.NOT_MET
+        else ""
+    )
     return f"{asserts}: {one.of(unit(bet.statistic))}{shown}"
 
 
@@ -205,7 +214,7 @@ def load_claims(file: Path) -> tuple[Claim, ...]:
         ):
             if same:
                 raise ClaimError(f"{file}: claim {other.id!r}: key {key!r}: given twice")
-        if one.subject == other.subject:
+        if (one.subject, one.where) == (other.subject, other.where):
             raise ClaimError(
                 f"{file}: claim {other.id!r}: keys 'bet', 'base', 'method' and 'users' are those "
                 f"of claim {one.id!r}, which asserts {one.asserts}, as this does {other.asserts}; "

@@ -77,6 +77,11 @@ def user_names(where: str | Path, shipped: Sequence[str] = SHIPPED) -> tuple[str
         CorpusError: there is no such folder, no user in it, or a name is not fit for file names.
     """
     if where == "shipped":
+        if strange := [name for name in shipped if name not in SHIPPED]:
+            raise CorpusError(
+                f"user {strange[0]!r}: not among the shipped ({', '.join(SHIPPED)}); expected a "
+                "folder of users, by --noisefloor-users"
+            )
         return tuple(shipped)
     folder = Path(where)
     if not folder.is_dir():

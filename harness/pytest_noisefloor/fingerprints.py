@@ -12,6 +12,8 @@ from .recipe import canonical_json
 
 END_OF_TEXT = "<|endoftext|>"
 _VOLATILE = frozenset({"transformers_version", "_name_or_path", "dtype", "torch_dtype"})
+_AS_IT_IS = (None, "TokenizersBackend", "PreTrainedTokenizerFast")
+"""Classes of tokenizer for which tokenizer.json says all; others rebuild parts by their config."""
 
 
 def fingerprints(folder: Path, tokenizer: Path | None) -> tuple[str, str | None]:
@@ -40,10 +42,11 @@ def fingerprints(folder: Path, tokenizer: Path | None) -> tuple[str, str | None]
 
 
 def _tokenizer_files(folder: Path) -> list[Path]:
-    """What decides the tokens: the fast tokenizer's one file if it also names the end of text."""
-    fast = folder / "tokenizer.json"
+    """What decides the tokens: the fast tokenizer's one file if it says all and the end of text."""
+    fast, config = folder / "tokenizer.json", folder / "tokenizer_config.json"
     if fast.is_file() and END_OF_TEXT.encode() in fast.read_bytes():
-        return [fast]
+        kind = json.loads(_plain_json(config)).get("tokenizer_class") if config.is_file() else None
+        return [fast] if kind in _AS_IT_IS else [fast, config]
     patterns = ("tokenizer*", "vocab*", "merges*", "special_tokens*", "added_tokens*", "*.model")
     files = sorted({file for pattern in patterns for file in folder.glob(pattern)})
     if not files:

@@ -46,7 +46,12 @@ class Gate:
         self.renew = renew
         self.training: bool = config.getoption("noisefloor_train")
         self.file = _claims_file(config)
-        self._evidence: dict[str, Evidence] = {}
+        if self.training and not self.file:
+            raise pytest.UsageError(
+                "--noisefloor-train: no claims file is named; give it with "
+                "--noisefloor-claims=FILE or the ini noisefloor_claims"
+            )
+        self._evidence: dict[str, Evidence | NoisefloorError] = {}
         if self.file and _adds_claims(config, self.file):
             config.args.append(str(self.file))
 
@@ -62,9 +67,16 @@ class Gate:
         return load_claims(self.file) if self.file else ()
 
     def claim_about(
-        self, *, bet: Bet, base: str, fingerprint: str, method: str, users: Iterable[str]
+        self,
+        *,
+        bet: Bet,
+        base: str,
+        fingerprint: str,
+        method: str,
+        users: Iterable[str],
+        where: str,
     ) -> Claim | None:
-        """The claim about just this, or None.
+        """The claim about just this, or None; ``where`` is "shipped" or the folder of users.
 
         Raises:
             ClaimError: the claim is about another base of that name.
@@ -72,7 +84,9 @@ class Gate:
         from .claims import locate
 
         subject = (bet.id, locate(base, Path.cwd()), method, tuple(sorted(users)))
-        claim = next((claim for claim in self.claims if claim.subject == subject), None)
+        texts = where if where == "shipped" else str(Path(where).resolve())
+        about = (claim for claim in self.claims if claim.subject == subject)
+        claim = next((claim for claim in about if claim.where in (None, texts)), None)
         if claim and (not bet.locked or claim.bet.sha256 != bet.sha256):
             return None  # nobody claims anything by a bet of one's own, or by another recipe
         if claim:
@@ -88,10 +102,16 @@ class Gate:
         from .evidence import judge_evidence
 
         if claim.id not in self._evidence:
-            if self.training:
-                self.renew(claim)
-            self._evidence[claim.id] = judge_evidence(claim)
-        return self._evidence[claim.id]
+            try:
+                if self.training:
+                    self.renew(claim)
+                self._evidence[claim.id] = judge_evidence(claim)
+            except NoisefloorError as error:
+                self._evidence[claim.id] = error
+        found = self._evidence[claim.id]
+        if isinstance(found, NoisefloorError):
+            raise found
+        return found
 
     def pytest_collect_file(
         self, file_path: Path, parent: pytest.Collector
@@ -104,6 +124,11 @@ class Gate:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say what claims could not be compared with, whichever process held them."""
+        every = (one for of in terminalreporter.stats.values() for one in of)
+        ran = [one.nodeid for one in every if isinstance(one, pytest.TestReport)]
+        claims = f"{self.file.name}::" if self.file else ""
+        if self.training and not any(claims in name for name in ran):
+            terminalreporter.write_line("noisefloor: nothing was trained: no claim was selected")
         for reports in terminalreporter.stats.values():
             for report in reports:
                 if getattr(report, "when", None) == "call":
@@ -206,4 +231,5 @@ def _adds_claims(config: pytest.Config, file: Path) -> bool:
     if any((here / name).resolve() == file for name in named):
         return False
     single = bool(config.args) and all("::" in argument for argument in config.args)
-    return config.getoption("noisefloor_claims") is not None or not single
+    named_here = config.getoption("noisefloor_claims") is not None
+    return named_here or config.getoption("noisefloor_train") or not single

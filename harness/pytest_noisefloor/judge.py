@@ -111,6 +111,18 @@ class Verdict:
         return tuple(one.user for one in self.resolved if one.delta.low > 0)
 
     @property
+    def lost(self) -> tuple[str, ...]:
+        """Users for whom the ratio is below 1, resolved: Δ's upper bound is below 0."""
+        return tuple(one.user for one in self.resolved if one.delta.high < 0)
+
+    @property
+    def lenient_reachable(self) -> bool:
+        """Whether LENIENT is shown to be within reach, by the oracles' lower bounds."""
+        lenient = next(c for c in self.bet.criteria if c.level == Level.LENIENT)
+        lows = [math.exp(one.oracle.low) for one in self.resolved if one.oracle is not None]
+        return sum(compare(low, lenient) for low in lows) >= lenient.needed(len(self.effects))
+
+    @property
     def absent(self) -> tuple[str, ...]:
         """Users whose ratio is shown to lie within LENIENT's bar, on either side (TOST)."""
         return tuple(one.user for one in self.resolved if one.absent < ALPHA)
@@ -124,16 +136,16 @@ def supported(verdict: Verdict) -> tuple[str, ...]:
     must have made the base better, resolved, or random harm could buy it. ABSENT (no
     personalisation of LENIENT's size) is for a bet whose control is random tokens; it needs every
     user within the bar, shown, and LENIENT within reach, since a design that could not have seen
-    an effect shows nothing by seeing none.
+    an effect shows nothing by seeing none: there the oracle's lower bound counts, as its upper
+    bound does for what is out of reach.
     """
     if verdict.level > Level.NOT_MET:
         levels = [lv for lv in (Level.LENIENT, Level.STRICT) if verdict.holds(lv)]
         shown_on = set(verdict.helped) & set(verdict.won)
         return tuple(lv.name for lv in levels if set(verdict.met[lv]) <= shown_on)
     shown = len(verdict.absent) == len(verdict.effects)
-    reachable = any(r.level == Level.LENIENT and r.within for r in verdict.reach)
     controlled = verdict.bet.statistic.controlled
-    if verdict.level == Level.NOT_MET and controlled and shown and reachable:
+    if verdict.level == Level.NOT_MET and controlled and shown and verdict.lenient_reachable:
         return (Level.NOT_MET.name, ABSENT)
     return (verdict.level.name,)
 

@@ -1,7 +1,7 @@
-"""Which kernel makes the head's products: the fastest here, measured once for a store and base.
+"""Which kernel makes the head's products: the fastest here, measured once for each base.
 
-The choice is kept, since it is part of every key: results made elsewhere, or earlier on a machine
-that was busy, go on being found.
+A store keeps the choice, for each base and device, since it is part of every key: results made
+elsewhere, or earlier on a machine that was busy, go on being found.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ class KernelError(NoisefloorError):
     """A store's choice of kernel that cannot be used."""
 
 
-def chosen(store: Store, base: str, head: Callable[[], Head], rows: int) -> Kernel:
-    """The kernel that a store uses for a base (its fingerprint), measured now if it never was.
+def chosen(store: Store, base: str, device: str, head: Callable[[], Head], rows: int) -> Kernel:
+    """The kernel that a store uses for a base (its fingerprint) on a device, measured once.
 
     ``rows`` is how many hidden states a training step has a loss for. ``head`` is called only
     where there is something to measure.
@@ -41,9 +41,10 @@ def chosen(store: Store, base: str, head: Callable[[], Head], rows: int) -> Kern
     Raises:
         KernelError: the file with the choice is damaged, or names a kernel that is not known.
     """
-    path = store.root / "kernels" / f"{base[:16]}.json"
+    name = f"{base[:16]}-{device}"
+    path = store.root / "kernels" / f"{name}.json"
     if not path.is_file():
-        with store.lock(f"kernel-{base[:16]}"):
+        with store.lock(f"kernel-{name}"):
             if not path.is_file():
                 content = json.dumps(_measured(head(), rows), indent=1)
                 write_atomically(path, f"{content}\n".encode())

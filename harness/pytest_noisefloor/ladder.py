@@ -60,8 +60,8 @@ def ladders(found: Mapping[str, Found]) -> dict[str, tuple[Rung, ...]]:
     Empty where no result has a rung.
 
     Raises:
-        ResultError: results of another base or other held-out text than each other's, or rows
-            that lack what a rung needs.
+        ResultError: results of another base, other held-out text or other seeds than each
+            other's, or rows that lack what a rung needs.
     """
     bets = [bet for bet in dict.fromkeys(bet for bet, _ in RUNGS.values()) if bet in found]
     rows: dict[str, dict[str, Mapping[str, Any]]] = {}
@@ -81,11 +81,12 @@ def _check_same(found: Mapping[str, Found], by_bet: Mapping[str, Mapping[str, An
         with of_file(found[bet].path):
             fingerprint = found[bet].content["base"]["fingerprint"]
             slices = [(piece["sha256"], piece["tokens"]) for piece in row.get("slices", ())]
-            seen[bet] = (fingerprint, slices)
+            seen[bet] = (fingerprint, slices, found[bet].content["seeds"])
             if seen[bet] != next(iter(seen.values())):
                 raise StatisticsError(
-                    f"user {row['user']!r}: measured on another base or other held-out text than "
-                    f"in {found[next(iter(seen))].path}; expected the same on every rung"
+                    f"user {row['user']!r}: measured on another base, other held-out text or by "
+                    f"other seeds than in {found[next(iter(seen))].path}; expected the same on "
+                    "every rung"
                 )
 
 

@@ -36,6 +36,9 @@ def add(parser: pytest.Parser) -> None:
     )
 
 
+_STOPPED = pytest.StashKey[str]()
+
+
 class Methodology:
     """The rule, for the claims of a gate."""
 
@@ -86,7 +89,19 @@ class Methodology:
     def _stop(self, item: pytest.Item) -> None:
         __tracebackhide__ = True
         if text := self.uncontrolled(item, running=True):
+            item.stash[_STOPPED] = text
             pytest.fail(text, pytrace=False)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Let no xfail mark expect what was stopped."""
+        report = yield
+        if report.when == "call" and (text := item.stash.get(_STOPPED, "")):
+            report.outcome, report.longrepr = "failed", text
+            vars(report).pop("wasxfail", None)
+        return report
 
     def uncontrolled(self, item: pytest.Item, *, running: bool = False) -> str | None:
         """Why a test may not speak of personalisation; None if it may, or does not.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -159,7 +160,7 @@ def _refuse_detached_paths(config: pytest.Config) -> None:
     ``--noisefloor-out results`` would make ``results`` the rootdir, and the project's own
     configuration would silently not be read.
     """
-    words = config.invocation_params.args
+    words = map(os.fspath, config.invocation_params.args)
     for option, value in pairwise(words):
         takes_value = option.startswith("--noisefloor-") and option != "--noisefloor-train"
         if takes_value and "=" not in option and Path(value).exists():

@@ -116,6 +116,7 @@ def claimed(config: pytest.Config, study: Study) -> Claim | None:
             fingerprint=study.runner.base.fingerprint,
             method=study.bet.method,
             users=[user.name for user in study.users],
+            where=config.stash[_SETTINGS].users,
         )
     )
 
@@ -182,13 +183,13 @@ def _renew(config: pytest.Config, claim: Claim) -> None:
 
 
 def _bet(settings: options.Settings, name: str | None = None) -> Bet:
-    """A bet, or the session's; by other matrix products it is no longer what was locked."""
+    """A bet, or the session's; by other seeds or matrix products it is not what was locked."""
     from .bets import open_bet
 
     bet = open_bet(name or settings.bet)
-    if settings.matmul is None or settings.matmul == bet.recipe.matmul:
+    recipe = replace(bet.recipe, matmul=settings.matmul or bet.recipe.matmul)
+    if recipe == bet.recipe and settings.seeds in (None, bet.seeds):
         return bet
-    recipe = replace(bet.recipe, matmul=settings.matmul)
     return replace(bet, recipe=recipe, locked=False)
 
 
@@ -202,17 +203,16 @@ def _open_study(
     """A bet on a base, with the session's users and seeds."""
     settings = config.stash[_SETTINGS]
     bet = _bet(settings, name)
-    base = named or bet.base or settings.base
+    usual = bet.base or settings.base
+    base = named or usual
     return _study(
         config,
         bet=bet,
         base=opened(base),
         users=loaded(settings.users, bet.users),
         seeds=settings.seeds or bet.seeds,
-        # results of another base than the session's do not overwrite the session's own
-        out=settings.out
-        if base in (settings.base, bet.base)
-        else settings.out / _folder_name(base),
+        # results of another base than the usual one do not overwrite that one's
+        out=settings.out if base == usual else settings.out / _folder_name(base),
     )
 
 
@@ -253,7 +253,8 @@ def _folder_name(base: str) -> str:
 
 def _worker() -> int:
     """The number of this xdist worker, 0 also where there is none."""
-    return int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    number = re.search(r"\d+$", os.environ.get("PYTEST_XDIST_WORKER", ""))
+    return int(number.group()) if number else 0
 
 
 def _terminal(config: pytest.Config) -> TextIO:

@@ -6,13 +6,13 @@ import json
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from math import exp
 from pathlib import Path
 from typing import Any
 
 from .arms import UNTRAINED
-from .bets import Bet, Level, open_bet, registered_bet
+from .bets import Bet, Level, open_bet, other_design, registered_bet
 from .data import data_path
 from .errorrates import assess
 from .errors import NoisefloorError
@@ -155,8 +155,8 @@ def seal(content: dict[str, Any]) -> str:
     return digest({key: value for key, value in content.items() if key != "seal"})
 
 
-def read_file(path: Path) -> dict[str, Any]:
-    """The content of a result file (.json) or a published table (.toml).
+def read_file(path: Path) -> Any:
+    """The content of a result file (.json) or a published table (.toml), or of what is neither.
 
     Raises:
         ResultError: not readable, or not of its format.
@@ -169,8 +169,6 @@ def read_file(path: Path) -> dict[str, Any]:
     except ValueError as error:
         expected = "TOML" if path.suffix == ".toml" else "JSON"
         raise ResultError(f"{path}: not {expected} ({error})") from None
-    if not isinstance(content, dict):
-        raise ResultError(f"{path}: not a result file (a JSON {type(content).__name__})")
     return content
 
 
@@ -187,6 +185,8 @@ def judge_file(path: Path, *, against: str | None = None) -> Judged:
         BetError: no such bet.
     """
     content = read_file(path)
+    if not isinstance(content, dict):
+        raise ResultError(f"{path}: not a result file (a JSON {type(content).__name__})")
     bet = None if against is None else open_bet(against)
     with of_file(path):
         if path.suffix == ".toml":
@@ -211,22 +211,12 @@ def of_file(path: Path) -> Iterator[None]:
         raise ResultError(f"{path}: {error}") from None
 
 
-def _by_another(bet: Bet | None, content: dict[str, Any]) -> list[str]:
+def _by_another(bet: Bet | None) -> list[str]:
     """What to say where a file is judged by another bet than its own."""
     if bet is None:
         return []
-    design = [
-        f"{key} {made.get(key)}, not {value}"
-        for part, of in (("recipe", bet.recipe), ("scoring", bet.scoring))
-        if (made := content.get(part))
-        for key, value in asdict(of).items()
-        if made.get(key, value) != value
-    ]
     never = "" if bet.locked else " This text was never locked."
-    by = f"Judged by {bet.name} ({bet.sha256[:12]}), as asked for.{never}"
-    if not design:
-        return [by]
-    return [by, f"It was made by another design than this bet's: {', '.join(design)}."]
+    return [f"Judged by {bet.name} ({bet.sha256[:12]}), as asked for.{never}"]
 
 
 def _made_under(sha256: str, bet: Bet) -> list[str]:
@@ -266,7 +256,7 @@ def _judge_table(content: dict[str, Any], other: Bet | None) -> Judged:
         (
             f"Published table: {content['source']}. Point estimates only: intervals and reach "
             "are unknown.",
-            *_by_another(other, content),
+            *_by_another(other),
             f"The source's own verdict, {published.name}, {agrees}.",
         ),
     )
@@ -277,9 +267,15 @@ def _judge_result(content: dict[str, Any], other: Bet | None) -> Judged:
         expected = " or ".join(map(str, READABLE))
         raise ResultError(f"schema {content['schema']!r}; expected {expected}")
     bet = other or registered_bet(f"bet{content['bet']['id']}")
+    if design := other_design(content, bet):
+        bet = replace(bet, locked=False)
     verdict = judge_content(content, bet)
     notes = [f"Base {content['base']['name']} ({content['base']['fingerprint'][:12]})."]
-    notes += _made_under(content["bet"]["sha256"], bet) + _by_another(other, content)
+    notes += _made_under(content["bet"]["sha256"], bet) + _by_another(other)
+    if design:
+        notes.append(f"It was made by another design than this bet's: {design}.")
+    if content.get("seal", "") not in ("", seal(content)):
+        notes.append("Its seal is not that of its content: it was edited after it was written.")
     if content["verdict"]["level"] != verdict.level.name:
         notes.append(f"The file itself says {content['verdict']['level']}.")
     return Judged(verdict, tuple(notes))

@@ -219,10 +219,12 @@ class Runner:
     def _size(self, task: _Task, there: int) -> int:
         if there == 1 or (task.piece is not None and task.needs is None):
             return 1
+        with self._device_lock():  # the memory that is free is measured
+            most = self._bench.group if task.piece is None else self._bench.score_group
         if task.piece is not None:
-            return min(there, self._bench.score_group)
+            return min(there, most)
         # what one process takes is not left to the others
-        return min(there, self._bench.group, max(1, -(-there // self._workers)))
+        return min(there, most, max(1, -(-there // self._workers)))
 
     def _try(self, tasks: Sequence[_Task]) -> set[str]:
         """Make records but those that cannot be made yet or that another process is at.

@@ -162,6 +162,7 @@ def near_table(slices: Sequence[Near], test: RankTest) -> str:
     """Slices from the nearest to the farthest, each with its Δ, and the test of their order."""
     rows = [("user", "slice", "divergence, nats", "Δ, nats per token")]
     rows += [(s.user, s.slice, f"{s.divergence:.4f}", f"{s.delta:+.5f}") for s in slices]
+    exact = "exact" if test.exact else "asymptotic, since there are ties"
     agree = ", ".join(
         f"{agreeing} of {pairs} {words}"
         for words, (agreeing, pairs) in (
@@ -171,7 +172,7 @@ def near_table(slices: Sequence[Near], test: RankTest) -> str:
     )
     return (
         f"{table(rows)}\n\nKendall's τ of Δ with nearness {test.tau:+.2f}, p = {test.p:.2g} "
-        f"(exact, two-sided); pairs whose nearer slice has the larger Δ: {agree}. Slices share "
+        f"({exact}, two-sided); pairs whose nearer slice has the larger Δ: {agree}. Slices share "
         "users, texts and adapters: fewer than these are independent, and p is too small."
     )
 
@@ -185,7 +186,7 @@ def sampling_sentence(found: Sequence[Cell]) -> str:
     return (
         f"The tokens of a cell alone give its Δ a variance of {square:.3g} nats² (mean square of "
         f"the standard errors of {len(errors)} cells). All seeds share those tokens, so it is in "
-        "the parts of slice and user."
+        "the part of slices."
     )
 
 

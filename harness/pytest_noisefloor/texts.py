@@ -16,21 +16,20 @@ if TYPE_CHECKING:
 
 
 class Texts:
-    """The users' texts in a base's tokens, each encoded once."""
+    """The users' texts in a base's tokens."""
 
     def __init__(self, base: Base, recipe: Recipe, scoring: Scoring) -> None:
         self._base = base
         self._recipe = recipe
         self._scoring = scoring
-        self._tokens: dict[str, Ids] = {}
 
     def scored(self, piece: Slice) -> Ids:
         """The tokens (n,) of a slice that are scored."""
-        return self._encode(piece.text)[: self._scoring.tokens]
+        return self._base.encode(piece.text)[: self._scoring.tokens]
 
     def training(self, user: User) -> Ids:
         """The tokens (n,) of a user's training text."""
-        return self._encode(user.train)
+        return self._base.encode(user.train)
 
     def read(self, user: User, arm: Arm) -> Ids | None:
         """The tokens (n,) that an arm reads of a user; it is given no others."""
@@ -58,13 +57,8 @@ class Texts:
         texts = [("training text", user.train, self._recipe.sequence)]
         texts += [(f"slice {s.name!r}", s.text, self._scoring.window) for s in user.heldout]
         for what, text, least in texts:
-            found = len(self._encode(text))
+            found = len(self._base.encode(text))
             if found < least:
                 raise NoisefloorError(
                     f"user {user.name!r}, {what}: {found} tokens; expected at least {least}"
                 )
-
-    def _encode(self, text: str) -> Ids:
-        if text not in self._tokens:
-            self._tokens[text] = self._base.tokenizer.encode(text)
-        return self._tokens[text]

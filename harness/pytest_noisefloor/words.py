@@ -113,6 +113,7 @@ def may_be_said(verdict: Verdict) -> list[str]:
     """What a claim may assert, and what must not be read into the verdict."""
     words = []
     allowed = supported(verdict)
+    catastrophic = verdict.level is Level.CATASTROPHIC
     if verdict.level > Level.NOT_MET and verdict.level.name not in allowed:
         why = _not_shown(verdict, verdict.level)
         words.append(f"{verdict.level.name} may not be claimed: {why}.")
@@ -120,6 +121,12 @@ def may_be_said(verdict: Verdict) -> list[str]:
         words.append(
             f"May be claimed, of {_adapters(verdict)}, these users, this base and recipe: "
             f"{names(allowed)}."
+        )
+    short = set(verdict.met[verdict.level]) - set(verdict.lost) if catastrophic else ()
+    if short:
+        words.append(
+            f"CATASTROPHIC is by points: on {counted(sorted(short), verdict)} it is not shown that "
+            f"{control(verdict)} beat {own(verdict)}."
         )
     words += _absent(verdict, allowed)
     small = [
@@ -166,7 +173,7 @@ def _not_shown(verdict: Verdict, level: Level) -> str:
 def _absent(verdict: Verdict, allowed: tuple[str, ...]) -> list[str]:
     """Why the absence of personalisation may not be claimed, where a bet could show it at all."""
     if (
-        verdict.level >= Level.LENIENT
+        verdict.level is not Level.NOT_MET
         or ABSENT in allowed
         or not verdict.bet.statistic.controlled
         or not has_margin(verdict)
@@ -176,9 +183,11 @@ def _absent(verdict: Verdict, allowed: tuple[str, ...]) -> list[str]:
     why = (
         "LENIENT was out of reach, so missing it shows nothing of the text"
         if lenient is not None and lenient.within is False
-        else f"not every {unit(verdict.bet.statistic)} is shown to lie within LENIENT's bar"
-        if lenient is not None and lenient.within
         else "what was reachable is not known"
+        if lenient is None or lenient.within is None
+        else f"not every {unit(verdict.bet.statistic)} is shown to lie within LENIENT's bar"
+        if len(verdict.absent) < len(verdict.effects)
+        else "that LENIENT was within reach is not shown"
     )
     return [f"That personalisation is absent may not be claimed: {why}."]
 

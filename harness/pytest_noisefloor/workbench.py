@@ -63,7 +63,9 @@ class Workbench:
     def kernel(self) -> Kernel:
         """How the head's products are made: the store's choice."""
         rows = self._recipe.batch * (self._recipe.sequence - 1)
-        return chosen(self._store, self._base.fingerprint, lambda: self._loaded[1], rows)
+        return chosen(
+            self._store, self._base.fingerprint, self._device, lambda: self._loaded[1], rows
+        )
 
     @cached_property
     def _loaded(self) -> tuple[nn.Module, Head]:
@@ -72,8 +74,11 @@ class Workbench:
         from .loss import head_of
 
         if self._workers > 1:
-            torch.set_num_threads(max(1, _cores() // self._workers))
-        model = self._base.model(self._device)
+            share = max(1, _cores() // self._workers)
+            torch.set_num_threads(
+                min(share, torch.get_num_threads())
+            )  # OMP_NUM_THREADS may ask less
+        model = self._base.shared_model(self._device)
         return model, head_of(model)
 
     @property

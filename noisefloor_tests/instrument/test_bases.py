@@ -78,6 +78,12 @@ def test_every_model_of_a_base_is_a_fresh_copy_of_the_same_weights(tiny):
         assert torch.equal(a, b), name
 
 
+def test_runs_share_one_model_and_each_text_is_encoded_once(tiny):
+    assert tiny.shared_model("cpu") is tiny.shared_model("cpu")
+    assert tiny.encode("né") is tiny.encode("né")
+    assert tiny.encode("né").tolist() == [*"né".encode()]
+
+
 def test_opening_tiny_again_gives_the_same_base_whatever_was_drawn_before(tiny):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
@@ -138,6 +144,18 @@ def test_the_token_to_score_behind_is_part_of_the_fingerprint(folder):
     assert len(seen) == 2
 
 
+def test_what_a_tokenizer_rebuilds_from_its_config_is_part_of_the_fingerprint(folder):
+    """With a space before it a text's first word is another token, for some tokenizers."""
+    seen = []
+    for kind in ("GPT2Tokenizer", "TokenizersBackend"):
+        for space in (False, True):
+            edit(folder / "tokenizer_config.json", tokenizer_class=kind, add_prefix_space=space)
+            seen.append(fingerprint(folder))
+    gpt2, spaced, plain, same = seen
+    assert len({gpt2, spaced, plain}) == 3
+    assert plain == same
+
+
 def test_saving_again_with_another_version_leaves_the_fingerprint_alone(folder):
     before = fingerprint(folder)
     edit(folder / "config.json", transformers_version="5.99.0", _name_or_path="/elsewhere")
@@ -165,6 +183,9 @@ SPOILED = {
     "no end-of-text token": lambda f: tokenizer("<end>").save(str(f / "tokenizer.json")),
     "not loadable .*header": lambda f: (f / KEPT).write_bytes((f / KEPT).read_bytes()[:2000]),
     "not loadable .*sizes": lambda f: edit(f / "config.json", vocab_size=80),
+    "not loadable .*optimum": lambda f: edit(
+        f / "config.json", quantization_config={"quant_method": "gptq", "bits": 4}
+    ),
     "not loadable .*recognize": lambda f: edit(f / "config.json", model_type="unheard-of"),
     "1 weights are missing, model.norm.weight": lambda f: reweigh(
         f / KEPT, **{"model.norm.weight": None}

@@ -97,6 +97,7 @@ def test_two_of_three_of_n_users_is_two_thirds_rounded_up(users, two_of_three):
         ('id = "60"', 'id = "60"\nnote = "x"', "unknown key 'note'"),
         ("seeds = [0]", "seeds = [0]\nslices = 3", "unknown key 'slices'"),
         ("seeds = [0]", "seeds = [0, 0]", r"seeds \[0, 0\]; .*each once"),
+        ('id = "60"', 'id = "../60"', r"id = '\.\./60'; expected letters, digits, _ and -"),
         ('method = "norm-only"', 'method = "magic"', "method = 'magic'; expected norm-only"),
         ('users = ["programmer", "novelist", "scientist"]\n', "", "key 'users' is missing"),
         ('users = ["programmer"', "users = [7", r"users \[7, .*expected names, each once"),

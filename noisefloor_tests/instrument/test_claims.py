@@ -152,14 +152,14 @@ def test_a_file_without_claims_claims_nothing(read):
     assert read("") == ()
 
 
+SHOWN = "the control beaten and the base made better on each of them, resolved."
+
+
 @pytest.mark.parametrize(
     ("asserts", "meant"),
     [
-        ("STRICT", "ratio at least 1.5 on all users, help above 1 being shown on each of them."),
-        (
-            "LENIENT",
-            "ratio at least 1.1 on 2/3 of the users, help above 1 being shown on each of them.",
-        ),
+        ("STRICT", f"ratio at least 1.5 on all users, {SHOWN}"),
+        ("LENIENT", f"ratio at least 1.1 on 2/3 of the users, {SHOWN}"),
         ("CATASTROPHIC", "ratio below 1 on 2/3 of the users."),
         ("NOT_MET", "neither LENIENT nor STRICT is met, nor CATASTROPHIC."),
         ("ABSENT", "no personalisation, the ratio within LENIENT's bar on every user."),

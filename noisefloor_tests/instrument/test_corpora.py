@@ -47,6 +47,8 @@ def test_the_names_are_known_without_reading_any_text(folder):
     assert user_names(folder) == ("Bob-2", "ann")
     assert user_names("shipped") == ("programmer", "novelist", "scientist")
     assert user_names("shipped", ("novelist",)) == ("novelist",)  # as a bet may register
+    with pytest.raises(CorpusError, match=r"^user 'ann': not among the shipped .*noisefloor-users"):
+        user_names("shipped", ("novelist", "ann"))
 
 
 def test_hidden_entries_and_files_beside_the_users_are_not_read(folder):

@@ -67,7 +67,7 @@ def delta(tiny, recipe, scoring, ann, tmp_path):
 
     def delta(device, **changes):
         runner = Runner(
-            store=Store(tmp_path / device),
+            store=Store(tmp_path),  # one for both devices, as a user has
             base=tiny,
             device=device,
             method=METHODS["norm-only"],

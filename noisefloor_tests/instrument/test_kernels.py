@@ -39,25 +39,25 @@ def test_the_fastest_is_chosen_and_measured_once(store, some_head, monkeypatch):
     seconds = {kernel: 1.0 + at for at, kernel in enumerate(order)}
     monkeypatch.setattr(module, "WORTH_MEASURING", 1)
     monkeypatch.setattr(module, "_seconds", lambda _, kernel, __: seconds[kernel])
-    assert chosen(store, BASE, lambda: some_head, 10) == order[0]
+    assert chosen(store, BASE, "cpu", lambda: some_head, 10) == order[0]
     assert json.loads(written(store).read_text())["seconds"] == seconds
 
     def never():
         raise AssertionError("measured again")
 
-    assert chosen(store, BASE, never, 10) == order[0]
+    assert chosen(store, BASE, "cpu", never, 10) == order[0]
 
 
 def test_a_real_measurement_times_every_kernel(store, some_head, monkeypatch):
     monkeypatch.setattr(module, "WORTH_MEASURING", 1)
-    found = chosen(store, BASE, lambda: some_head, 10)
+    found = chosen(store, BASE, "cpu", lambda: some_head, 10)
     seconds = json.loads(written(store).read_text())["seconds"]
     assert seconds.keys() == set(kernels(some_head))
     assert seconds[found] == min(seconds.values())
 
 
 def test_a_small_head_is_not_worth_a_measurement(store, some_head):
-    assert chosen(store, BASE, lambda: some_head, 10) == kernels(some_head)[0]
+    assert chosen(store, BASE, "cpu", lambda: some_head, 10) == kernels(some_head)[0]
     assert json.loads(written(store).read_text())["seconds"] == {}
 
 
@@ -70,10 +70,17 @@ def test_a_small_head_is_not_worth_a_measurement(store, some_head):
     ],
 )
 def test_a_damaged_choice_is_one_clear_error(store, some_head, content, message):
-    chosen(store, BASE, lambda: some_head, 10)
+    chosen(store, BASE, "cpu", lambda: some_head, 10)
     written(store).write_text(content)
-    with pytest.raises(KernelError, match=f"{BASE[:16]}.json: {message}"):
-        chosen(store, BASE, lambda: some_head, 10)
+    with pytest.raises(KernelError, match=f"{BASE[:16]}-cpu.json: {message}"):
+        chosen(store, BASE, "cpu", lambda: some_head, 10)
+
+
+def test_each_device_has_its_own_since_not_every_kernel_is_everywhere(store, some_head):
+    """Kernels of the CPU do not exist on an accelerator; a store may see both."""
+    elsewhere = replace(some_head, weight=some_head.weight.to("meta"))
+    assert chosen(store, BASE, "cpu", lambda: some_head, 10) == "attention/1"
+    assert chosen(store, BASE, "mps", lambda: elsewhere, 10) == "tiles/1"
 
 
 def test_only_plain_heads_go_by_attention_and_only_fp32_by_onednn(some_head):

@@ -154,6 +154,12 @@ def test_runs_that_differ_in_nothing_count_once(study, monkeypatch):
     assert content(one)["repeats"] == ["ann, seed 2, s0"]
 
 
+def test_two_adapters_of_one_name_in_files_are_refused(study):
+    users = [planted.user(name, seed) for seed, name in enumerate(("ann", "ann_seed1"))]
+    with pytest.raises(NoisefloorError, match="_ann_seed1: two adapters would have this name"):
+        assert study(planted.BET, users, seeds=(0, 1)).verdict
+
+
 def test_a_large_adapter_stays_in_the_store(study, monkeypatch):
     monkeypatch.setattr("pytest_noisefloor.filing.LARGEST_FILE", 8)
     one = study(by())

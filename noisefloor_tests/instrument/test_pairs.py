@@ -200,6 +200,15 @@ def test_the_exact_p_of_nine_slices_in_order():
     assert rank_test(ordered).p == pytest.approx(2 / math.factorial(9))
 
 
+def test_slices_that_tie_have_no_exact_p_and_are_no_pair():
+    near = nearest_first(by_pair())[0]
+    tied = [type(near)("u", str(at), float(at // 2), float(-at)) for at in range(4)]
+    test = rank_test(tied)
+    assert not test.exact
+    assert 0 < test.p < 1
+    assert test.within == (4, 4)  # of six pairs two are of slices that are equally near
+
+
 def test_a_row_without_its_divergence_is_a_broken_file():
     one = by_pair()
     del one.content["users"][0]["divergence"]

@@ -13,7 +13,7 @@ from pytest_noisefloor.bets import Level, registered_bet
 from pytest_noisefloor.data import data_path
 from pytest_noisefloor.errorrates import TRIALS, assess, bounds, error_rates
 from pytest_noisefloor.inference import resolve
-from pytest_noisefloor.judge import Reach, judge, margin, supported
+from pytest_noisefloor.judge import Reach, margin, supported
 from pytest_noisefloor.report import chance_table, level_table, rate_table, report
 from pytest_noisefloor.results import judge_content, judge_file
 from pytest_noisefloor.runs import Scores
@@ -140,14 +140,6 @@ def test_a_strict_that_the_users_text_bought_may_be_claimed():
     assert "STRICT 3 of 3 3 no" in " ".join(level_table(one).split())
 
 
-def test_intervals_never_change_the_level():
-    """Effects of 1.1000001 on noise: LENIENT by its words, whatever its interval."""
-    tallies = planted_tallies(dict.fromkeys("abc", (1.12, 1.0, 1.2)), noise=5.0)
-    effects = effects_of(tallies)
-    one = assess(BET, effects, tallies)
-    assert one.level == judge(BET, effects).level
-
-
 # --- error rates -------------------------------------------------------------------------------
 
 
@@ -224,9 +216,9 @@ def test_bounds_of_a_rate_that_never_happened_are_clopper_and_pearsons():
     assert bounds(0, 1000) == (0.0, pytest.approx(1 - 0.025 ** (1 / 1000)))
 
 
-def test_rates_of_one_seed_say_that_they_are_a_lower_bound():
+def test_rates_of_one_seed_say_what_they_lack():
     text = in_words(verdict(a=(1.0, 1.0, 1.0)))
-    assert "so these rates are a lower bound on chance" in text
+    assert "so LENIENT and STRICT come by chance at least so often." in text
     assert "conditional on these adapters and texts" in text
     assert "noise of one seed" in rate_table(verdict(a=(1.0, 1.0, 1.0)))
 
@@ -234,8 +226,8 @@ def test_rates_of_one_seed_say_that_they_are_a_lower_bound():
 def test_what_a_design_can_detect_and_how_many_users_a_test_needs_is_printed():
     one = verdict(a=(1.0, 1.0, 1.0), b=(1.0, 1.0, 1.0))
     text = in_words(one)
-    least = [f"{r.user} {math.exp(r.detectable):.4f}" for r in one.resolved]
-    assert f"The least ratio that this design detects with 80 % power: {', '.join(least)}." in text
+    least = ", ".join(f"{r.user} {math.exp(r.detectable):.4f}" for r in one.resolved)
+    assert f"one test of this design detects with 80 % power: {least}." in text
     assert "below 0.05 it cannot fall with fewer than 5 users" in text
 
 

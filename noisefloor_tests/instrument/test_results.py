@@ -63,8 +63,26 @@ def test_a_result_file_gives_its_level_again(save, ratios, level):
 def test_what_a_session_wrote_is_judged_the_same_from_its_file(planted_study):
     verdict = planted_study.verdict
     again = judge_file(planted_study.result_path).verdict
-    assert again == verdict
+    assert again == replace(verdict, bet=again.bet)
     assert again.planted
+    assert not again.bet.locked  # it was not made by the recipe that is
+
+
+def test_a_result_of_another_design_than_its_bets_is_unregistered_and_says_in_what(tmp_path):
+    content = json.loads(data_path("evidence", "bet60_reference.json").read_text())
+    file = tmp_path / "result.json"
+    file.write_text(json.dumps(content))
+    judged = judge_file(file)
+    assert judged.verdict.bet.locked
+    assert [note for note in judged.notes if "design" in note or "seal" in note] == []
+    content["seeds"], content["recipe"]["lr"] = [7], 0.5
+    file.write_text(json.dumps(content))
+    judged = judge_file(file)
+    assert judged.verdict.bet.mark == "UNREGISTERED"
+    assert judged.notes[1:] == (
+        "It was made by another design than this bet's: lr 0.5, not 5e-05, seeds [7], not [0].",
+        "Its seal is not that of its content: it was edited after it was written.",
+    )
 
 
 def test_arms_and_statistic_of_a_study_are_those_of_its_bet(planted_study, tmp_path):

@@ -11,6 +11,7 @@ from pytest_noisefloor.inference import Resolved
 from pytest_noisefloor.intervals import Interval
 from pytest_noisefloor.judge import SLACK, JudgeError, Reach, compare, judge, margin, supported
 from pytest_noisefloor.statistics import Effect
+from pytest_noisefloor.words import in_words
 
 BET = registered_bet("bet60")
 ABOVE, AT, BELOW = math.log(1.2), 0.0, math.log(0.9)
@@ -153,16 +154,41 @@ def test_absence_is_not_supported_where_lenient_was_out_of_reach_or_left_open():
         assert supported(verdict([AT] * 3, ones)) == ("NOT_MET",)
 
 
-@pytest.mark.parametrize("other", [Level.STRICT, Level.CATASTROPHIC])
-def test_absence_asks_for_the_reach_of_lenient_and_of_no_other_level(other):
-    one = verdict([AT], [resolved("a")])
-    (lenient,) = (r for r in one.reach if r.level is Level.LENIENT)
-    out = replace(lenient, by_ratio=(), open_ratio=())
-    assert supported(replace(one, reach=(lenient, replace(out, level=other)))) == (
-        "NOT_MET",
-        "ABSENT",
+def test_absence_asks_that_lenients_reach_is_shown_by_the_oracles_lower_bounds():
+    """An oracle of which little is known touches the bar from below, and shows no reach."""
+    just = math.log(1.1)
+    for low, expected in ((just, ("NOT_MET", "ABSENT")), (just - 0.005, ("NOT_MET",))):
+        ones = [resolved("a", oracle=low), resolved("b", oracle=low), resolved("c", oracle=AT)]
+        one = verdict([AT] * 3, ones)
+        (lenient,) = (r for r in one.reach if r.level is Level.LENIENT)
+        assert lenient.within
+        assert supported(one) == expected
+    assert "absent may not be claimed: that LENIENT was within reach is not shown" in in_words(one)
+
+
+def test_intervals_never_change_the_level():
+    """At the bar by their points; wholly below it, if the intervals were asked."""
+    ones = [resolved(user, delta=BELOW) for user in "abc"]
+    assert verdict([math.log(1.1)] * 3, ones).level is Level.LENIENT
+
+
+def test_catastrophic_says_on_whom_it_is_not_shown():
+    ones = [resolved("a", delta=BELOW), resolved("b", delta=AT - 0.005)]
+    one = verdict([BELOW, -1e-3], ones)
+    assert (one.level, one.lost) == (Level.CATASTROPHIC, ("a",))
+    assert (
+        "CATASTROPHIC is by points: on b it is not shown that random tokens beat the user's own "
+        "text." in in_words(one)
     )
-    assert supported(replace(one, reach=(out, replace(lenient, level=other)))) == ("NOT_MET",)
+    assert "is absent" not in in_words(one)
+
+
+@pytest.mark.parametrize(("users", "said"), [(499, False), (500, True)])
+def test_more_users_than_the_tosses_can_tell_apart_are_said_to_be_too_many(users, said):
+    """The least p of 10,000 tosses, times 500, is 5 %."""
+    names = [f"u{n}" for n in range(users)]
+    one = judge(BET, [effect(user, AT) for user in names], resolved=[*map(resolved, names)])
+    assert (f"Of {users} users none could be shown" in in_words(one)) is said
 
 
 @pytest.mark.parametrize("order", [1, -1])

@@ -148,6 +148,17 @@ RUNNING = {
 }
 
 
+@pytest.mark.parametrize("mark", ["xfail", "xfail(strict=True)", "xfail(raises=BaseException)"])
+def test_no_xfail_mark_expects_it(pytester, mark):
+    text = RUNNING["a fixture"].replace("def test_it", f"@pytest.mark.{mark}\n        def test_it")
+    pytester.makepyfile(test_mine=text)
+    result = pytester.runpytest_inprocess()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        ["test_mine.py::test_it: claim 'x', but no claims file is named; *"]
+    )
+
+
 @pytest.mark.parametrize("where", RUNNING)
 def test_a_mark_that_is_added_while_the_test_runs_fails_it(pytester, where):
     pytester.makepyfile(test_mine=RUNNING[where])

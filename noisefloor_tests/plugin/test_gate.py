@@ -17,9 +17,11 @@ from noisefloor_tests.claims_planted import (
     entry,
     evidence,
 )
+from pytest_noisefloor import evidence as evidence_module
 from pytest_noisefloor import plugin
 from pytest_noisefloor.bets import Level, registered_bet
 from pytest_noisefloor.claims import ClaimError, load_claims
+from pytest_noisefloor.evidence import EvidenceError
 from pytest_noisefloor.gate import Gate
 from pytest_noisefloor.results import judge_content
 from pytest_noisefloor.review import fault, settle
@@ -60,7 +62,7 @@ def test_a_claims_file_with_one_entry_of_each_outcome(project, held):
             "Claimed on 2026-11-23, of norm-only adapters on organisation/overclaimed for ann, *",
             "STRICT is not what was measured: LENIENT. Measured, with 95 % intervals: ann ratio "
             "1.???? [[]1.????, 1.????], help 1.???? [[]1.????, 1.????]; bob ratio *",
-            "What may be said instead: LENIENT: ratio at least 1.1 on 2/3 of the users, help *",
+            "What may be said instead: LENIENT: ratio at least 1.1 on 2/3 of the users, the *",
             "The claim may be strengthened: the data supports STRICT. Measured, *",
             "ABSENT is not what was measured: NOT_MET. Measured, *",
             "What may be said instead: NOT_MET: neither LENIENT nor STRICT is met, nor *",
@@ -162,7 +164,8 @@ def test_a_study_of_other_seeds_than_the_bets_is_claimed_by_nobody():
     bet = registered_bet("bet60")
     base = SimpleNamespace(name="base", fingerprint="f" * 64)
     gate = SimpleNamespace(claim_about=lambda **about: about["bet"])
-    config = SimpleNamespace(stash={plugin._GATE: gate})
+    settings = SimpleNamespace(users="shipped")
+    config = SimpleNamespace(stash={plugin._GATE: gate, plugin._SETTINGS: settings})
 
     def study(seeds):
         runner = SimpleNamespace(base=base)
@@ -191,6 +194,7 @@ def test_a_base_of_the_claimed_name_with_another_fingerprint_is_no_unclaimed_bas
     gate = Gate(config, renew=None)
     (claim,) = gate.claims
     about = {"bet": claim.bet, "base": MODEL, "method": "norm-only", "users": ["cy", "bob", "ann"]}
+    about["where"] = "anywhere"  # the claim does not say
     assert gate.claim_about(fingerprint="f" * 64, **about) is claim
     own = replace(about["bet"], sha256="0" * 64)
     other = replace(about["bet"], locked=False)  # the same file, by another recipe
@@ -199,3 +203,36 @@ def test_a_base_of_the_claimed_name_with_another_fingerprint_is_no_unclaimed_bas
     assert gate.claim_about(fingerprint="f" * 64, **about | {"base": "other/model"}) is None
     with pytest.raises(ClaimError, match=r"claim 'x': key 'fingerprint' = 'f+'; the base .* 'e+'"):
         gate.claim_about(fingerprint="e" * 64, **about)
+
+
+def test_claims_about_other_texts_are_about_other_things(project):
+    """Two folders of users of the same names, and shipped users beside others of their names."""
+    names = ["programmer", "novelist", "scientist"]
+    claims = [
+        entry("one", "NOT_MET", users=names, texts="one"),
+        entry("two", "NOT_MET", users=names, texts="two"),
+        entry("three", "NOT_MET", users="shipped"),
+    ]
+    given = project(*claims)
+    for folder in ("one", "two"):
+        given.mkdir(folder)
+    gate = Gate(given.parseconfig("--noisefloor-claims=claims.toml"), renew=None)
+    about = {"bet": gate.claims[0].bet, "base": MODEL, "method": "norm-only", "users": names}
+    for where, expected in {"one": "one", "./two": "two", "shipped": "three", "four": None}.items():
+        claim = gate.claim_about(fingerprint="f" * 64, where=where, **about)
+        assert (claim and claim.id) == expected
+
+
+def test_evidence_that_cannot_be_judged_is_looked_at_once(project, monkeypatch):
+    gate = Gate(project(entry("x", "NOT_MET")).parseconfig("--noisefloor-claims=claims.toml"), None)
+    looks = []
+
+    def look(claim):
+        looks.append(claim.id)
+        raise EvidenceError("stale")
+
+    monkeypatch.setattr(evidence_module, "judge_evidence", look)
+    for _ in range(3):
+        with pytest.raises(EvidenceError, match="stale"):
+            gate.evidence(gate.claims[0])
+    assert looks == ["x"]

@@ -1,7 +1,11 @@
 """Options and their ini twins: typed, refused with a reason, the command line before the file."""
 
+from pathlib import Path
+from types import SimpleNamespace
+
 import pytest
 
+from pytest_noisefloor import options
 from pytest_noisefloor.options import DEFAULT_BASE, Settings, read_settings
 
 SEEDS = "different whole numbers of 0 or more, as 0,1,2"
@@ -55,8 +59,6 @@ def test_a_bad_value_is_refused_on_the_command_line(project, name, value, expect
 @pytest.mark.parametrize(("name", "value", "expected"), MISTAKES)
 def test_a_bad_value_is_refused_in_the_ini_file(project, name, value, expected):
     project.makepyprojecttoml(f"[tool.pytest]\nnoisefloor_{name} = {value!r}")
-    if name == "seeds" and not value.strip():
-        return
     result = project.runpytest_inprocess()
     assert refused(result, f"--noisefloor-{name} (or noisefloor_{name}) = {value!r}: {expected}")
 
@@ -66,6 +68,12 @@ def test_a_path_without_an_equals_sign_is_refused_before_it_moves_the_rootdir(pr
     result = project.runpytest_inprocess(option, "texts")
     message = f"write {option}=texts: with '=', or pytest moves its rootdir"
     assert refused(result, message)
+
+
+def test_words_may_be_paths_as_pytests_own_main_takes_them(tmp_path):
+    """Asked of the check alone: pytester makes text of them."""
+    words = [tmp_path, Path("test_mine.py"), "-q"]
+    options._refuse_detached_paths(SimpleNamespace(invocation_params=SimpleNamespace(args=words)))
 
 
 def settings(project, *words):

@@ -75,9 +75,7 @@ def test_a_name_that_is_not_registered_is_one_message(pytester, downstream):
     assert "bet 'bet99': expected bet37 or" in result.stdout.str()
 
 
-def test_by_other_matrix_products_than_its_own_a_bet_is_no_longer_the_registered_one(
-    pytester, downstream, folder_base
-):
+def test_results_by_other_matrix_products_are_marked(pytester, downstream, folder_base):
     words = [*downstream[:2], f"--noisefloor-base={folder_base}", "--noisefloor-matmul=bfloat16"]
     pytester.runpytest_inprocess(*words).assert_outcomes(passed=3)
     assert all(name.startswith("UNREGISTERED_60_") for name in written(pytester))
@@ -89,12 +87,14 @@ def test_by_other_matrix_products_than_its_own_a_bet_is_no_longer_the_registered
     ("own", "asked", "used", "locked"),
     [
         ("float32", [], "float32", True),
+        ("float32", ["--noisefloor-seeds=0"], "float32", True),
+        ("float32", ["--noisefloor-seeds=7"], "float32", False),
         ("float32", ["--noisefloor-matmul=float32"], "float32", True),
         ("float32", ["--noisefloor-matmul=bfloat16"], "bfloat16", False),
         ("bfloat16", [], "bfloat16", False),
     ],
 )
-def test_a_bets_own_matrix_products_hold_unless_others_are_asked_for(
+def test_by_other_matrix_products_or_seeds_than_its_own_a_bet_is_not_the_registered_one(
     pytester, own, asked, used, locked
 ):
     text = data_path("bets", "bet60.toml").read_text(encoding="utf-8")
@@ -104,3 +104,23 @@ def test_a_bets_own_matrix_products_hold_unless_others_are_asked_for(
     config = pytester.parseconfigure("--noisefloor-bet=own.toml", *asked)
     bet = plugin._bet(config.stash[plugin._SETTINGS])
     assert (bet.recipe.matmul, bet.locked) == (used, locked)
+
+
+@pytest.mark.parametrize(
+    ("named", "bet", "folder"),
+    [
+        (None, None, ""),
+        ("tiny", None, ""),
+        ("tiny+ternary", None, "tiny-ternary"),
+        (None, "bet52", ""),
+        ("tiny", "bet52", "tiny"),
+    ],
+)
+def test_results_of_another_base_than_the_usual_one_have_their_own_folder(
+    pytester, monkeypatch, named, bet, folder
+):
+    """Bet 52 is about a ternary base: that is where its result stands by itself."""
+    config = pytester.parseconfigure("--noisefloor-base=tiny", "--noisefloor-out=runs")
+    monkeypatch.setattr(plugin, "_study", lambda _, **given: given["out"])
+    out = plugin._open_study(config, lambda name: name, lambda *_: (), named, bet)
+    assert out == pytester.path / "runs" / folder

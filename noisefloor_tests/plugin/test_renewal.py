@@ -169,3 +169,26 @@ def test_two_workers_renew_two_claims_and_train_nothing_twice(
     assert [row["user"] for row in read_result(other)["users"]] == ["bob", "cy"]
     assert len([path for path in records(pytester) if path.parent.name == "adapters"]) == 3 * 3
     assert result.stdout.str().count("results: ") == 2
+
+
+def test_training_without_a_claims_file_is_refused_at_the_start(pytester):
+    pytester.makepyfile("def test_passes(): pass")
+    result = pytester.runpytest_inprocess("--noisefloor-train")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: --noisefloor-train: no claims file is named; give it *"])
+
+
+def test_training_whose_claims_were_deselected_says_that_it_trained_nothing(project):
+    given = project(entry("mine", "NOT_MET"))
+    words = ["--noisefloor-claims=claims.toml", "--noisefloor-train", "-k", "passes"]
+    result = given.runpytest_inprocess(*words)
+    result.assert_outcomes(passed=1, deselected=1)
+    assert "noisefloor: nothing was trained: no claim was selected" in result.outlines
+
+
+def test_claims_are_renewed_though_one_test_was_named_with_them(project):
+    given = project(entry("mine", "NOT_MET"))
+    given.makeini("[pytest]\nnoisefloor_claims = claims.toml")
+    test = "test_claims_are_renewed_though_one_test_was_named_with_them.py::test_passes"
+    result = given.runpytest_inprocess("--noisefloor-train", test)
+    result.assert_outcomes(passed=1, errors=1)  # its base is not to be had

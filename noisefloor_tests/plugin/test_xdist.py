@@ -1,6 +1,15 @@
 """Workers share the work through the store, and the session's words are said once."""
 
 import pytest
+import torch
+
+from pytest_noisefloor import plugin
+
+
+@pytest.mark.parametrize(("name", "line"), [("gw3", 3), ("my-host", 0), ("", 0)])
+def test_a_worker_has_the_line_of_its_number_whatever_it_is_called(monkeypatch, name, line):
+    monkeypatch.setenv("PYTEST_XDIST_WORKER", name)
+    assert plugin._worker() == line
 
 
 @pytest.mark.slow
@@ -9,8 +18,6 @@ def test_two_workers_leave_what_one_process_leaves_and_print_one_table(
 ):
     """Bitwise, since ``tiny`` left one thread to this process, and each worker has one too."""
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    with pytester.path.joinpath("conftest.py").open("a") as conftest:
-        conftest.write("\nfrom pytest_noisefloor import runner\nrunner._cores = lambda: 2\n")
     name = "results/PLANTED_60_norm_only_noise_floor.json"
     alone = pytester.runpytest_inprocess(*downstream, "--noisefloor-out=alone")
     alone.assert_outcomes(passed=3)
@@ -25,7 +32,12 @@ def test_two_workers_leave_what_one_process_leaves_and_print_one_table(
     kept = sorted(path.name for path in (pytester.path / "alone" / "out").iterdir())
     for file in kept:
         here, there = (pytester.path / folder / "out" / file for folder in ("alone", "shared"))
-        assert here.suffix == ".pt" or here.read_bytes() == there.read_bytes()
+        if here.suffix != ".pt":
+            assert here.read_bytes() == there.read_bytes()
+            continue
+        one, other = (torch.load(path, weights_only=True) for path in (here, there))
+        assert one.keys() == other.keys()
+        assert all(torch.equal(one[name], other[name]) for name in one)
     text = shared.stdout.str()
     assert text.count("PLANTED, proves the machinery alone: Bet 60") == 1
     assert text.count("results: ") == 1
