@@ -29,6 +29,7 @@ def shown_of_users(verdict: Verdict) -> list[str]:
     return [
         *(_measured(verdict, one) for one in verdict.resolved[:SHOWN]),
         certainty(verdict),
+        *_where(verdict),
         *_who_won(verdict),
         _across(verdict),
         _detectable(verdict),
@@ -166,6 +167,24 @@ def _measured(verdict: Verdict, one: Resolved) -> str:
         f"For {one.user} the ratio is {quotient(one.delta)}: harm {quotient(one.harm)} × help "
         f"{quotient(one.help)}."
     )
+
+
+def _where(verdict: Verdict) -> list[str]:
+    """Whose slices differ among themselves, so that what is shown is of no other text."""
+
+    def few(p: float | None) -> bool:
+        return p is not None and p < ALPHA
+
+    ratio = [one.user for one in verdict.resolved if few(one.slices)]
+    help_ = [one.user for one in verdict.resolved if few(one.slices_help)]
+    differ = [("the ratio", ratio), *([("help", help_)] if has_harm(verdict.bet.statistic) else [])]
+    said = " and ".join(f"in {what} for {names(users)}" for what, users in differ if users)
+    if not said:
+        return []
+    return [
+        f"By more than their tokens explain (Welch, p below {ALPHA:g} each), slices differ {said}: "
+        "what is shown there is of these slices, not of more text like them."
+    ]
 
 
 def _who_won(verdict: Verdict) -> list[str]:

@@ -19,6 +19,7 @@ from .intervals import (
     block_sums,
     interval,
     satterthwaite,
+    slice_blocks,
 )
 from .statistics import Statistic, StatisticsError
 from .tally import Tally
@@ -41,8 +42,10 @@ class Resolved:
     ``p`` is the sign-flip probability of so large a |Δ| without a difference, conditional on the
     adapters, ``holm`` the same for this many users; ``absent`` the TOST probability that Δ is not
     within the margin; ``detectable`` the least |Δ| that such a design finds with 80 % power.
-    ``a_a`` is what chance alone does between trainings, from the control arm's seeds: the standard
-    deviation of the difference of two adapters that differ in the seed; None with one seed.
+    ``slices`` and ``slices_help`` are the probabilities of slices that differ so in Δ and in help
+    if these were the same on all; None where a slice is too short to tell. ``a_a`` is what
+    chance alone does between trainings, from the control arm's seeds: the standard deviation of the
+    difference of two adapters that differ in the seed; None with one seed.
     """
 
     user: str
@@ -55,6 +58,8 @@ class Resolved:
     holm: float
     absent: float
     detectable: float
+    slices: float | None
+    slices_help: float | None
     a_a: float | None
 
     @property
@@ -125,6 +130,8 @@ def _resolve(tally: Tally, statistic: Statistic, margin: float) -> Resolved:
         holm=p,
         absent=equivalence(delta, margin),
         detectable=detectable(delta),
+        slices=between_slices(slice_blocks(tally, over, under, times=FLIP_TIMES)),
+        slices_help=between_slices(slice_blocks(tally, UNTRAINED, under, times=FLIP_TIMES)),
         a_a=_between_seeds(tally, over),
     )
 
@@ -188,6 +195,19 @@ def sign_flip(sums: Floats) -> float:
             rng=np.random.default_rng(SEED),
         ).pvalue
     )
+
+
+def between_slices(blocks: Sequence[Floats]) -> float | None:
+    """P of so different slices if all have one mean: Welch's analysis of variance over blocks.
+
+    Welch 1951 (Biometrika 38:330), for slices (blocks,) of variances of their own. None for one
+    slice, or where one has too few blocks to show what it varies by.
+    """
+    from scipy import stats
+
+    if len(blocks) == 1 or any(len(of) == 1 or np.ptp(of) == 0 for of in blocks):
+        return None
+    return float(stats.f_oneway(*blocks, equal_var=False).pvalue)
 
 
 def across_users(deltas: Sequence[float]) -> float:

@@ -93,20 +93,30 @@ def block_sums(
     cells long, and blocks of a slice differ by one cell at most; none crosses into another slice.
     The third value is that time, in cells.
     """
+    by_slice, tau = _blocks(tally, minuend, subtrahend, times)
+    sums, tokens = (np.concatenate(of) for of in zip(*by_slice, strict=True))
+    return sums, tokens, tau
+
+
+def slice_blocks(tally: Tally, minuend: str, subtrahend: str, *, times: float) -> list[Floats]:
+    """The same blocks' mean differences in nats per token, slice by slice: (blocks,) each."""
+    return [sums / tokens for sums, tokens in _blocks(tally, minuend, subtrahend, times)[0]]
+
+
+def _blocks(
+    tally: Tally, minuend: str, subtrahend: str, times: float
+) -> tuple[list[tuple[Floats, Floats]], float]:
+    """For each slice its blocks' sums and tokens, (blocks,) each, and the time in cells."""
     sums = (tally.sums[minuend] - tally.sums[subtrahend]).mean(axis=0)
     per_slice = [np.flatnonzero(tally.slices == k) for k in np.unique(tally.slices)]
     tau = autocorrelation_time([sums[cells] / tally.tokens[cells] for cells in per_slice])
     length = math.ceil(times * tau)
-    blocks = [
-        block
-        for cells in per_slice
-        for block in np.array_split(cells, max(1, len(cells) // length))
-    ]
-    return (
-        np.array([sums[block].sum() for block in blocks]),
-        np.array([tally.tokens[block].sum() for block in blocks], dtype=np.float64),
-        tau,
-    )
+    found = []
+    for cells in per_slice:
+        blocks = np.array_split(cells, max(1, len(cells) // length))
+        tokens = np.array([tally.tokens[block].sum() for block in blocks], dtype=np.float64)
+        found.append((np.array([sums[block].sum() for block in blocks]), tokens))
+    return found, tau
 
 
 def interval(tally: Tally, minuend: str, subtrahend: str) -> Interval:

@@ -60,7 +60,7 @@ class Lora:
             from peft.utils import TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING as PLACES
         except ImportError as error:
             raise MethodError(
-                f"{self.name}: needs PEFT ({error}): pip install pytest-noisefloor[catalogue]"
+                f"{self.name}: needs PEFT ({error}): pip install 'pytest-noisefloor[catalogue]'"
             ) from None
         kind = model.config.model_type
         if kind not in PLACES:

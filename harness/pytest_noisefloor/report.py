@@ -11,9 +11,7 @@ from .errorrates import bounds
 from .judge import Verdict
 from .phrases import SHOWN, has_harm, has_margin, has_reach, quotient, unit, within
 from .statistics import Effect, Statistic
-from .words import criterion, criterion_sentence, in_words
-
-__all__ = ["criterion", "criterion_sentence", "in_words", "report", "table", "title"]
+from .words import in_words
 
 
 def report(verdict: Verdict) -> str:

@@ -108,6 +108,8 @@ def resolved_record(verdict: Verdict) -> dict[str, dict[str, Any]]:
             "holm_p": one.holm,
             "absent_p": one.absent,
             "detectable": one.detectable,
+            "slices_p": one.slices,
+            "slices_help_p": one.slices_help,
             "a_a": one.a_a,
             "normalised": one.normalised,
         }
@@ -249,6 +251,9 @@ def _judge_table(content: dict[str, Any], other: Bet | None) -> Judged:
         for row in content["user"]
     ]
     verdict = judge(bet, effects)
+    if content["published_level"] not in Level.__members__:
+        expected = " or ".join(Level.__members__)
+        raise ResultError(f"published_level {content['published_level']!r}; expected {expected}")
     published = Level[content["published_level"]]
     agrees = "agrees" if published == verdict.level else "DISAGREES"
     return Judged(

@@ -13,6 +13,7 @@ from pytest_noisefloor.bets import Level, registered_bet
 from pytest_noisefloor.errorrates import error_rates
 from pytest_noisefloor.inference import (
     across_users,
+    between_slices,
     check_replicates,
     detectable,
     equivalence,
@@ -25,6 +26,7 @@ from pytest_noisefloor.intervals import (
     TooFewBlocks,
     block_sums,
     interval,
+    slice_blocks,
 )
 from pytest_noisefloor.judge import judge
 from pytest_noisefloor.statistics import Effect, StatisticsError
@@ -223,3 +225,50 @@ def test_two_arms_with_the_same_scores_are_refused(one, other):
     check_replicates(drawn)
     with pytest.raises(StatisticsError, match=f"user 'ann': {one} and {other} gave the same scor"):
         resolve([same], STATISTIC, margin=0.1)
+
+
+# --- between slices ----------------------------------------------------------------------------
+
+
+def slices_p(one):
+    return between_slices(slice_blocks(one, "random", "real", times=inference.FLIP_TIMES))
+
+
+def test_slices_with_one_difference_are_told_apart_as_seldom_as_is_said():
+    """At 5 %, autocorrelated; more than 12 of 100 come in 0.15 % of draws, and these are seeded."""
+    rng = np.random.default_rng(60)
+    assert sum(slices_p(differing(rng, rho=0.9)) < 0.05 for _ in range(100)) <= 12
+
+
+def test_a_slice_whose_difference_is_another_is_found_whatever_the_mean():
+    """By one nat on one slice of three: six standard errors of a slice's mean, which is 0.16."""
+    one = differing(np.random.default_rng(60), rho=0.9)
+    away = np.where(one.slices == one.slices.max(), 1.0, -0.5) * one.tokens
+    moved = replace(one, sums=one.sums | {"random": one.sums["random"] + away})
+    assert slices_p(one) > 0.05
+    assert slices_p(moved) < 0.001
+    assert interval(moved, "random", "real").error < 0.2  # which knows nothing of it
+
+
+def test_blocks_of_slices_are_those_that_are_tossed():
+    one = differing(np.random.default_rng(60), rho=0.9)
+    sums, tokens, _ = block_sums(one, "random", "real")
+    by_slice = slice_blocks(one, "random", "real", times=intervals.TIMES)
+    assert np.concatenate(by_slice) == pytest.approx(sums / tokens)
+    assert len(by_slice) == 3
+
+
+@pytest.mark.parametrize("blocks", [[[1, 2]], [[1, 2], [3]], [[1, 2], [3, 3]]])
+def test_slices_too_short_to_tell_are_not_told_apart(blocks):
+    assert between_slices([np.array(of, dtype=float) for of in blocks]) is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rho", [0.0, 0.9, 0.98])
+def test_false_alarms_between_slices_measured(rho):
+    """2,000 each (-rP). A true 6 % rises above 7.7 % in 0.1 % of draws."""
+    rng = np.random.default_rng(60)
+    found = [slices_p(differing(rng, rho=rho)) for _ in range(2000)]
+    alarms = sum(p is not None and p < 0.05 for p in found)
+    told(f"autocorrelation {rho}: slices told apart", alarms, 2000)
+    assert alarms <= 0.077 * 2000

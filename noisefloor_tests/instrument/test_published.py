@@ -47,6 +47,11 @@ def test_a_source_that_claims_more_than_its_table_shows_is_contradicted(table):
         ('bet = "bet60"', "bet = 60", "bet 60: expected bet37 or"),
         ('bet = "bet60"', "bet =", "not TOML"),
         ("published_level", "level", "key 'published_level' is missing"),
+        (
+            'published_level = "',
+            'published_level = "x',
+            "published_level 'xLENIENT'; expected",
+        ),
         ('name = "novelist"', 'name = "scientist"', "expected each once"),
     ],
 )

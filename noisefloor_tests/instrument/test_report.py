@@ -7,14 +7,13 @@ import pytest
 from pytest_noisefloor.bets import registered_bet
 from pytest_noisefloor.judge import judge
 from pytest_noisefloor.report import (
-    criterion_sentence,
-    in_words,
     level_table,
     report,
     table,
     title,
 )
 from pytest_noisefloor.statistics import effect_from_perplexities
+from pytest_noisefloor.words import criterion_sentence, in_words
 
 BET = registered_bet("bet60")
 

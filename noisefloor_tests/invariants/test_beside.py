@@ -231,6 +231,6 @@ def test_an_architecture_that_peft_has_no_place_in_is_refused(
 
 def test_without_peft_the_extra_is_named(model, monkeypatch):
     monkeypatch.setitem(sys.modules, "peft", None)
-    message = r"lora-r4: needs PEFT .*: pip install pytest-noisefloor\[catalogue\]"
+    message = r"lora-r4: needs PEFT .*: pip install 'pytest-noisefloor\[catalogue\]"
     with pytest.raises(MethodError, match=message), METHODS["lora-r4"].attached(model):
         pass

@@ -42,6 +42,8 @@ def resolved(user, *, delta=1e-9, helped=ABOVE, oracle=ABOVE, oracle_help=ABOVE,
         holm=0.5,
         absent=absent,
         detectable=0.1,
+        slices=None,
+        slices_help=None,
         a_a=None,
     )
 
@@ -181,6 +183,19 @@ def test_catastrophic_says_on_whom_it_is_not_shown():
         "text." in in_words(one)
     )
     assert "is absent" not in in_words(one)
+
+
+def test_slices_that_differ_are_said_to_bound_what_is_shown():
+    ones = [replace(resolved(user), slices_help=0.2) for user in "abc"]
+    one = verdict([AT] * 3, ones)
+    assert "slices differ" not in in_words(one)
+    ones[0] = replace(ones[0], slices=0.049, slices_help=0.05)
+    ones[2] = replace(ones[2], slices_help=0.001)
+    assert (
+        "By more than their tokens explain (Welch, p below 0.05 each), slices differ in the ratio "
+        "for a and in help for c: what is shown there is of these slices, not of more text like "
+        "them." in in_words(verdict([AT] * 3, ones))
+    )
 
 
 @pytest.mark.parametrize(("users", "said"), [(499, False), (500, True)])
