@@ -6,7 +6,8 @@ Each arm yields exactly ``recipe.steps`` arrays of shape (batch, sequence), int6
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
@@ -14,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .errors import NoisefloorError
+from .own import imported, is_import_path
 from .recipe import Recipe
 
 Ids = npt.NDArray[np.int64]
@@ -157,5 +159,32 @@ ARMS: dict[str, Arm] = {
     arm.name: arm for arm in (Real(), Random(), Oracle(), Unigram(), Shuffled())
 }
 """The arms that train; ``untrained`` is the arm without adapter."""
+
+
+def is_arm(words: str) -> bool:
+    """Whether words name an arm: a shipped one's name, or the import path of anybody's own."""
+    return words in ARMS or is_import_path(words)
+
+
+def open_arm(words: str) -> Arm:
+    """A shipped arm by its name, or anybody's own by its import path, ``package.module:object``.
+
+    Raises:
+        ArmError: nothing of that name, or an object that is no arm, bears a shipped one's name or
+            one that cannot be part of a file's, or reads held-out text, as the oracle alone may.
+    """
+    if words in ARMS:
+        return ARMS[words]
+    try:
+        members = {"name": str, "version": int, "reads": str, "blocks": Callable}
+        found: Arm = imported(words, members, ARMS)
+    except NoisefloorError as error:
+        raise ArmError(f"arm {error}") from error.__cause__
+    if not re.fullmatch(r"[\w-]+", found.name):
+        raise ArmError(f"arm {words!r}: name {found.name!r}; expected letters, digits, _ and -")
+    if found.reads not in ("nothing", "training text"):
+        raise ArmError(f"arm {words!r}: reads {found.reads!r}; expected nothing or training text")
+    return found
+
 
 UNTRAINED = "untrained"

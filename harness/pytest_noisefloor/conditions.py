@@ -1,9 +1,9 @@
 """Conditions: what a bet compares, in its file's words.
 
-``real`` is an arm by the bet's own method and rate; ``full/real@5e-4`` names another method,
-another rate, or both; ``other`` is every other user's own adapter, ``pooled`` an adapter trained on
-the other users' texts together, ``untrained`` the base alone. ``a | b`` is whichever of them
-predicts a unit's held-out tokens better.
+``real`` is an arm by the bet's own method and rate, and so is anybody's own by its import path;
+``full/real@5e-4`` names another method, another rate, or both; ``other`` is every other user's own
+adapter, ``pooled`` an adapter trained on the other users' texts together, ``untrained`` the base
+alone. ``a | b`` is whichever of them predicts a unit's held-out tokens better.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from .arms import ARMS, UNTRAINED
+from .arms import ARMS, UNTRAINED, is_arm
 from .errors import NoisefloorError
 from .methods import METHODS
 
 OTHER, POOLED = "other", "pooled"
 
 
-def sources() -> tuple[str, ...]:
-    """What stands for an arm in a condition: anybody's own arms too."""
-    return (*ARMS, OTHER, POOLED, UNTRAINED)
+def _expected() -> str:
+    """What may stand for an arm in a condition."""
+    return f"{' or '.join((*ARMS, OTHER, POOLED, UNTRAINED))}, or an import path"
 
 
 class ConditionError(NoisefloorError):
@@ -48,7 +48,7 @@ def conditions(words: str) -> tuple[Condition, ...]:
         ConditionError: no such arm or method, a rate that is none, or one condition twice.
     """
     if not isinstance(words, str):
-        raise ConditionError(f"{words!r}; expected {' or '.join(sources())}")
+        raise ConditionError(f"{words!r}; expected {_expected()}")
     found = tuple(_condition(part) for part in words.split(" | "))
     if len(set(found)) < len(found):
         raise ConditionError(f"{words!r}; expected each condition once")
@@ -58,8 +58,8 @@ def conditions(words: str) -> tuple[Condition, ...]:
 def _condition(words: str) -> Condition:
     named, _, rate = words.partition("@")
     method, _, source = named.rpartition("/")
-    if source not in sources():
-        raise ConditionError(f"{words!r}; expected {' or '.join(sources())}")
+    if not (is_arm(source) or source in (OTHER, POOLED, UNTRAINED)):
+        raise ConditionError(f"{words!r}; expected {_expected()}")
     if "/" in named and method not in METHODS:
         raise ConditionError(f"{words!r}; expected {' or '.join(METHODS)} before '/'")
     if "@" in words and not _is_rate(rate):

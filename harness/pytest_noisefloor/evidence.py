@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from .arms import ARMS, UNTRAINED
+from .arms import UNTRAINED, open_arm
 from .bases import fingerprints_at_hand
 from .claims import Claim
+from .conditions import conditions
 from .corpora import User, load_users
 from .data import data_path
 from .errors import NoisefloorError
@@ -121,8 +122,11 @@ def _compared(claim: Claim, content: dict[str, Any]) -> Iterator[Row]:
     yield "the seeds", content["seeds"], list(claim.bet.seeds)
     if claim.bet.statistic.by_cell:
         yield "the list of cells", *_cells(content)
+    # only arms of the bet: what a file of evidence names is not imported
+    arms = {c.arm for label in claim.bet.statistic.trained for c in conditions(label)} - {UNTRAINED}
     for arm, version in versions["arms"].items():
-        yield f"the version of arm {arm}", version, ARMS[arm].version if arm in ARMS else None
+        today = open_arm(arm).version if arm in arms else None
+        yield f"the version of arm {arm}", version, today
     for row in content["users"]:
         for piece in row["slices"]:
             what = f"{unit_name(row)}'s scores in {piece['slice']}, by arm"

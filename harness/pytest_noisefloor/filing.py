@@ -15,7 +15,7 @@ from typing import Any
 
 from safetensors.numpy import save
 
-from .arms import ARMS, UNTRAINED
+from .arms import UNTRAINED, open_arm
 from .bets import Bet
 from .conditions import conditions
 from .errors import NoisefloorError
@@ -120,7 +120,7 @@ def result(
         "versions": {
             "method": runner.method.version,
             "other_methods": {m.name: m.version for m in sorted(methods, key=lambda m: m.name)},
-            "arms": {arm: ARMS[arm].version for arm in sorted(arms)},
+            "arms": {arm: open_arm(arm).version for arm in sorted(arms)},
             "scorer": SCORER,
         },
         "recipe": asdict(runner.recipe),

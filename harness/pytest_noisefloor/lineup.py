@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from .arms import UNTRAINED
+from .arms import UNTRAINED, open_arm
 from .bets import Bet
 from .conditions import OTHER, POOLED, Condition, conditions
 from .corpora import User
@@ -73,6 +73,9 @@ class Lineup:
             request = Request(user, UNTRAINED)
             yield Entrant(label, user.name, UNTRAINED, runner, request, own=False)
             return
+        source = condition.source
+        if source not in (OTHER, POOLED):
+            source = open_arm(source).name  # of one's own its name, not its import path
         others = [other for other in self._users if other.name != user.name]
         own = condition.source not in (OTHER, POOLED) and runner is self._runner
         trained = [user]
@@ -84,7 +87,7 @@ class Lineup:
         for one in trained:
             named = (
                 condition.method,
-                condition.source,
+                source,
                 one.name if condition.source == OTHER else None,
                 str(condition.lr) if condition.lr else None,
             )

@@ -5,17 +5,16 @@ A method is entered and left like a context manager and gives the base back bitw
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from .errors import MethodError
+from .errors import MethodError, NoisefloorError
 from .lora import Lora
+from .own import imported, is_import_path
 
 if TYPE_CHECKING:
     import torch
@@ -139,9 +138,7 @@ METHODS: dict[str, Method] = {
 
 def is_method(words: str) -> bool:
     """Whether words name a method: a shipped one's name, or the import path of anybody's own."""
-    return words in METHODS or bool(
-        re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", words)
-    )
+    return words in METHODS or is_import_path(words)
 
 
 def open_method(words: str) -> Method:
@@ -153,23 +150,11 @@ def open_method(words: str) -> Method:
     """
     if words in METHODS:
         return METHODS[words]
-    module, _, name = words.partition(":")
     try:
-        found: Method = getattr(import_module(module), name)
-    except Exception as error:  # whatever somebody's own module raises
-        raise MethodError(f"method {words!r}: {type(error).__name__}: {error}") from error
-    members: dict[str, Any] = {"name": str, "version": int, "attached": Callable}
-    wrong = [
-        key for key, kind in members.items() if not isinstance(getattr(found, key, None), kind)
-    ]
-    if isinstance(found, type):
-        wrong = ["instance"]
-    if wrong or found.name in METHODS:
-        has = f"a {type(found).__name__} without {', '.join(wrong)}" if wrong else found.name
-        raise MethodError(
-            f"method {words!r}: {has}; expected an object with a name of its own, a whole number "
-            "as version, and attached()"
-        )
+        members = {"name": str, "version": int, "attached": Callable}
+        found: Method = imported(words, members, METHODS)
+    except NoisefloorError as error:
+        raise MethodError(f"method {error}") from error.__cause__
     return found
 
 

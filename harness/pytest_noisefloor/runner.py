@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from filelock import FileLock, Timeout
 
-from .arms import ARMS, UNTRAINED
+from .arms import UNTRAINED, open_arm
 from .bases import Base
 from .corpora import Slice, User
 from .errors import NoisefloorError
@@ -120,7 +120,7 @@ class Runner:
 
     def run_spec(self, request: Request) -> RunSpec:
         """All that a request's adapter depends on."""
-        arm = ARMS[request.arm]
+        arm = open_arm(request.arm)
         return RunSpec(
             base=self.base.fingerprint,
             method=f"{self.method.name}/{self.method.version}",

@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from .arms import ARMS, Ids, Material
+from .arms import Ids, Material, open_arm
 from .bases import Base
 from .corpora import Slice
 from .kernels import chosen
@@ -203,7 +203,7 @@ class Workbench:
 
     def _blocks(self, request: Request) -> Iterator[Ids]:
         """The blocks that a request's adapter trains on."""
-        arm = ARMS[request.arm]
+        arm = open_arm(request.arm)
         material = Material(
             user=request.user.name,
             vocabulary=self._loaded[1].weight.shape[0],

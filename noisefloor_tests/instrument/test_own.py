@@ -4,11 +4,13 @@ import json
 from contextlib import contextmanager
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from noisefloor_tests.claims_planted import LENIENT, entry, evidence, sealed
 from noisefloor_tests.instrument import planted
 from noisefloor_tests.results_by_hand import found, noise_floor, save
+from pytest_noisefloor.arms import ARMS, ArmError, open_arm
 from pytest_noisefloor.bets import load_bet, open_bet
 from pytest_noisefloor.claims import ClaimError, load_claims
 from pytest_noisefloor.data import data_path
@@ -16,7 +18,7 @@ from pytest_noisefloor.errors import MethodError
 from pytest_noisefloor.evidence import EvidenceError, judge_evidence
 from pytest_noisefloor.lock import BetError, file_sha256
 from pytest_noisefloor.methods import METHODS, open_method
-from pytest_noisefloor.results import judge_file
+from pytest_noisefloor.results import judge_content, judge_file
 
 HERE = __name__
 
@@ -35,6 +37,30 @@ class LastGain:
 
 
 LAST, NO_METHOD, IMPOSTOR = LastGain(), object(), METHODS["norm-only"]
+
+
+class Constant:
+    """A control that repeats one token."""
+
+    name = "constant"
+    version = 5
+    reads = "nothing"
+
+    def blocks(self, material, recipe, seed):
+        """The same token, whoever the user."""
+        for _ in range(recipe.steps):
+            yield np.full((recipe.batch, recipe.sequence), seed % material.vocabulary)
+
+
+class Renamed(Constant):
+    """The same under a name that its maker chooses, or with another appetite."""
+
+    def __init__(self, name="constant", reads="nothing"):
+        self.name, self.reads = name, reads
+
+
+CONSTANT, NO_ARM, ARM_IMPOSTOR = Constant(), object(), ARMS["random"]
+SLASHED, PEEPING = Renamed("a/b"), Renamed(reads="held-out text")
 
 
 # --- a method -----------------------------------------------------------------------------------
@@ -66,16 +92,59 @@ def test_a_method_of_ones_own_trains_and_is_judged_by_its_import_path(tmp_path):
     [
         ("nowhere.to.be.found:OURS", "No module named 'nowhere'"),
         (f"{HERE}:NOTHING", "has no attribute 'NOTHING'"),
-        (f"{HERE}:NO_METHOD", "a object without name, version, attached; expected an object with"),
+        (
+            f"{HERE}:NO_METHOD",
+            "a object without name, version, attached; expected an object",
+        ),
         (f"{HERE}:LastGain", "a type without instance; expected an object with"),
         (f"{HERE}.LAST:LAST", "ModuleNotFoundError"),
-        (f"{HERE}:IMPOSTOR", "norm-only; expected an object with a name of its own"),
+        (
+            f"{HERE}:IMPOSTOR",
+            "norm-only; expected an object with name, version, attached",
+        ),
     ],
 )
 def test_what_is_no_method_of_ones_own_is_one_error(words, message):
     with pytest.raises(MethodError) as caught:
         open_method(words)
     assert str(caught.value).startswith(f"method {words!r}: ")
+    assert message in str(caught.value)
+
+
+# --- an arm -------------------------------------------------------------------------------------
+
+
+def test_an_arm_of_ones_own_is_a_control_by_its_import_path(tmp_path):
+    label = f"{HERE}:CONSTANT"
+    bet = replace(planted.BET, statistic=replace(planted.BET.statistic, numerator=label))
+    one = planted.study(
+        planted.damaged_base(0.5), [planted.user("ann", 1)], tmp_path, bet=bet, steps=3, batch=1
+    )
+    assert label in one.verdict.effects[0].nll
+    assert not bet.statistic.controlled
+    content = json.loads(one.result_path.read_text())
+    assert content["versions"]["arms"] == {label: 5, "oracle": 1, "real": 1}
+    names = {path.stem for path in (tmp_path / "out").iterdir()}
+    assert names == {f"PLANTED_{bet.id}_{arm}_ann" for arm in ("constant", "real")}
+    again = judge_content(content, bet)
+    assert (again.level, again.met) == (one.verdict.level, one.verdict.met)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("nowhere.to.be.found:OURS", "No module named 'nowhere'"),
+        ("constant", "ModuleNotFoundError"),
+        (f"{HERE}:NO_ARM", "a object without name, version, reads, blocks; expected an object"),
+        (f"{HERE}:ARM_IMPOSTOR", "random; expected an object with name, version, reads, blocks"),
+        (f"{HERE}:SLASHED", "name 'a/b'; expected letters, digits, _ and -"),
+        (f"{HERE}:PEEPING", "reads 'held-out text'; expected nothing or training text"),
+    ],
+)
+def test_what_is_no_arm_of_ones_own_is_one_error(words, message):
+    with pytest.raises(ArmError) as caught:
+        open_arm(words)
+    assert str(caught.value).startswith(f"arm {words!r}: ")
     assert message in str(caught.value)
 
 

@@ -19,15 +19,15 @@ CHECKOUT = SUITE.parent
 
 # Each module imports only from those before it, inside functions too.
 ORDER = [
-    *("errors", "data", "recipe", "sources", "cleaning", "corpora", "leaks", "arms", "smollm2"),
-    *("ternary", "fingerprints", "bases", "texts", "devices", "loss", "lora", "methods"),
-    *("conditions", "training", "noise", "scoring", "stacked", "group", "capacity", "records"),
-    *("shards", "store", "kernels", "runs", "progress", "workbench", "runner", "statistics"),
-    *("tally", "pairs", "intervals", "inference", "lock", "bets", "judge", "errorrates"),
-    *("phrases", "chance", "words", "report", "results", "claims", "review", "evidence"),
-    *("lineup", "filing", "study", "gate"),
-    *("methodology", "options", "plugin", "catalogue", "ladder", "comparisons", "cells"),
-    *("tables", "pictures", "summary", "__main__"),
+    *("errors", "own", "data", "recipe", "sources", "cleaning", "corpora", "leaks", "arms"),
+    *("smollm2", "ternary", "fingerprints", "bases", "texts", "devices", "loss", "lora"),
+    *("methods", "conditions", "training", "noise", "scoring", "stacked", "group"),
+    *("capacity", "records", "shards", "store", "kernels", "runs", "progress", "workbench"),
+    *("runner", "statistics", "tally", "pairs", "intervals", "inference", "lock", "bets"),
+    *("judge", "errorrates", "phrases", "chance", "words", "report", "results", "claims"),
+    *("review", "evidence", "lineup", "filing", "study", "gate", "methodology", "options"),
+    *("plugin", "catalogue", "ladder", "comparisons", "cells", "tables", "pictures"),
+    *("summary", "__main__"),
 ]
 
 LONGEST = 320  # lines of a module that can still be read in one sitting

@@ -1,0 +1,42 @@
+"""Somebody's own arms and methods: objects by their import path, ``package.module:object``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+from .errors import NoisefloorError
+
+_IMPORT_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+
+
+def is_import_path(words: str) -> bool:
+    """Whether words are like ``package.module:object``; nothing is imported for it."""
+    return bool(_IMPORT_PATH.fullmatch(words))
+
+
+def imported(words: str, members: Mapping[str, Any], shipped: Mapping[str, object]) -> Any:
+    """The object at an import path: with these members, and a name that no shipped one has.
+
+    Raises:
+        NoisefloorError: nothing is there, or it is another kind of object.
+    """
+    module, _, name = words.partition(":")
+    try:
+        found = getattr(import_module(module), name)
+    except Exception as error:  # whatever somebody's own module raises
+        raise NoisefloorError(f"{words!r}: {type(error).__name__}: {error}") from error
+    wrong = [
+        key for key, kind in members.items() if not isinstance(getattr(found, key, None), kind)
+    ]
+    if isinstance(found, type):
+        wrong = ["instance"]
+    if wrong or found.name in shipped:
+        has = f"a {type(found).__name__} without {', '.join(wrong)}" if wrong else found.name
+        raise NoisefloorError(
+            f"{words!r}: {has}; expected an object with {', '.join(members)}, of which the name is "
+            "its own and the version a whole number"
+        )
+    return found
