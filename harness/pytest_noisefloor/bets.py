@@ -73,7 +73,8 @@ class Bet:
 
     ``base`` is the base that it is about, None where that is the session's choice.
     ``planted`` marks a bet that only proves the machinery; ``locked`` one whose file is the locked
-    one, ``by_project`` where it is somebody else's project that locked it.
+    one, ``by_project`` where it is somebody else's project that locked it, ``altered`` one that was
+    run by another design than its file's.
 
     Raises:
         BetError: no such method, users or seeds that are not each there once, not one criterion for
@@ -97,6 +98,7 @@ class Bet:
     planted: bool
     locked: bool = False
     by_project: bool = False
+    altered: bool = False
 
     def __post_init__(self) -> None:
         if not is_method(self.method):
@@ -153,7 +155,8 @@ class Bet:
     @property
     def mark(self) -> str:
         """What is printed before all that a bet says, where it is no registered one."""
-        return "PLANTED" if self.planted else "" if self.locked else "UNREGISTERED"
+        registered = self.locked and not self.altered
+        return "PLANTED" if self.planted else "" if registered else "UNREGISTERED"
 
     @property
     def standing(self) -> str:

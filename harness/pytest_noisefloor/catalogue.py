@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from .bases import SHIPPED
-from .bets import Bet, Level, registered_bet
+from .bets import Bet, Level, other_design, registered_bet
 from .data import data_path
 from .intervals import Interval
 from .judge import Verdict
 from .lock import lock_entries
 from .options import DEFAULT_BASE
 from .phrases import within
-from .recipe import Recipe, Scoring
 from .results import ResultError, judge_content, of_file, read_file, seal
 
 NAME = "SUMMARY"
@@ -26,8 +25,8 @@ LARGER = "1B and more (a hub id)"
 SCALED = "60"
 """The bet that is asked of larger bases too."""
 
-_KEYS = frozenset({"schema", "verdict", "bet"})
-"""What lacks one of these is another program's."""
+_KEYS = frozenset({"verdict", "bet"})
+"""What has neither of these is another program's."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +121,7 @@ def _in_order(words: str) -> list[tuple[bool, int, str]]:
 
 def _no_result(path: Path, content: Any, bets: Mapping[str, Bet]) -> str:
     """What a file is that is no result of a registered bet; nothing for one that is."""
-    if not (isinstance(content, dict) and content.keys() >= _KEYS):
+    if not (isinstance(content, dict) and _KEYS & content.keys()):
         return "of another program"
     if content["verdict"]["planted"]:
         return "PLANTED"
@@ -131,13 +130,9 @@ def _no_result(path: Path, content: Any, bets: Mapping[str, Bet]) -> str:
         return "UNREGISTERED"
     locked = {e.sha256 for e in lock_entries(f"bet{bet.id}.toml", data_path("bets", "LOCK"))}
     now = content["bet"]["sha256"]
-    if now not in locked or (now == bet.sha256 and _as_made(content) != (bet.recipe, bet.scoring)):
+    if now not in locked or (now == bet.sha256 and other_design(content, bet)):
         return "UNREGISTERED"
     return ""
-
-
-def _as_made(content: Mapping[str, Any]) -> tuple[Recipe, Scoring]:
-    return Recipe(**content["recipe"]), Scoring(**content["scoring"])
 
 
 def _judged(path: Path, content: dict[str, Any], bet: Bet) -> Found:

@@ -109,11 +109,9 @@ def error_rates_in_words(verdict: Verdict) -> str:
         if scenario.ratio != 1 and c.comparison == "at least" and c.bar == scenario.ratio
     ]
     at_bar = f"; were it a level's bar, {', '.join(power)}" if power else ""
-    best = any(map(several, verdict.bet.statistic.compared))
-    choice = " That the best of several was chosen is in none of these rates." if best else ""
     return (
         f"Were every true ratio 1, this bet would still say {', '.join(parts)} of repetitions"
-        f"{at_bar}. {_noise(verdict)}{choice}"
+        f"{at_bar}. {_noise(verdict)}"
     )
 
 
@@ -143,7 +141,9 @@ def _share(counts: dict[Level, int], least: Level, trials: int) -> str:
 
 
 def _noise(verdict: Verdict) -> str:
-    """Whether the spread between trainings is in the rates of chance."""
+    """What the rates of chance know of the spread between trainings and of a choice."""
+    if any(map(several, verdict.bet.statistic.compared)):
+        return "That the best of several was chosen is in none of these rates."
     if verdict.resolved[0].delta.seeds == 1:
         return (
             "One seed shows no spread between trainings, so LENIENT and STRICT come by chance at "

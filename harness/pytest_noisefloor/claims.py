@@ -214,11 +214,12 @@ def load_claims(file: Path) -> tuple[Claim, ...]:
         ):
             if same:
                 raise ClaimError(f"{file}: claim {other.id!r}: key {key!r}: given twice")
-        if (one.subject, one.where) == (other.subject, other.where):
+        apart = None not in (one.where, other.where) and one.where != other.where
+        if one.subject == other.subject and not apart:
             raise ClaimError(
-                f"{file}: claim {other.id!r}: keys 'bet', 'base', 'method' and 'users' are those "
-                f"of claim {one.id!r}, which asserts {one.asserts}, as this does {other.asserts}; "
-                "expected one claim about one thing"
+                f"{file}: claim {other.id!r}: keys 'bet', 'base', 'method', 'users' and "
+                f"'texts' are those of claim {one.id!r}, which asserts {one.asserts}, as this does "
+                f"{other.asserts}; expected one claim about one thing"
             )
     return claims
 

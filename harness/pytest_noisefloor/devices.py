@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock
+
 from .errors import NoisefloorError
+from .sources import cache_path
 
 _DRIVERS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
 """What Linux has where torch could find CUDA: NVIDIA's own, the one of WSL 2, AMD's."""
@@ -36,3 +41,15 @@ def resolve(name: str) -> str:
 def _accelerator_possible() -> bool:
     """Whether it is worth asking torch, whose import takes seconds."""
     return sys.platform != "linux" or any(Path(driver).exists() for driver in _DRIVERS)
+
+
+@contextmanager
+def exclusive(device: str) -> Iterator[None]:
+    """Hold an accelerator, which one process at a time drives; the CPU is everybody's."""
+    if device == "cpu":
+        yield
+        return
+    lock = cache_path("locks", f"{device}.lock")
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(lock):
+        yield

@@ -18,7 +18,6 @@ from safetensors.numpy import save
 from .arms import UNTRAINED, open_arm
 from .bets import Bet
 from .conditions import conditions
-from .errors import NoisefloorError
 from .judge import Verdict
 from .lineup import Entrant
 from .recipe import SCORER
@@ -74,11 +73,6 @@ def file_adapters(
         adapter = entrant.runner.adapter(request)
         seed = "" if request.seed == first_seed else f"_seed{request.seed}"
         stem = f"{prefix}{bet.id}_{entrant.name}_{entrant.user}{seed}"
-        if any(one.stem == stem for one in filed.values()):
-            raise NoisefloorError(
-                f"out/{stem}: two adapters would have this name; expected no user called like "
-                "another with _seed and a number behind"
-            )
         written = entrant.own and adapter.nbytes <= LARGEST_FILE
         if written:
             _write(adapter, out / "out" / f"{stem}.safetensors")

@@ -12,8 +12,15 @@ from .recipe import canonical_json
 
 END_OF_TEXT = "<|endoftext|>"
 _VOLATILE = frozenset({"transformers_version", "_name_or_path", "dtype", "torch_dtype"})
-_AS_IT_IS = (None, "TokenizersBackend", "PreTrainedTokenizerFast")
-"""Classes of tokenizer for which tokenizer.json says all; others rebuild parts by their config."""
+_INERT = frozenset(
+    {
+        *("backend", "is_local", "local_files_only", "model_max_length", "chat_template"),
+        *("bos_token", "eos_token", "pad_token", "unk_token", "padding_side", "truncation_side"),
+    }
+)
+"""Keys of tokenizer_config.json that move no token where tokenizer.json has the end of text."""
+_AS_IT_IS = ("TokenizersBackend", "PreTrainedTokenizerFast")
+"""Classes of tokenizer that take tokenizer.json as it is; others rebuild parts of it."""
 
 
 def fingerprints(folder: Path, tokenizer: Path | None) -> tuple[str, str | None]:
@@ -35,18 +42,28 @@ def fingerprints(folder: Path, tokenizer: Path | None) -> tuple[str, str | None]
     model = total.hexdigest()
     if tokenizer is None:
         return model, None
-    for file in _tokenizer_files(tokenizer):
+    files, config = _tokenizer_files(tokenizer), tokenizer / "tokenizer_config.json"
+    for file in files:
         total.update(file.name.encode())
         total.update(_plain_json(file).encode() if file.suffix == ".json" else file.read_bytes())
+    if config not in files and config.is_file() and (said := _beyond(config)):
+        total.update(canonical_json(said).encode())
     return model, total.hexdigest()
 
 
+def _beyond(config: Path) -> dict[str, object]:
+    """What the config of a fast tokenizer could change about its tokens."""
+    said = {k: v for k, v in json.loads(_plain_json(config)).items() if k not in _INERT}
+    if said.get("tokenizer_class") in _AS_IT_IS:
+        del said["tokenizer_class"]
+    return said
+
+
 def _tokenizer_files(folder: Path) -> list[Path]:
-    """What decides the tokens: the fast tokenizer's one file if it says all and the end of text."""
-    fast, config = folder / "tokenizer.json", folder / "tokenizer_config.json"
+    """What decides the tokens: the fast tokenizer's one file if it also names the end of text."""
+    fast = folder / "tokenizer.json"
     if fast.is_file() and END_OF_TEXT.encode() in fast.read_bytes():
-        kind = json.loads(_plain_json(config)).get("tokenizer_class") if config.is_file() else None
-        return [fast] if kind in _AS_IT_IS else [fast, config]
+        return [fast]
     patterns = ("tokenizer*", "vocab*", "merges*", "special_tokens*", "added_tokens*", "*.model")
     files = sorted({file for pattern in patterns for file in folder.glob(pattern)})
     if not files:

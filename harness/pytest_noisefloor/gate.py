@@ -87,7 +87,7 @@ class Gate:
         texts = where if where == "shipped" else str(Path(where).resolve())
         about = (claim for claim in self.claims if claim.subject == subject)
         claim = next((claim for claim in about if claim.where in (None, texts)), None)
-        if claim and (not bet.locked or claim.bet.sha256 != bet.sha256):
+        if claim and (bet.mark or claim.bet.sha256 != bet.sha256):
             return None  # nobody claims anything by a bet of one's own, or by another recipe
         if claim:
             claim.check_fingerprint(fingerprint)
@@ -128,7 +128,7 @@ class Gate:
         ran = [one.nodeid for one in every if isinstance(one, pytest.TestReport)]
         claims = f"{self.file.name}::" if self.file else ""
         if self.training and not any(claims in name for name in ran):
-            terminalreporter.write_line("noisefloor: nothing was trained: no claim was selected")
+            terminalreporter.write_line("noisefloor: --noisefloor-train: no claim was selected")
         for reports in terminalreporter.stats.values():
             for report in reports:
                 if getattr(report, "when", None) == "call":

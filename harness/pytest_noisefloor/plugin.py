@@ -190,7 +190,7 @@ def _bet(settings: options.Settings, name: str | None = None) -> Bet:
     recipe = replace(bet.recipe, matmul=settings.matmul or bet.recipe.matmul)
     if recipe == bet.recipe and settings.seeds in (None, bet.seeds):
         return bet
-    return replace(bet, recipe=recipe, locked=False)
+    return replace(bet, recipe=recipe, altered=True)
 
 
 def _open_study(
@@ -286,7 +286,7 @@ def header(config: pytest.Config) -> list[str]:
     return [
         f"noisefloor: base {base}, device {device}, users {settings.users}, seeds {seeds}",
         f"noisefloor: {bet.recipe}",
-        f"noisefloor: Bet {bet.id}, {bet.standing}, {bet.sha256[:12]}",
+        f"noisefloor: {f'{bet.mark} Bet'.lstrip()} {bet.id}, {bet.standing}, {bet.sha256[:12]}",
     ]
 
 

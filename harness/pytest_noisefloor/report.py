@@ -35,7 +35,10 @@ def title(verdict: Verdict) -> str:
     name = f"Bet {bet.id}: {bet.title} ({bet.standing}, {bet.sha256[:12]})"
     if verdict.planted:
         return f"PLANTED, proves the machinery alone: {name}"
-    return name if bet.locked else f"{bet.mark}, a bet of one's own: {name}"
+    if not bet.mark:
+        return name
+    why = "by another design than it registers" if bet.altered else "a bet of one's own"
+    return f"{bet.mark}, {why}: {name}"
 
 
 def table(effects: Sequence[Effect]) -> str:

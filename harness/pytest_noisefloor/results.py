@@ -273,7 +273,7 @@ def _judge_result(content: dict[str, Any], other: Bet | None) -> Judged:
         raise ResultError(f"schema {content['schema']!r}; expected {expected}")
     bet = other or registered_bet(f"bet{content['bet']['id']}")
     if design := other_design(content, bet):
-        bet = replace(bet, locked=False)
+        bet = replace(bet, altered=True)
     verdict = judge_content(content, bet)
     notes = [f"Base {content['base']['name']} ({content['base']['fingerprint'][:12]})."]
     notes += _made_under(content["bet"]["sha256"], bet) + _by_another(other)

@@ -9,24 +9,24 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 
 import numpy as np
 import numpy.typing as npt
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from .arms import UNTRAINED, open_arm
 from .bases import Base
 from .corpora import Slice, User
+from .devices import exclusive
 from .errors import NoisefloorError
 from .methods import Method
 from .progress import Watcher
 from .recipe import SCORER, Kernel, Recipe, RunSpec, ScoreSpec, Scoring, digest
 from .records import Record
 from .runs import Adapter, Request, Scores
-from .sources import cache_path
 from .store import Kind, Store
 from .texts import Texts
 from .workbench import Workbench
@@ -219,12 +219,10 @@ class Runner:
     def _size(self, task: _Task, there: int) -> int:
         if there == 1 or (task.piece is not None and task.needs is None):
             return 1
-        with self._device_lock():  # the memory that is free is measured
-            most = self._bench.group if task.piece is None else self._bench.score_group
         if task.piece is not None:
-            return min(there, most)
+            return min(there, self._bench.score_group)
         # what one process takes is not left to the others
-        return min(there, most, max(1, -(-there // self._workers)))
+        return min(there, self._bench.group, max(1, -(-there // self._workers)))
 
     def _try(self, tasks: Sequence[_Task]) -> set[str]:
         """Make records but those that cannot be made yet or that another process is at.
@@ -261,7 +259,7 @@ class Runner:
         kind, piece = tasks[0].kind, tasks[0].piece
         more = f" and {len(tasks) - 1} more" if len(tasks) > 1 else ""
         self._watcher.begin(f"{tasks[0]}{more}", new_runs=len(tasks) if piece is None else 0)
-        with self._device_lock():
+        with exclusive(self.device):
             if piece is None:
                 runs = {t.key: (t.request, t.spec) for t in tasks if isinstance(t.spec, RunSpec)}
                 self.store.put_many(kind, self._bench.train(runs))
@@ -274,17 +272,6 @@ class Runner:
         for key, record in records.items():  # too few to be worth a shard of their own
             self.store.put(kind, key, record)
         self._watcher.advance(sum(task.cost for task in tasks))
-
-    @contextmanager
-    def _device_lock(self) -> Iterator[None]:
-        """One process drives one accelerator."""
-        if self.device == "cpu":
-            yield
-            return
-        lock = cache_path("locks", f"{self.device}.lock")
-        lock.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(lock):
-            yield
 
     def _stored(self, kind: Kind, key: str) -> Record:
         record = self.store.get(kind, key)

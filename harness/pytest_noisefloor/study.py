@@ -74,6 +74,7 @@ class Study:
     @cached_property
     def verdict(self) -> Verdict:
         """The comparison of all units, judged; its result files are written on the way."""
+        self._check_names()
         entrants = list(self._lineup.everything(self.seeds))
         for runner in dict.fromkeys(entrant.runner for entrant in entrants):
             runner.complete([one.request for one in entrants if one.runner is runner])
@@ -102,6 +103,21 @@ class Study:
         )
         write_result(self.result_path, content)
         return verdict
+
+    def _check_names(self) -> None:
+        """Refuse users whose adapters would have one name in files.
+
+        Raises:
+            NoisefloorError: which two.
+        """
+        names = {user.name for user in self.users}
+        for user in self.users:
+            for seed in self.seeds[1:]:
+                if (other := f"{user.name}_seed{seed}") in names:
+                    raise NoisefloorError(
+                        f"users {user.name!r} and {other!r}: expected no user named like another's "
+                        "adapter in files, by _seed and its number"
+                    )
 
     @property
     def result_path(self) -> Path:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from .arms import Ids, Material, open_arm
 from .bases import Base
 from .corpora import Slice
+from .devices import exclusive
 from .kernels import chosen
 from .methods import Method, restore
 from .progress import Watcher
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from .training import Progress
 
 SAVE_EVERY_S = 15.0
-"""Seconds of an unfinished training that an interruption can cost at most."""
+"""Seconds of an unfinished training that an interruption can cost, and a step, at most."""
 
 
 class Workbench:
@@ -94,13 +95,14 @@ class Workbench:
 
         if self._group == 1 or (self._group is None and not worth_it(self._device, self._recipe)):
             return 1
-        model, head = self._tools
-        try:
-            check_stackable(model, head, self._method)
-        except StackError as reason:
-            self._watcher.tell(f"{reason}; adapters train one at a time")
-            return 1
-        return self._group or fitting(model, head, self._method, self._recipe)
+        with exclusive(self._device):  # or two processes would each find the same memory free
+            model, head = self._tools
+            try:
+                check_stackable(model, head, self._method)
+            except StackError as reason:
+                self._watcher.tell(f"{reason}; adapters train one at a time")
+                return 1
+            return self._group or fitting(model, head, self._method, self._recipe)
 
     @property
     def score_group(self) -> int:

@@ -106,8 +106,8 @@ def test_two_claims_about_one_thing_are_refused_whatever_they_assert(refused, as
     again = entry("y", asserts, users=["cy", "ann", "bob"], fingerprint="e" * 12)
     text = refused(entry("x", "LENIENT") + again)
     assert (
-        "claim 'y': keys 'bet', 'base', 'method' and 'users' are those of claim 'x', which asserts "
-        f"LENIENT, as this does {asserts}; expected one claim about one thing" in text
+        "claim 'y': keys 'bet', 'base', 'method', 'users' and 'texts' are those of claim 'x', "
+        f"which asserts LENIENT, as this does {asserts}; expected one claim about one thing" in text
     )
 
 

@@ -65,7 +65,7 @@ def test_what_a_session_wrote_is_judged_the_same_from_its_file(planted_study):
     again = judge_file(planted_study.result_path).verdict
     assert again == replace(verdict, bet=again.bet)
     assert again.planted
-    assert not again.bet.locked  # it was not made by the recipe that is
+    assert again.bet.altered  # it was not made by the recipe that is registered
 
 
 def test_a_result_of_another_design_than_its_bets_is_unregistered_and_says_in_what(tmp_path):

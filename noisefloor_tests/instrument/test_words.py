@@ -188,10 +188,9 @@ def test_where_the_bar_is_no_difference_nothing_is_within_it():
     text = report(one)
     for word in ("TOST", "LENIENT's bar", "level's bar", "is absent", "below the registered"):
         assert word not in text
-    assert "of repetitions. One seed shows no spread" in text
+    assert "of repetitions. That the best of several" in text
     assert "an effect is shown for u0" in text
     assert "no margin" not in text  # whose sign is no toss where the best of several was chosen
-    assert "That the best of several was chosen is in none of these rates." in text
     wide = verdict("bet60", (1.05, 1.0, 1.0))
     assert "TOST" in chance_table(wide)
     assert "an effect below the registered levels is shown for u0" in in_words(wide)

@@ -84,7 +84,7 @@ def test_results_by_other_matrix_products_are_marked(pytester, downstream, folde
 
 
 @pytest.mark.parametrize(
-    ("own", "asked", "used", "locked"),
+    ("own", "asked", "used", "registered"),
     [
         ("float32", [], "float32", True),
         ("float32", ["--noisefloor-seeds=0"], "float32", True),
@@ -95,7 +95,7 @@ def test_results_by_other_matrix_products_are_marked(pytester, downstream, folde
     ],
 )
 def test_by_other_matrix_products_or_seeds_than_its_own_a_bet_is_not_the_registered_one(
-    pytester, own, asked, used, locked
+    pytester, own, asked, used, registered
 ):
     text = data_path("bets", "bet60.toml").read_text(encoding="utf-8")
     if own != "float32":
@@ -103,7 +103,7 @@ def test_by_other_matrix_products_or_seeds_than_its_own_a_bet_is_not_the_registe
     pytester.path.joinpath("own.toml").write_text(text, encoding="utf-8")
     config = pytester.parseconfigure("--noisefloor-bet=own.toml", *asked)
     bet = plugin._bet(config.stash[plugin._SETTINGS])
-    assert (bet.recipe.matmul, bet.locked) == (used, locked)
+    assert (bet.recipe.matmul, not bet.mark) == (used, registered)
 
 
 @pytest.mark.parametrize(

@@ -132,7 +132,8 @@ def test_the_header_of_another_tier_says_what_it_will_use(suite):
         f"noisefloor: base tiny ({open_base('tiny').fingerprint[:12]}), device cpu, users shipped, "
         "seeds 0, 4",
         "noisefloor: AdamW, lr 5e-05, 100 steps of 4 × 256 tokens, float32",
-        f"noisefloor: Bet 60, 2026-11-23, not locked, {registered_bet('bet60').sha256[:12]}",
+        "noisefloor: UNREGISTERED Bet 60, registered 2026-11-23, "
+        f"{registered_bet('bet60').sha256[:12]}",
     ]
 
 
