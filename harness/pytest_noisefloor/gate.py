@@ -123,19 +123,16 @@ class Gate:
         return None
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Say what claims could not be compared with, whichever process held them."""
-        every = (one for of in terminalreporter.stats.values() for one in of)
-        ran = [one.nodeid for one in every if isinstance(one, pytest.TestReport)]
+        """Say what claims could not be compared with, whichever process held them, or were none."""
+        every = [one for of in terminalreporter.stats.values() for one in of]
+        ran = [one for one in every if isinstance(one, pytest.TestReport)]
         claims = f"{self.file.name}::" if self.file else ""
-        if self.training and not any(claims in name for name in ran):
+        if self.training and not any(claims in report.nodeid for report in ran):
             terminalreporter.write_line("noisefloor: --noisefloor-train: no claim was selected")
-        for reports in terminalreporter.stats.values():
-            for report in reports:
-                if getattr(report, "when", None) == "call":
-                    for name, value in report.user_properties:
-                        if name == NOT_COMPARED:
-                            text = f"noisefloor: {report.nodeid}: {value}"
-                            terminalreporter.write_line(text)
+        for report in ran:
+            for name, value in report.user_properties if report.when == "call" else ():
+                if name == NOT_COMPARED:
+                    terminalreporter.write_line(f"noisefloor: {report.nodeid}: {value}")
 
 
 class ClaimsFile(pytest.File):
