@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from noisefloor_tests.tallies_planted import STATISTIC, differing, replace_seeds, told
 from pytest_noisefloor import inference, intervals
@@ -248,6 +249,15 @@ def test_a_slice_whose_difference_is_another_is_found_whatever_the_mean():
     assert slices_p(one) > 0.05
     assert slices_p(moved) < 0.001
     assert interval(moved, "random", "real").error < 0.2  # which knows nothing of it
+
+
+def test_slices_may_vary_by_different_amounts():
+    """Of two slices Welch's analysis is his t-test, whose p a pooled variance would miss by far."""
+    rng = np.random.default_rng(60)
+    calm, wild = rng.normal(0, 1, 40), rng.normal(2, 10, 8)
+    welch, pooled = (stats.ttest_ind(calm, wild, equal_var=same).pvalue for same in (False, True))
+    assert between_slices([calm, wild]) == pytest.approx(welch)
+    assert abs(welch - pooled) > 0.1
 
 
 def test_blocks_of_slices_are_those_that_are_tossed():
