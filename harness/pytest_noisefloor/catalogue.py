@@ -22,8 +22,8 @@ from .results import ResultError, judge_content, of_file, read_file, seal
 NAME = "SUMMARY"
 NOT_RUN = "not run"
 LARGER = "1B and more (a hub id)"
-SCALED = "60"
-"""The bet that is asked of larger bases too."""
+SCALED = frozenset({"60", "61"})
+"""The bets that are asked of larger bases too."""
 
 _KEYS = frozenset({"verdict", "bet"})
 """What has neither of these is another program's."""
@@ -164,7 +164,7 @@ def rows(catalogue: Catalogue) -> list[dict[str, Any]]:
 def _bases(bet: Bet, catalogue: Catalogue) -> list[str]:
     bases = {base for of, base in catalogue.found if of == bet.id}
     bases.add(bet.base or DEFAULT_BASE)
-    if bet.id == SCALED:
+    if bet.id in SCALED:
         bases.add("smollm2-135m")
         bases |= set() if any(map(_is_larger, bases)) else {LARGER}
     return sorted(bases, key=_base_order)

@@ -1,7 +1,7 @@
-"""Bet 60 on a larger base: SmolLM2-135M, 35,136 gains instead of 2,304.
+"""Bets 60 and 61 on a larger base: SmolLM2-135M, 35,136 gains instead of 2,304.
 
 The source leaves open whether the balance of personalisation and regularisation shifts with
-scale. Same criteria, same users, same recipe; about an hour on two cores, once.
+scale. Same criteria, same users, same recipe, and the same adapters for both.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ pytestmark = pytest.mark.scale
 
 
 @pytest.mark.parametrize("level", [Level.STRICT, Level.LENIENT, Level.CATASTROPHIC])
-def test_criterion_at_scale(outcome: Outcome, level: Level) -> None:
-    verdict, claim = outcome(None, "smollm2-135m")
+@pytest.mark.parametrize("bet", ["bet60", "bet61"])
+def test_criterion_at_scale(outcome: Outcome, bet: str, level: Level) -> None:
+    verdict, claim = outcome(bet, "smollm2-135m")
     settle(verdict, level, claim)
