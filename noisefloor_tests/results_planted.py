@@ -117,6 +117,7 @@ def planted_result(users, *, base="organisation/model", fingerprint="f" * 64):
             for effect, one in zip(effects, tallies, strict=True)
         ],
         "verdict": verdict_record(verdict),
+        "times": {"written": "2026-11-24T12:00:00+00:00"},
     }
     return content | {"seal": seal(content)}
 

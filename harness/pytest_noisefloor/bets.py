@@ -21,6 +21,7 @@ from .lock import (
     check_lock,
     file_sha256,
     lock_entries,
+    locked_since,
     locked_text,
     made,
     nothing_left,
@@ -72,9 +73,9 @@ class Bet:
     """A bet as it stands in its file; ``sha256`` is the hash of that file.
 
     ``base`` is the base that it is about, None where that is the session's choice.
-    ``planted`` marks a bet that only proves the machinery; ``locked`` one whose file is the locked
-    one, ``by_project`` where it is somebody else's project that locked it, ``altered`` one that was
-    run by another design than its file's.
+    ``planted`` marks a bet that only proves the machinery; ``locked`` is the day since which a lock
+    has the file's text, None where none has, ``by_project`` marks that it is somebody else's
+    project that locked it, ``altered`` a bet that was run by another design than its file's.
 
     Raises:
         BetError: no such method, users or seeds that are not each there once, not one criterion for
@@ -96,7 +97,7 @@ class Bet:
     sha256: str
     base: str | None
     planted: bool
-    locked: bool = False
+    locked: date | None = None
     by_project: bool = False
     altered: bool = False
 
@@ -155,13 +156,13 @@ class Bet:
     @property
     def mark(self) -> str:
         """What is printed before all that a bet says, where it is no registered one."""
-        registered = self.locked and not self.altered
+        registered = self.locked is not None and not self.altered
         return "PLANTED" if self.planted else "" if registered else "UNREGISTERED"
 
     @property
     def standing(self) -> str:
         """Since when a bet is registered, or that nobody locked it."""
-        if not self.locked:
+        if self.locked is None:
             return f"{self.registered}, not locked"
         return f"registered {self.registered}" + (" by its own project" if self.by_project else "")
 
@@ -218,8 +219,10 @@ def registered_bet(name: str) -> Bet:
     if name not in known:
         raise BetError(f"bet {name!r}: expected {' or '.join(known)}")
     path = data_path("bets", f"{name}.toml")
-    check_lock(path, data_path("bets", "LOCK"))
-    return replace(load_bet(path), locked=True)
+    lock = data_path("bets", "LOCK")
+    check_lock(path, lock)
+    bet = load_bet(path)
+    return replace(bet, locked=locked_since(bet.sha256, lock))
 
 
 def open_bet(bet: str) -> Bet:
@@ -237,8 +240,8 @@ def open_bet(bet: str) -> Bet:
         return registered_bet(bet)
     path = Path(bet)
     own, beside = load_bet(path), path.parent / "LOCK"
-    if any(entry.sha256 == own.sha256 for _, entry in read_lock(data_path("bets", "LOCK"))):
-        return replace(own, locked=True)
+    if since := locked_since(own.sha256, data_path("bets", "LOCK")):
+        return replace(own, locked=since)
     if not beside.is_file() or all(file != path.name for file, _ in read_lock(beside)):
         return own
     check_lock(path, beside)
@@ -252,7 +255,7 @@ def open_bet(bet: str) -> Bet:
                 f"{path}: id {own.id!r}, name {own.name!r}; expected others than those of the "
                 f"shipped Bet {other.id}"
             )
-    return replace(own, locked=True, by_project=True)
+    return replace(own, locked=locked_since(own.sha256, beside), by_project=True)
 
 
 def _criterion(table: Mapping[str, Any]) -> Criterion:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta, timezone
 from typing import Any
 
 from .arms import UNTRAINED, open_arm
@@ -43,7 +44,8 @@ def judge_evidence(claim: Claim) -> Evidence:
     Raises:
         EvidenceError: missing, edited, planted, stale (made by another bet text, recipe, arm,
             method or scorer, on another base or from other text than today's), of another base,
-            method, users or seeds than the claim names, or not to be judged.
+            method, users or seeds than the claim names, older than the bet's lock, or not to be
+            judged.
     """
     path = claim.evidence
     how = "; renew it with --noisefloor-train"
@@ -92,6 +94,12 @@ def _examine(claim: Claim, content: dict[str, Any], where: str, how: str) -> Evi
                     raise EvidenceError(
                         f"{where}{what} is {found!r}, but {rests} {expected!r}{how}"
                     )
+        written = content["times"]["written"]
+        if datetime.fromisoformat(written) < _locked(claim):
+            raise EvidenceError(
+                f"{where}it was written at {written}, before the text of Bet {claim.bet.id} was "
+                f"locked on {claim.bet.locked}; expected a bet that is locked before it is run{how}"
+            )
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise EvidenceError(f"{where}not a result file ({error!r}){how}") from None
     try:
@@ -99,6 +107,12 @@ def _examine(claim: Claim, content: dict[str, Any], where: str, how: str) -> Evi
     except (NoisefloorError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise EvidenceError(f"{where}cannot be judged ({error})") from None
     return Evidence(verdict, (*base_gap, *text_gap))
+
+
+def _locked(claim: Claim) -> datetime:
+    """When the day of the lock began where days begin first, so that no time zone decides."""
+    since = claim.bet.locked or date.max  # all is older than a lock that is still to come
+    return datetime.combine(since, time(), timezone(timedelta(hours=14)))
 
 
 def _compared(claim: Claim, content: dict[str, Any]) -> Iterator[Row]:

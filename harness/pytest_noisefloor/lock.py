@@ -79,6 +79,15 @@ def lock_entries(name: str, lock: Path) -> tuple[Entry, ...]:
     return entries
 
 
+def locked_since(sha256: str, lock: Path) -> date | None:
+    """The day since which a lock has a text of this hash; None where it never had.
+
+    Raises:
+        BetError: it is no lock.
+    """
+    return min((entry.date for _, entry in read_lock(lock) if entry.sha256 == sha256), default=None)
+
+
 def _entry(table: Mapping[str, Any]) -> tuple[str, Entry]:
     """The file that an entry of the lock is about, and the entry."""
     row = dict(table)

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from datetime import date
 
 import pytest
 
@@ -60,6 +61,9 @@ def test_evidence_of_what_the_claim_names_is_judged(claim):
         (("users", 0, "user"), "dee", "the users is ['bob', 'cy', 'dee']"),
         (("verdict", "planted"), True, "it is PLANTED, made on a base or by a bet that only"),
         (("versions",), {}, "not a result file (KeyError('method'))"),
+        (("times",), {}, "not a result file (KeyError('written'))"),
+        (("times", "written"), "2026-11-24T12:00:00", "not a result file (TypeError("),
+        (("times", "written"), "yesterday", "not a result file (ValueError("),
         (("schema",), 1, "the file's schema is 1"),
         (("users", 0, "mean_nll", "real"), 1.0, "mean NLL(real) is given as 1.0"),
         (("users", 0, "slices"), [], "slices of [] tokens"),
@@ -71,6 +75,26 @@ def test_evidence_of_something_else_is_an_error(claim, path, value, message):
         judge_evidence(one)
     assert message in str(caught.value)
     assert str(caught.value).startswith(f"{one.evidence}: ")
+
+
+@pytest.mark.parametrize(
+    ("written", "before"),
+    [
+        ("2026-11-24T12:00:00+00:00", False),
+        ("2026-11-24T00:00:00+14:00", False),
+        ("2026-11-23T23:59:59+14:00", True),
+        ("2026-11-23T09:59:59+00:00", True),
+    ],
+)
+def test_a_result_that_was_there_before_its_bet_was_locked_is_no_evidence(claim, written, before):
+    """The cheat: run, look, then lock the very text that was run."""
+    one = claim(sealed(edited(evidence(LENIENT), ("times", "written"), written)))
+    assert one.bet.locked == date(2026, 11, 24)
+    if not before:
+        assert judge_evidence(one).verdict.level.name == "LENIENT"
+        return
+    with pytest.raises(EvidenceError, match="before the text of Bet 60 was locked on 2026-11-24;"):
+        judge_evidence(one)
 
 
 def test_shipped_users_must_have_been_measured_on_the_text_that_is_shipped(claim):

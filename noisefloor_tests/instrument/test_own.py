@@ -160,14 +160,14 @@ def own(tmp_path):
     return path
 
 
-def lock(path):
-    """Lock a bet file as it is, in its own folder."""
+def lock(path, on="2026-11-24"):
+    """Lock a bet file as it is, in its own folder, from a day on."""
     sha256 = file_sha256(path)
     kept = path.parent / "locked" / f"{sha256}.toml"
     kept.parent.mkdir(exist_ok=True)
     kept.write_bytes(path.read_bytes())
     (path.parent / "LOCK").write_text(
-        f'[[lock]]\nfile = "{path.name}"\nsha256 = "{sha256}"\ndate = 2026-11-24\n'
+        f'[[lock]]\nfile = "{path.name}"\nsha256 = "{sha256}"\ndate = {on}\n'
         'reason = "registered, before any run"\n'
     )
 
@@ -246,3 +246,7 @@ def test_a_claim_on_a_bet_of_ones_own_needs_its_lock(own, tmp_path):
     content["bet"] = content["bet"] | {"sha256": bet.sha256}
     claim.evidence.write_text(json.dumps(sealed(content)))
     assert judge_evidence(claim).verdict.level.name == "LENIENT"
+    lock(own, on="2026-11-26")
+    (claim,) = load_claims(claims)
+    with pytest.raises(EvidenceError, match="before the text of Bet ours was locked on 2026-11-26"):
+        judge_evidence(claim)

@@ -8,7 +8,7 @@ import pytest
 
 from pytest_noisefloor.bets import Level, load_bet, open_bet, registered_bet
 from pytest_noisefloor.data import data_path
-from pytest_noisefloor.lock import BetError, check_lock
+from pytest_noisefloor.lock import BetError, check_lock, lock_entries
 
 BET = registered_bet("bet60")
 
@@ -16,10 +16,10 @@ BET = registered_bet("bet60")
 @pytest.mark.parametrize(
     ("planted", "locked", "mark"),
     [
-        (False, True, ""),
-        (False, False, "UNREGISTERED"),
-        (True, False, "PLANTED"),
-        (True, True, "PLANTED"),
+        (False, BET.locked, ""),
+        (False, None, "UNREGISTERED"),
+        (True, None, "PLANTED"),
+        (True, BET.locked, "PLANTED"),
     ],
 )
 def test_all_but_a_locked_bet_says_first_what_it_is(planted, locked, mark):
@@ -28,12 +28,13 @@ def test_all_but_a_locked_bet_says_first_what_it_is(planted, locked, mark):
 
 def test_a_registered_bet_is_locked_and_a_file_by_itself_is_neither_locked_nor_planted():
     path = data_path("bets", "bet60.toml")
-    assert (BET.planted, BET.locked) == (False, True)
+    locks = [e for e in lock_entries(path.name, path.parent / "LOCK") if e.sha256 == BET.sha256]
+    assert (BET.planted, BET.locked) == (False, locks[0].date)
     assert BET.standing == f"registered {BET.registered}"
     alone = load_bet(path)
-    assert (alone.planted, alone.locked) == (False, False)
+    assert (alone.planted, alone.locked) == (False, None)
     assert alone.standing == f"{BET.registered}, not locked"
-    assert replace(alone, locked=True) == BET == open_bet("bet60")
+    assert replace(alone, locked=BET.locked) == BET == open_bet("bet60")
 
 
 @pytest.fixture

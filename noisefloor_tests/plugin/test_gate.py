@@ -197,7 +197,7 @@ def test_a_base_of_the_claimed_name_with_another_fingerprint_is_no_unclaimed_bas
     about["where"] = "anywhere"  # the claim does not say
     assert gate.claim_about(fingerprint="f" * 64, **about) is claim
     own = replace(about["bet"], sha256="0" * 64)
-    other = replace(about["bet"], locked=False)  # the same file, by another recipe
+    other = replace(about["bet"], locked=None)  # the same file, by another recipe
     for bet in (own, other):
         assert gate.claim_about(fingerprint="f" * 64, **about | {"bet": bet}) is None
     assert gate.claim_about(fingerprint="f" * 64, **about | {"base": "other/model"}) is None
