@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from pytest_noisefloor.data import data_path
+
 
 @pytest.fixture
 def save(tmp_path):
@@ -15,3 +17,17 @@ def save(tmp_path):
         return path
 
     return write
+
+
+@pytest.fixture
+def text():
+    """The text of Bet 60's file."""
+    return data_path("bets", "bet60.toml").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def bet_file(tmp_path, text):
+    """A copy of Bet 60 to change."""
+    path = tmp_path / "bet60.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
