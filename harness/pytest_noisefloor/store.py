@@ -69,9 +69,8 @@ class Store:
             if kind not in self._loose:
                 self._loose[kind] = len(self._files(kind)) - 1
             self._loose[kind] += 1
-            if self._loose[kind] >= SHARD:
+            if self._loose[kind] >= SHARD and self._move(kind):
                 self._loose[kind] = 0
-                self._move(kind)
 
     def put_many(self, kind: Kind, records: Mapping[str, Record]) -> None:
         """Write records into as few files as may be, each file whole or not at all."""
@@ -113,15 +112,19 @@ class Store:
     def _files(self, kind: Kind) -> list[Path]:
         return sorted((self.root / kind).glob("*.safetensors"))
 
-    def _move(self, kind: Kind) -> None:
-        """Move small files into shards. Killed anywhere in it, every record is still there."""
+    def _move(self, kind: Kind) -> bool:
+        """Move small files into shards, unless another process is at it; whether it did.
+
+        Killed anywhere in it, every record is still there.
+        """
         try:
             with self.lock(f"moving-{kind}").acquire(timeout=0):
                 small = [path for path in self._files(kind) if path.stat().st_size <= SMALL]
                 for at in range(0, len(small) - SHARD + 1, SHARD):
                     self._move_into_shard(kind, small[at : at + SHARD])
         except Timeout:
-            pass  # another process is at it
+            return False
+        return True
 
     def _move_into_shard(self, kind: Kind, files: list[Path]) -> None:
         shards = self._shards[kind]

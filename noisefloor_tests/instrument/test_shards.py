@@ -143,6 +143,17 @@ def test_many_small_files_move_into_shards(four, tmp_path):
     assert store.keys("adapters") == records(*range(10)).keys()
 
 
+def test_who_finds_another_process_moving_tries_again_at_the_next_record(four, tmp_path):
+    store = Store(tmp_path)
+    with Store(tmp_path).lock("moving-adapters"):
+        for number in range(5):
+            store.put("adapters", key(number), record(number))
+        assert [len(found) for found in files(store)] == [5, 0]
+    store.put("adapters", key(5), record(5))
+    assert [len(found) for found in files(store)] == [2, 1]
+    assert holds(store, range(6))
+
+
 def test_a_later_record_goes_before_one_in_a_shard(four, store, shard):
     later = Record({"gain": np.zeros(2, np.float32)}, {})
     store.put("adapters", key(0), later)
