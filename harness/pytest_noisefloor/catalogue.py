@@ -25,6 +25,7 @@ LARGER = "1B and more (a hub id)"
 SCALED = frozenset({"60", "61"})
 """The bets that are asked of larger bases too."""
 
+_OWN = "of a bet of one's own"
 _KEYS = frozenset({"verdict", "bet"})
 """What has neither of these is another program's."""
 
@@ -83,7 +84,7 @@ def read_catalogue(folder: Path) -> Catalogue:
     bets = registered_bets()
     by_id = {bet.id: bet for bet in bets}
     found: dict[tuple[str, str], Found] = {}
-    left_out = {"PLANTED": 0, "UNREGISTERED": 0, "of another program": 0}
+    left_out = {"PLANTED": 0, "UNREGISTERED": 0, _OWN: 0, "of another program": 0}
     for path in paths:
         content = read_file(path)
         with of_file(path):
@@ -125,9 +126,11 @@ def _no_result(path: Path, content: Any, bets: Mapping[str, Bet]) -> str:
         return "of another program"
     if content["verdict"]["planted"]:
         return "PLANTED"
-    bet = bets.get(content["bet"]["id"])
-    if bet is None or path.name.startswith("UNREGISTERED_"):
+    if path.name.startswith("UNREGISTERED_"):
         return "UNREGISTERED"
+    bet = bets.get(content["bet"]["id"])
+    if bet is None:
+        return _OWN
     locked = {e.sha256 for e in lock_entries(f"bet{bet.id}.toml", data_path("bets", "LOCK"))}
     now = content["bet"]["sha256"]
     if now not in locked or (now == bet.sha256 and other_design(content, bet)):
@@ -183,7 +186,7 @@ def _base_order(base: str) -> tuple[bool, bool, bool, str]:
 
 def row(bet: Bet, base: str, found: Found | None) -> dict[str, Any]:
     """One row: quotients of perplexities, and LENIENT's reach in words."""
-    head = {"bet": bet.id, "title": bet.title, "base": base, "level": NOT_RUN}
+    head = {"bet": bet.id, "title": bet.title, "base": base, "level": NOT_RUN, "bars": _bars(bet)}
     if found is None:
         return head | {"sha256": bet.sha256, "marks": []}
     with of_file(found.path):
@@ -203,6 +206,15 @@ def row(bet: Bet, base: str, found: Found | None) -> dict[str, Any]:
             "sha256": content["bet"]["sha256"],
             "marks": list(found.marks),
         }
+
+
+def _bars(bet: Bet) -> dict[str, str]:
+    """Each level's condition on the ratio, in the fewest words."""
+    signs = {"at least": "≥", "below": "<"}
+    return {
+        c.level.name: f"{signs[c.comparison]} {c.bar:g} on {'all' if c.share == 1 else c.share}"
+        for c in sorted(bet.criteria, key=lambda c: c.level)
+    }
 
 
 def _figures(verdict: Verdict) -> list[dict[str, Any]]:

@@ -37,7 +37,7 @@ _OPTIONS = {
     "bet": (
         "bet60",
         "bet to judge by: a registered one, or a bet file (.toml) of your own, whose results are "
-        "marked UNREGISTERED, or PLANTED where it says so",
+        "marked UNREGISTERED until a LOCK beside it names it, or PLANTED where it says so",
     ),
     "base": (
         DEFAULT_BASE,
@@ -46,7 +46,11 @@ _OPTIONS = {
     ),
     "users": ("shipped", "users' texts: 'shipped' (programmer, novelist, scientist) or a folder"),
     "device": ("auto", "auto (mps, then cuda, then cpu), mps, cuda or cpu"),
-    "seeds": ("", "seeds to train each arm with, as 0,1,2 (default: those of the bet)"),
+    "seeds": (
+        "",
+        "seeds to train each arm with, as 0,1,2 (default: those of the bet; by others its results "
+        "are marked UNREGISTERED)",
+    ),
     "matmul": (
         "",
         "matrix products while training: float32 or bfloat16; gains, optimiser and scores are fp32 "

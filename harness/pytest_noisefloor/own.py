@@ -28,15 +28,18 @@ def imported(words: str, members: Mapping[str, Any], shipped: Mapping[str, objec
         found = getattr(import_module(module), name)
     except Exception as error:  # whatever somebody's own module raises
         raise NoisefloorError(f"{words!r}: {type(error).__name__}: {error}") from error
-    wrong = [
+    lacks = [
         key for key, kind in members.items() if not isinstance(getattr(found, key, None), kind)
     ]
     if isinstance(found, type):
-        wrong = ["instance"]
-    if wrong or found.name in shipped:
-        has = f"a {type(found).__name__} without {', '.join(wrong)}" if wrong else found.name
-        raise NoisefloorError(
-            f"{words!r}: {has}; expected an object with {', '.join(members)}, of which the name is "
-            "its own and the version a whole number"
-        )
-    return found
+        wrong = f"the class {found.__name__}, not an object of it"
+    elif lacks:
+        wrong = f"an object of {type(found).__name__} without {', '.join(lacks)}"
+    elif found.name in shipped:
+        wrong = f"the name {found.name!r}, which a shipped one has"
+    else:
+        return found
+    raise NoisefloorError(
+        f"{words!r}: {wrong}; expected an object with {', '.join(members)}, of which the name is "
+        "its own and the version a whole number"
+    )

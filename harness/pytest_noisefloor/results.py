@@ -225,6 +225,8 @@ def _made_under(sha256: str, bet: Bet) -> list[str]:
     """What to say of a result's bet text where it is not today's registered one."""
     if sha256 == bet.sha256:
         return []
+    if bet.by_project or not bet.locked:
+        return [f"Made under another text than this bet's ({sha256[:12]})."]
     file = f"bet{bet.id}.toml"
     entries = [entry for of, entry in read_lock(data_path("bets", "LOCK")) if of == file]
     for entry in entries[:-1]:

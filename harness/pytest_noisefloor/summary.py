@@ -21,6 +21,13 @@ SCHEMA = 1
 
 MATRIX, PARETO = "61", "49"
 
+LEGEND = (
+    "Levels are by each bet's own bars, which stand beside them, on what that bet compares: "
+    "CATASTROPHIC of 37 says that full fine-tuning won. A figure without brackets has no interval, "
+    'its text being too short or too few of its tokens independent. "By help alone" is LENIENT\'s '
+    "reach with help in place of the ratio."
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class OnBase:
@@ -165,7 +172,7 @@ def _parts(of: tuple[Cell, ...]) -> tuple[Any, str]:
 
 def in_words(summary: Summary) -> list[str]:
     """The parts of SUMMARY.md: headings, tables and sentences."""
-    said = ["# What came of the registered bets", tables.bet_table(summary.rows)]
+    said = ["# What came of the registered bets", tables.bet_table(summary.rows), LEGEND]
     if summary.left_out:
         counts = ", ".join(f"{n} {what}" for what, n in summary.left_out.items())
         said.append(f"Left out: {counts}.")
@@ -195,7 +202,8 @@ def _base_in_words(one: OnBase) -> list[str]:
         said += [
             f"## Methods on {one.base}: quality, size and time",
             "A method is dominated by one that is no worse for every user and no larger, and "
-            "better in one of these; point estimates.",
+            "better in one of these; point estimates. Seconds are wall times of a training where "
+            "it ran: what else ran there is in them.",
             tables.pareto_table(one.pareto),
         ]
     for bet, of in one.cells.items():

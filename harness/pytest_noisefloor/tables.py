@@ -31,14 +31,16 @@ def table(rows: Sequence[Sequence[str]]) -> str:
 
 def bet_table(rows: Sequence[Mapping[str, Any]]) -> str:
     """A row for every bet and base."""
-    head = ("bet", "title", "base", "level", "ratio, least to largest", "met LENIENT's bar")
+    head = ("bet", "title", "base", "level", "STRICT, LENIENT, CATASTROPHIC")
+    figures = ("ratio, least to largest", "met LENIENT's bar")
     more = ("LENIENT's reach", "by help alone", "rests on harm", "written", "bet file", "note")
-    return table([(*head, *more), *map(_bet_row, rows)])
+    return table([(*head, *figures, *more), *map(_bet_row, rows)])
 
 
 def _bet_row(row: Mapping[str, Any]) -> tuple[str, ...]:
     end = (row["sha256"][:12], "; ".join(row["marks"]))
-    start = (row["bet"], row["title"], row["base"], row["level"])
+    bars = "; ".join(row["bars"][level] for level in ("STRICT", "LENIENT", "CATASTROPHIC"))
+    start = (row["bet"], row["title"], row["base"], row["level"], bars)
     if row["level"] == NOT_RUN:
         return (*start, *[NONE] * 6, *end)
     return (

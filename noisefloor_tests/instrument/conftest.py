@@ -4,7 +4,17 @@ import json
 
 import pytest
 
+from pytest_noisefloor import catalogue
+from pytest_noisefloor.catalogue import registered_bets
 from pytest_noisefloor.data import data_path
+
+BETS = registered_bets()
+
+
+@pytest.fixture
+def bets_read_once(monkeypatch):
+    """Reading every bet takes 50 ms."""
+    monkeypatch.setattr(catalogue, "registered_bets", lambda: BETS)
 
 
 @pytest.fixture

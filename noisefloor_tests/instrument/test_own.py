@@ -94,13 +94,13 @@ def test_a_method_of_ones_own_trains_and_is_judged_by_its_import_path(tmp_path):
         (f"{HERE}:NOTHING", "has no attribute 'NOTHING'"),
         (
             f"{HERE}:NO_METHOD",
-            "a object without name, version, attached; expected an object",
+            "an object of object without name, version, attached; expected an object",
         ),
-        (f"{HERE}:LastGain", "a type without instance; expected an object with"),
+        (f"{HERE}:LastGain", "the class LastGain, not an object of it; expected an object with"),
         (f"{HERE}.LAST:LAST", "ModuleNotFoundError"),
         (
             f"{HERE}:IMPOSTOR",
-            "norm-only; expected an object with name, version, attached",
+            "the name 'norm-only', which a shipped one has; expected an object with name, version",
         ),
     ],
 )
@@ -135,8 +135,11 @@ def test_an_arm_of_ones_own_is_a_control_by_its_import_path(tmp_path):
     [
         ("nowhere.to.be.found:OURS", "No module named 'nowhere'"),
         ("constant", "ModuleNotFoundError"),
-        (f"{HERE}:NO_ARM", "a object without name, version, reads, blocks; expected an object"),
-        (f"{HERE}:ARM_IMPOSTOR", "random; expected an object with name, version, reads, blocks"),
+        (f"{HERE}:NO_ARM", "an object of object without name, version, reads, blocks; expected"),
+        (
+            f"{HERE}:ARM_IMPOSTOR",
+            "the name 'random', which a shipped one has; expected an object with",
+        ),
         (f"{HERE}:SLASHED", "name 'a/b'; expected letters, digits, _ and -"),
         (f"{HERE}:PEEPING", "reads 'held-out text'; expected nothing or training text"),
     ],
@@ -225,9 +228,15 @@ def test_a_result_by_a_bet_of_ones_own_is_judged_against_it(own, tmp_path):
     judged = judge_file(path, against=str(own))
     assert judged.verdict.level.name == "NOT_MET"
     assert not [note for note in judged.notes if "never locked" in note or "design" in note]
+    before = file_sha256(own)[:12]
     own.write_text(own.read_text("utf-8").replace("lr = 5e-5", "lr = 5e-2"), "utf-8")
+    lock(own)
+    notes = " ".join(judge_file(path, against=str(own)).notes)
+    assert f"Made under another text than this bet's ({before})." in notes
+    assert "never locked" not in notes
     (own.parent / "LOCK").unlink()
     notes = " ".join(judge_file(path, against=str(own)).notes)
+    assert f"Made under another text than this bet's ({before})." in notes
     assert "It was made by another design than this bet's: lr 5e-05, not 0.05." in notes
     assert "This text was never locked." in notes
 
