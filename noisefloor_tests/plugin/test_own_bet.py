@@ -1,15 +1,18 @@
 """A bet file of one's own: judged like any, and never taken for what was registered."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from noisefloor_tests.bets import test_bet60_noise_floor as page
+from noisefloor_tests.repo.test_repo import CHECKOUT
 from pytest_noisefloor import plugin
 from pytest_noisefloor.data import data_path
 
 BET60 = "60_norm_only_noise_floor"
+DOCUMENT = CHECKOUT / "docs" / "own.md"
 
 
 @pytest.fixture
@@ -19,9 +22,13 @@ def own(pytester, downstream, folder_base):
     text = text.replace("steps = 100", "steps = 2").replace("Norm-only noise floor", "My own")
     words = [*downstream[:2], f"--noisefloor-base={folder_base}", "--noisefloor-bet=own.toml"]
 
-    def run(*more, **changes):
-        lines = [f"{key} = {value}" for key, value in changes.items()]
-        pytester.path.joinpath("own.toml").write_text("\n".join([*lines, text]))
+    def run(*more, lines=None, **changes):
+        """With keys at the head of the file, and others, ``lines``, in the place of its own."""
+        own = "\n".join([*(f"{key} = {value}" for key, value in changes.items()), text])
+        for key, value in (lines or {}).items():
+            own, replaced = re.subn(f"^{key} = .*$", f"{key} = {value}", own, flags=re.MULTILINE)
+            assert replaced == 1
+        pytester.path.joinpath("own.toml").write_text(own)
         return pytester.runpytest_inprocess(*words, *more)
 
     return run
@@ -61,6 +68,25 @@ def test_its_criteria_say_that_it_is_not_registered(pytester, own):
     pytester.makepyfile(test_downstream=Path(page.__file__).read_text(encoding="utf-8"))
     result = own("-rx", "-W", "ignore::pytest.PytestUnknownMarkWarning")
     result.stdout.re_match_lines([r"XFAIL .*test_strict - UNREGISTERED: STRICT \(ratio at least"])
+
+
+@pytest.mark.skipif(not DOCUMENT.is_file(), reason="an installed wheel brings no docs")
+def test_a_method_and_an_arm_run_as_the_document_shows_them(pytester, own):
+    text = DOCUMENT.read_text(encoding="utf-8")
+    modules = re.findall(r"```python\n# (\w+\.py)\n(.*?)```", text, re.DOTALL)
+    assert [name for name, _ in modules] == ["my_methods.py", "my_arms.py"]
+    for name, code in modules:
+        pytester.path.joinpath(name).write_text(code, encoding="utf-8")
+    pytester.syspathinsert()
+    lines = re.search(r"```toml\n(method = .*?)```", text, re.DOTALL)[1].splitlines()
+    result = own(lines=dict(line.partition("#")[0].rstrip().split(" = ") for line in lines))
+    result.assert_outcomes(passed=3)
+    (path,) = (pytester.path / "results").iterdir()
+    content = json.loads(path.read_text(encoding="utf-8"))
+    assert (content["method"]["name"], content["method"]["trained_values"]) == ("last-norm", 8)
+    assert content["versions"]["arms"]["my_arms:BACKWARDS"] == 1
+    chosen = content["users"][0]["candidates"]["random | my_arms:BACKWARDS"]
+    assert len({*chosen.values()}) == 2
 
 
 def test_a_bet_file_that_is_no_bet_is_one_message(own):

@@ -186,7 +186,11 @@ def test_the_committed_summary_has_every_registered_bet_as_it_is_locked():
         assert levels[claim.bet.id, claim.base] == claim.asserts, claim.id
 
 
-@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "docs/bets.md", "LOG.md"])
+@pytest.mark.parametrize(
+    "document",
+    ["README.md", "CONTRIBUTING.md", "LOG.md"]
+    + [f"docs/{name}.md" for name in ("bets", "claims", "own", "statistics")],
+)
 def test_what_a_document_links_to_is_there(document):
     links = re.findall(r"\]\((?!http)([^)#]+)", read(document))
     assert links
