@@ -45,7 +45,7 @@ REASONS = CHECKOUT / "docs" / "mutation.md"
 WHOLE = {
     "arms": ["invariants/test_arms.py"],
     "bets": [f"instrument/test_{page}.py" for page in ("bets", "lock", "standing", "judge")],
-    "lock": [f"instrument/test_{page}.py" for page in ("lock", "standing")],
+    "lock": [f"instrument/test_{page}.py" for page in ("bets", "lock", "standing")],
     "judge": [
         *("invariants/test_verdict_by_hand.py", "instrument/test_judge.py"),
         "instrument/test_reach.py",

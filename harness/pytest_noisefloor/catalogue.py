@@ -25,7 +25,7 @@ LARGER = "1B and more (a hub id)"
 SCALED = frozenset({"60", "61"})
 """The bets that are asked of larger bases too."""
 
-_OWN = "of a bet of one's own"
+_OWN = "of a bet that is not shipped"
 _KEYS = frozenset({"verdict", "bet"})
 """What has neither of these is another program's."""
 

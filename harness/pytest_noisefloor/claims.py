@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -162,6 +162,8 @@ def _bet(words: str, here: Path) -> Bet:
         raise BetError(
             f"{here / words}: not locked; a claim needs a bet that a LOCK beside it names"
         )
+    if bet.locked > date.today() + timedelta(days=1):  # whatever the time zone of either
+        raise BetError(f"{here / words}: locked on {bet.locked}, a day that is still to come")
     return bet
 
 

@@ -94,11 +94,11 @@ def _examine(claim: Claim, content: dict[str, Any], where: str, how: str) -> Evi
                     raise EvidenceError(
                         f"{where}{what} is {found!r}, but {rests} {expected!r}{how}"
                     )
-        written = content["times"]["written"]
-        if datetime.fromisoformat(written) < _locked(claim):
+        written, since = content["times"]["written"], claim.bet.locked
+        if since and datetime.fromisoformat(written) < _began(since):
             raise EvidenceError(
                 f"{where}it was written at {written}, before the text of Bet {claim.bet.id} was "
-                f"locked on {claim.bet.locked}; expected a bet that is locked before it is run{how}"
+                f"locked on {since}; expected a bet that is locked before it is run"
             )
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise EvidenceError(f"{where}not a result file ({error!r}){how}") from None
@@ -109,10 +109,9 @@ def _examine(claim: Claim, content: dict[str, Any], where: str, how: str) -> Evi
     return Evidence(verdict, (*base_gap, *text_gap))
 
 
-def _locked(claim: Claim) -> datetime:
-    """When the day of the lock began where days begin first, so that no time zone decides."""
-    since = claim.bet.locked or date.max  # all is older than a lock that is still to come
-    return datetime.combine(since, time(), timezone(timedelta(hours=14)))
+def _began(day: date) -> datetime:
+    """When a day began where days begin first, so that no time zone decides."""
+    return datetime.combine(day, time(), timezone(timedelta(hours=14)))
 
 
 def _compared(claim: Claim, content: dict[str, Any]) -> Iterator[Row]:

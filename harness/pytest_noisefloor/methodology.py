@@ -49,6 +49,12 @@ class Methodology:
         )
         self.gate = gate
         self.patterns: list[str] = config.getini("noisefloor_personalisation_patterns")
+        for pattern in self.patterns:  # ["test_a*"] in an .ini file would match no name
+            if pattern.startswith("[") and "]" not in pattern[1:-1]:
+                raise pytest.UsageError(
+                    f"noisefloor_personalisation_patterns: {pattern!r}; expected a pattern, as "
+                    "test_personal*; in an .ini file without brackets, quotes and commas"
+                )
 
     @pytest.hookimpl(wrapper=True)
     def pytest_make_collect_report(

@@ -225,15 +225,14 @@ def _made_under(sha256: str, bet: Bet) -> list[str]:
     """What to say of a result's bet text where it is not today's registered one."""
     if sha256 == bet.sha256:
         return []
-    if bet.by_project or not bet.locked:
-        return [f"Made under another text than this bet's ({sha256[:12]})."]
-    file = f"bet{bet.id}.toml"
-    entries = [entry for of, entry in read_lock(data_path("bets", "LOCK")) if of == file]
-    for entry in entries[:-1]:
-        if entry.sha256 == sha256:
-            return [
-                f"Made under an older text of the bet ({entry}). Amended since ({entries[-1]})."
-            ]
+    lock, file = read_lock(data_path("bets", "LOCK")), f"bet{bet.id}.toml"
+    made = next(((of, entry) for of, entry in lock if entry.sha256 == sha256), None)
+    if made and made[0] == file:
+        now = [entry for of, entry in lock if of == file][-1]
+        return [f"Made under an older text of the bet ({made[1]}). Amended since ({now})."]
+    if made or bet.by_project or not bet.locked:
+        of = made[0] if made else "another text than this bet's"
+        return [f"Made under {of} ({sha256[:12]})."]
     return [f"Made under a text of the bet that was never locked ({sha256[:12]})."]
 
 

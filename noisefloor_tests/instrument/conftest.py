@@ -8,13 +8,16 @@ from pytest_noisefloor import catalogue
 from pytest_noisefloor.catalogue import registered_bets
 from pytest_noisefloor.data import data_path
 
-BETS = registered_bets()
+
+@pytest.fixture(scope="session")
+def every_bet():
+    return registered_bets()
 
 
 @pytest.fixture
-def bets_read_once(monkeypatch):
+def bets_read_once(monkeypatch, every_bet):
     """Reading every bet takes 50 ms."""
-    monkeypatch.setattr(catalogue, "registered_bets", lambda: BETS)
+    monkeypatch.setattr(catalogue, "registered_bets", lambda: every_bet)
 
 
 @pytest.fixture

@@ -144,7 +144,7 @@ def test_what_is_planted_unregistered_or_no_result_is_left_out_and_counted(tmp_p
     assert read.left_out == {
         "PLANTED": 1,
         "UNREGISTERED": 4,
-        "of a bet of one's own": 1,
+        "of a bet that is not shipped": 1,
         "of another program": 3,
     }
 

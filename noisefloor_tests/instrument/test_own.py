@@ -3,6 +3,7 @@
 import json
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import date, timedelta
 
 import numpy as np
 import pytest
@@ -255,7 +256,20 @@ def test_a_claim_on_a_bet_of_ones_own_needs_its_lock(own, tmp_path):
     content["bet"] = content["bet"] | {"sha256": bet.sha256}
     claim.evidence.write_text(json.dumps(sealed(content)))
     assert judge_evidence(claim).verdict.level.name == "LENIENT"
-    lock(own, on="2026-11-26")
-    (claim,) = load_claims(claims)
-    with pytest.raises(EvidenceError, match="before the text of Bet ours was locked on 2026-11-26"):
+    content["times"] = {"written": "2026-11-22T12:00:00+00:00"}
+    claim.evidence.write_text(json.dumps(sealed(content)))
+    with pytest.raises(EvidenceError, match="before the text of Bet ours was locked on 2026-11-24"):
         judge_evidence(claim)
+
+
+@pytest.mark.parametrize(("ahead", "refused"), [(1, False), (3, True)])
+def test_a_claim_needs_a_bet_that_is_locked_already(own, tmp_path, ahead, refused):
+    """But for a day, by which time zones may differ."""
+    claims, day = tmp_path / "claims.toml", date.today() + timedelta(days=ahead)
+    claims.write_text(entry("x", "LENIENT", bet="ours.toml"))
+    lock(own, on=day)
+    if not refused:
+        assert load_claims(claims)[0].bet.locked == day
+        return
+    with pytest.raises(ClaimError, match=f"locked on {day}, a day that is still to come"):
+        load_claims(claims)

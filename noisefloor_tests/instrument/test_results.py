@@ -124,6 +124,12 @@ def test_a_result_of_an_older_lock_is_judged_and_labelled_with_date_and_reason(s
     )
 
 
+def test_a_result_of_another_bet_names_the_text_that_it_was_made_under(save):
+    judged = judge_file(save(result(1.2, 1.2, 1.2)), against="bet60-rate-5e-4")
+    assert f"Made under bet60.toml ({registered_bet('bet60').sha256[:12]})." in judged.notes
+    assert not [note for note in judged.notes if "never" in note]
+
+
 def test_a_result_of_a_text_that_was_never_locked_is_judged_and_labelled(save):
     content = result(1.2, 1.2, 1.2)
     content["bet"]["sha256"] = "0" * 64

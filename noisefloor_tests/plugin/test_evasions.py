@@ -239,6 +239,22 @@ def test_a_name_that_speaks_of_personalisation_needs_the_mark(patterned):
     )
 
 
+@pytest.mark.parametrize("words", ['["test_personal*"]', '["test_a*", "test_b*"]'])
+def test_a_list_as_toml_has_it_is_refused_in_an_ini_file_where_it_would_match_nothing(
+    pytester, words
+):
+    pytester.makeini(f"[pytest]\nnoisefloor_personalisation_patterns = {words}")
+    result = pytester.runpytest_inprocess()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*patterns: '[[]test_*; expected a pattern, as test_personal*"])
+
+
+def test_a_pattern_may_begin_with_a_class_of_letters(pytester):
+    pytester.makeini("[pytest]\nnoisefloor_personalisation_patterns = [pt]ersonal* test_p*")
+    pytester.makepyfile("def test_personal(): pass")
+    pytester.runpytest_inprocess().assert_outcomes(errors=1)
+
+
 # --- in several processes ----------------------------------------------------------------------
 
 

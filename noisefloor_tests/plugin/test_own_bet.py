@@ -77,7 +77,8 @@ def test_a_method_and_an_arm_run_as_the_document_shows_them(pytester, own):
     assert [name for name, _ in modules] == ["my_methods.py", "my_arms.py"]
     for name, code in modules:
         pytester.path.joinpath(name).write_text(code, encoding="utf-8")
-    pytester.syspathinsert()
+    (path,) = re.findall(r"\[tool\.pytest\]\n(pythonpath = .*)", text)
+    pytester.makepyprojecttoml(f"[tool.pytest]\n{path}")
     lines = re.search(r"```toml\n(method = .*?)```", text, re.DOTALL)[1].splitlines()
     result = own(lines=dict(line.partition("#")[0].rstrip().split(" = ") for line in lines))
     result.assert_outcomes(passed=3)

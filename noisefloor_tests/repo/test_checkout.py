@@ -20,6 +20,7 @@ from noisefloor_tests.repo.test_repo import CHECKOUT, ORDER
 from noisefloor_tests.results_by_hand import found, noise_floor
 from pytest_noisefloor.bets import load_bet, registered_bet
 from pytest_noisefloor.catalogue import Catalogue, registered_bets
+from pytest_noisefloor.catalogue import rows as tabled
 from pytest_noisefloor.claims import load_claims
 from pytest_noisefloor.summary import record, summarised
 
@@ -180,6 +181,10 @@ def test_the_committed_summary_has_every_registered_bet_as_it_is_locked():
     rows = json.loads(read("docs", "catalogue", "SUMMARY.json"))["bets"]
     assert {row["bet"]: row["sha256"] for row in rows} == {
         b.id: b.sha256 for b in registered_bets()
+    }
+    expected = tabled(Catalogue(registered_bets(), {}, {}))
+    assert {(row["bet"], row["base"]): row["bars"] for row in rows} == {
+        (row["bet"], row["base"]): row["bars"] for row in expected
     }
     levels = {(row["bet"], row["base"]): row["level"] for row in rows}
     for claim in load_claims(CHECKOUT / "fixtures" / "claims.toml"):
