@@ -48,8 +48,8 @@ _OPTIONS = {
     "device": ("auto", "auto (mps, then cuda, then cpu), mps, cuda or cpu"),
     "seeds": (
         "",
-        "seeds to train each arm with, as 0,1,2 (default: those of the bet; by others its results "
-        "are marked UNREGISTERED)",
+        "seeds to train each arm with, as 0,1,2 (default: those of the bet); by others its "
+        "results are marked UNREGISTERED",
     ),
     "matmul": (
         "",
