@@ -16,7 +16,7 @@ from .intervals import Interval
 from .judge import Verdict
 from .lock import lock_entries
 from .options import DEFAULT_BASE
-from .phrases import within
+from .phrases import unit, within
 from .results import ResultError, judge_content, of_file, read_file, seal
 
 NAME = "SUMMARY"
@@ -186,7 +186,13 @@ def _base_order(base: str) -> tuple[bool, bool, bool, str]:
 
 def row(bet: Bet, base: str, found: Found | None) -> dict[str, Any]:
     """One row: quotients of perplexities, and LENIENT's reach in words."""
-    head = {"bet": bet.id, "title": bet.title, "base": base, "level": NOT_RUN, "bars": _bars(bet)}
+    head = {
+        "bet": bet.id,
+        "title": bet.title,
+        "base": base,
+        "level": NOT_RUN,
+        "bars": {c.level.name: c.of(unit(bet.statistic)) for c in bet.criteria},
+    }
     if found is None:
         return head | {"sha256": bet.sha256, "marks": []}
     with of_file(found.path):
@@ -206,15 +212,6 @@ def row(bet: Bet, base: str, found: Found | None) -> dict[str, Any]:
             "sha256": content["bet"]["sha256"],
             "marks": list(found.marks),
         }
-
-
-def _bars(bet: Bet) -> dict[str, str]:
-    """Each level's condition on the ratio, in the fewest words."""
-    signs = {"at least": "≥", "below": "<"}
-    return {
-        c.level.name: f"{signs[c.comparison]} {c.bar:g} on {'all' if c.share == 1 else c.share}"
-        for c in sorted(bet.criteria, key=lambda c: c.level)
-    }
 
 
 def _figures(verdict: Verdict) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from noisefloor_tests.records_planted import same
 from pytest_noisefloor.recipe import digest
 from pytest_noisefloor.records import Record, StoreError, write_atomically
 from pytest_noisefloor.store import Store
@@ -33,15 +34,6 @@ def file(store):
     return store.path("adapters", KEY)
 
 
-def same(record, other):
-    assert record.facts == other.facts
-    assert record.arrays.keys() == other.arrays.keys()
-    for name, array in record.arrays.items():
-        assert array.dtype == other.arrays[name].dtype
-        assert array.shape == other.arrays[name].shape
-        assert array.tobytes() == other.arrays[name].tobytes()  # NaN and −0 too
-
-
 @settings(max_examples=20)
 @given(
     st.dictionaries(
@@ -54,7 +46,7 @@ def same(record, other):
 def test_a_record_comes_back_bitwise(tmp_path_factory, tensors, facts):
     store = Store(tmp_path_factory.getbasetemp() / "drawn")
     store.put("scores", KEY, Record(tensors, facts))
-    same(store.get("scores", KEY), Record(tensors, facts))
+    assert same(store.get("scores", KEY), Record(tensors, facts))
 
 
 def test_there_is_nothing_where_nothing_was_put(store, file):
@@ -73,7 +65,7 @@ def test_a_dropped_record_is_gone_and_may_be_dropped_again(store, file):
 def test_a_later_record_takes_the_place_of_an_earlier_one(store, file):
     later = Record({"gain": np.zeros(2, np.float32)}, {})
     store.put("adapters", KEY, later)
-    same(store.get("adapters", KEY), later)
+    assert same(store.get("adapters", KEY), later)
 
 
 def test_a_changed_byte_is_noticed_wherever_it_is(store, file):
@@ -100,7 +92,7 @@ def test_a_record_of_another_specification_than_its_keys_is_refused(store):
     spec = {"user": "ann", "seed": 1}
     record = Record(RECORD.arrays, {"spec": spec})
     store.put("adapters", digest(spec), record)
-    same(store.get("adapters", digest(spec)), record)
+    assert same(store.get("adapters", digest(spec)), record)
     store.put("adapters", KEY, record)
     with pytest.raises(StoreError, match=r"holds what another specification gave \(user ann, see"):
         store.get("adapters", KEY)
@@ -129,7 +121,7 @@ def test_a_write_that_fails_leaves_the_old_record_and_no_other_file(store, file,
     with pytest.raises(OSError, match="No space left"):
         store.put("adapters", KEY, Record({"gain": np.zeros(9, np.float32)}, {}))
     assert [*file.parent.iterdir()] == [file]
-    same(store.get("adapters", KEY), RECORD)
+    assert same(store.get("adapters", KEY), RECORD)
 
 
 def test_a_write_that_is_interrupted_leaves_no_file(tmp_path, monkeypatch):
