@@ -80,7 +80,9 @@ def test_a_method_and_an_arm_run_as_the_document_shows_them(pytester, own):
     (path,) = re.findall(r"\[tool\.pytest\]\n(pythonpath = .*)", text)
     pytester.makepyprojecttoml(f"[tool.pytest]\n{path}")
     lines = re.search(r"```toml\n(method = .*?)```", text, re.DOTALL)[1].splitlines()
-    result = own(lines=dict(line.partition("#")[0].rstrip().split(" = ") for line in lines))
+    given = dict(line.partition("#")[0].rstrip().split(" = ") for line in lines)
+    # by the other ways of importing tests pytest itself would make the folder's modules be found
+    result = own("--import-mode=importlib", lines=given)
     result.assert_outcomes(passed=3)
     (path,) = (pytester.path / "results").iterdir()
     content = json.loads(path.read_text(encoding="utf-8"))
