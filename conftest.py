@@ -1,3 +1,3 @@
-"""This repository's own habits, which the suite brings along in noisefloor_tests/habits.py."""
+"""This repository's own habits, which the suite brings along in its support/habits.py."""
 
-pytest_plugins = ["pytester", "noisefloor_tests.habits"]
+pytest_plugins = ["pytester", "noisefloor_tests.support.habits"]

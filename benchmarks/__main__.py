@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pytest_noisefloor.options import DEFAULT_BASE
+from pytest_noisefloor.specs import DEFAULT_BASE
 
 from . import crowd, machine, parts, sessions
 from .parts import BenchmarkError, Plan

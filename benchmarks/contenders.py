@@ -17,12 +17,13 @@ import numpy.typing as npt
 import torch
 from safetensors.numpy import save
 
-from pytest_noisefloor.group import train_stacked
-from pytest_noisefloor.kernels import chosen
-from pytest_noisefloor.loss import head_of
-from pytest_noisefloor.methods import METHODS, gain_names
-from pytest_noisefloor.store import Store
-from pytest_noisefloor.training import train
+from pytest_noisefloor.models.head import head_of
+from pytest_noisefloor.runs.autotune import chosen
+from pytest_noisefloor.runs.store import Store
+from pytest_noisefloor.training.loop import train
+from pytest_noisefloor.training.methods.norm_only import gain_names
+from pytest_noisefloor.training.methods.registry import METHODS
+from pytest_noisefloor.training.stacked_loop import train_stacked
 
 from .shapes import Shape
 

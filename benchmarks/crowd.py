@@ -9,7 +9,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from pytest_noisefloor.recipe import Recipe
+from pytest_noisefloor.specs import Recipe
 
 from .parts import Plan, Training, need, trained, work
 from .shapes import REFERENCE, SHAPES

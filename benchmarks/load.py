@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pytest_noisefloor.leaks import ngrams
+from pytest_noisefloor.data.contamination import ngrams
 
 from . import machine
 from .parts import ROOT
@@ -28,7 +28,7 @@ BET = Path(__file__).with_name("load.toml")
 TRAIN, HELDOUT = 4000, 1500  # characters of a page
 TEST = "def test_everybody_is_measured(noise_floor):\n    assert len(noise_floor.effects) == {}\n"
 ALONE = """
-from pytest_noisefloor.runner import Runner
+from pytest_noisefloor.runs.runner import Runner
 
 Runner.__init__.__kwdefaults__["group"] = 1
 """

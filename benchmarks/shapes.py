@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from pytest_noisefloor.arms import ARMS, Ids, Material
-from pytest_noisefloor.recipe import Recipe
+from pytest_noisefloor._typing import Ids
+from pytest_noisefloor.data.arms import ARMS, Material
+from pytest_noisefloor.specs import Recipe
 
 if TYPE_CHECKING:
     from torch import nn

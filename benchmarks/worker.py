@@ -19,19 +19,19 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from pytest_noisefloor.bases import open_base
-from pytest_noisefloor.bets import registered_bet
-from pytest_noisefloor.corpora import load_users
-from pytest_noisefloor.loss import head_of
-from pytest_noisefloor.methods import METHODS
-from pytest_noisefloor.progress import Watcher
-from pytest_noisefloor.recipe import MATMULS, Scoring, canonical_json, digest
-from pytest_noisefloor.records import Record
-from pytest_noisefloor.runner import Runner
-from pytest_noisefloor.runs import Request
-from pytest_noisefloor.scoring import score
-from pytest_noisefloor.statistics import mean_nll
-from pytest_noisefloor.store import Store
+from pytest_noisefloor.bets.registry import registered_bet
+from pytest_noisefloor.data.users import load_users
+from pytest_noisefloor.models.head import head_of
+from pytest_noisefloor.models.loading import open_base
+from pytest_noisefloor.models.scoring import score
+from pytest_noisefloor.runs.progress import Watcher
+from pytest_noisefloor.runs.record import Record
+from pytest_noisefloor.runs.request import Request
+from pytest_noisefloor.runs.runner import Runner
+from pytest_noisefloor.runs.store import Store
+from pytest_noisefloor.specs import MATMULS, Scoring, canonical_json, digest
+from pytest_noisefloor.stats.effect import mean_nll
+from pytest_noisefloor.training.methods.registry import METHODS
 
 from . import contenders
 from .contenders import CONTENDERS, OURS, PEFT

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from pytest_noisefloor import inference, intervals
-from pytest_noisefloor.bases import Base, open_base
-from pytest_noisefloor.corpora import Slice, User
-from pytest_noisefloor.plugin import header
-from pytest_noisefloor.recipe import Recipe, Scoring
+from pytest_noisefloor.data.users import Slice, User
+from pytest_noisefloor.models.base import Base
+from pytest_noisefloor.models.loading import open_base
+from pytest_noisefloor.plugin.terminal import header
+from pytest_noisefloor.specs import Recipe, Scoring
+from pytest_noisefloor.stats import bootstrap, significance
 
 if TYPE_CHECKING:
-    from pytest_noisefloor.study import Study
+    from pytest_noisefloor.experiment import Experiment
 
 TIERS = {
     "fast": "tiny models, CPU only, about a minute; what a plain pytest runs",
@@ -30,7 +31,10 @@ TIERS = {
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    for name in ("pytester", "noisefloor_tests.habits"):  # no root conftest comes with a wheel
+    for name in (
+        "pytester",
+        "noisefloor_tests.support.habits",
+    ):  # no root conftest comes with a wheel
         config.pluginmanager.import_plugin(name)
     for tier, text in TIERS.items():
         config.addinivalue_line("markers", f"{tier}: tier, {text}")
@@ -81,15 +85,15 @@ def write_users() -> Callable[..., Path]:
 @pytest.fixture(scope="session")
 def planted_study(
     tmp_path_factory: pytest.TempPathFactory, write_users: Callable[..., Path], tiny: Base
-) -> Study:
+) -> Experiment:
     """Bet 60 on the tiny base for two users, with two seeds and two steps; not yet judged."""
-    from pytest_noisefloor.bets import registered_bet
-    from pytest_noisefloor.corpora import load_users
-    from pytest_noisefloor.methods import METHODS
-    from pytest_noisefloor.progress import Watcher
-    from pytest_noisefloor.runner import Runner
-    from pytest_noisefloor.store import Store
-    from pytest_noisefloor.study import Study
+    from pytest_noisefloor.bets.registry import registered_bet
+    from pytest_noisefloor.data.users import load_users
+    from pytest_noisefloor.experiment import Experiment
+    from pytest_noisefloor.runs.progress import Watcher
+    from pytest_noisefloor.runs.runner import Runner
+    from pytest_noisefloor.runs.store import Store
+    from pytest_noisefloor.training.methods.registry import METHODS
 
     out = tmp_path_factory.mktemp("planted")
     bet = registered_bet("bet60")
@@ -103,14 +107,14 @@ def planted_study(
         watcher=Watcher(),
     )
     users = load_users(write_users(out / "users", "ann", "bob"))
-    return Study(bet=bet, runner=runner, users=users, seeds=(0, 1), out=out)
+    return Experiment(bet=bet, runner=runner, users=users, seeds=(0, 1), out=out)
 
 
 @pytest.fixture
 def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
     """A tenth of the resamples and tosses, for what holds of any number of them."""
-    monkeypatch.setattr(intervals, "RESAMPLES", 499)
-    monkeypatch.setattr(inference, "FLIPS", 999)
+    monkeypatch.setattr(bootstrap, "RESAMPLES", 499)
+    monkeypatch.setattr(significance, "FLIPS", 999)
 
 
 # --- what the tests of the machinery share ----------------------------------------------------
@@ -186,7 +190,7 @@ def model(tiny):
 
 @pytest.fixture
 def head(model):
-    from pytest_noisefloor.loss import head_of
+    from pytest_noisefloor.models.head import head_of
 
     return head_of(model)
 
@@ -194,7 +198,7 @@ def head(model):
 @pytest.fixture(scope="session")
 def method(request):
     """The method of a name that a test is parametrised by, unless it needs what is not here."""
-    from pytest_noisefloor.methods import METHODS
+    from pytest_noisefloor.training.methods.registry import METHODS
 
     if request.param.startswith("lora"):
         pytest.importorskip("peft", reason="pip install pytest-noisefloor[catalogue]")

@@ -18,13 +18,13 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from pytest_noisefloor.bases import open_base
-from pytest_noisefloor.corpora import load_users
-from pytest_noisefloor.data import data_path
+from pytest_noisefloor._files import resource_path
+from pytest_noisefloor.data.users import load_users
 from pytest_noisefloor.errors import NoisefloorError
-from pytest_noisefloor.loss import head_of
-from pytest_noisefloor.recipe import Scoring
-from pytest_noisefloor.scoring import score
+from pytest_noisefloor.models.head import head_of
+from pytest_noisefloor.models.loading import open_base
+from pytest_noisefloor.models.scoring import score
+from pytest_noisefloor.specs import Scoring
 
 
 def users_perplexities() -> dict[str, float]:
@@ -181,7 +181,7 @@ def main() -> None:
     try:
         mix = json.loads((options.mix / "mix.json").read_text())
         record = json.loads((options.work / "record.json").read_text())
-        target = data_path("bases", "reference")
+        target = resource_path("bases", "reference")
         draw(record, target / "curves.png")
         (target / "CARD.md").write_text(CARD.substitute(tables(mix, record)))
     except (OSError, NoisefloorError) as error:

@@ -26,10 +26,10 @@ from pathlib import Path
 
 import numpy as np
 
-from pytest_noisefloor.cleaning import article, normalise
-from pytest_noisefloor.corpora import load_users
+from pytest_noisefloor.data.cleaning import article, normalise
+from pytest_noisefloor.data.contamination import NGRAM, ngrams, overlap
+from pytest_noisefloor.data.users import load_users
 from pytest_noisefloor.errors import NoisefloorError
-from pytest_noisefloor.leaks import NGRAM, ngrams, overlap
 
 SEED = "noisefloor reference base 1"
 HELDOUT_SHARE = 0.01

@@ -17,3 +17,7 @@ class MethodError(NoisefloorError):
 
 class BaseError(NoisefloorError):
     """A base that cannot be loaded as what it is said to be."""
+
+
+class BetError(NoisefloorError):
+    """A bet file that cannot be taken as registered."""

@@ -5,7 +5,7 @@ import json
 import pytest
 import scipy.stats  # noqa: F401 (or a session in this process would load it, and unload it)
 
-from noisefloor_tests.claims_planted import LENIENT, entry, evidence
+from noisefloor_tests.support.claims_planted import LENIENT, entry, evidence
 
 BARE = ("-p", "no:randomly", "-p", "no:hypothesispytest")
 """For a process of its own: no shuffling, and no second spent on a plugin that it does not use."""
@@ -14,19 +14,20 @@ BARE = ("-p", "no:randomly", "-p", "no:hypothesispytest")
 # whatever is said here holds for those that are.
 SHORT = """
     import dataclasses
-    from pytest_noisefloor import bets, claims
+    from pytest_noisefloor.bets import registry
+    from pytest_noisefloor.claims import claim
 
-    registered_bet = bets.registered_bet
+    registered_bet = registry.registered_bet
 
     def short_bet(name):
         bet = registered_bet(name)
         return dataclasses.replace(bet, recipe=dataclasses.replace(bet.recipe, steps=2))
 
     def pytest_configure():
-        bets.registered_bet = claims.registered_bet = short_bet
+        registry.registered_bet = claim.registered_bet = short_bet
 
     def pytest_unconfigure():
-        bets.registered_bet = claims.registered_bet = registered_bet
+        registry.registered_bet = claim.registered_bet = registered_bet
 """
 
 DOWNSTREAM = """

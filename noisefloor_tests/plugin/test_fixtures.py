@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from noisefloor_tests.plugin.conftest import BARE
-from pytest_noisefloor.__main__ import main
+from pytest_noisefloor.cli import main
 
 # Says, at a session's end, whether anything imported torch.
 WITNESS = """

@@ -3,7 +3,7 @@
 import pytest
 import torch  # noqa: F401 (or a session in this process would load it, and unload it)
 
-from noisefloor_tests.habits import forked
+from noisefloor_tests.support.habits import forked
 
 # --- random order ------------------------------------------------------------------------------
 
@@ -11,7 +11,7 @@ from noisefloor_tests.habits import forked
 @pytest.fixture
 def order(pytester):
     """A function: the order in which a session with this seed ran twelve tests."""
-    pytester.makeconftest("pytest_plugins = ['noisefloor_tests.habits']")
+    pytester.makeconftest("pytest_plugins = ['noisefloor_tests.support.habits']")
     pytester.makepyfile("\n".join(f"def test_{n}(): pass" for n in range(12)))
 
     def order(*words):
@@ -50,7 +50,7 @@ def guarded(pytester):
 
     The project runs in this process, whose own guard must see nothing of it.
     """
-    pytester.makeconftest("pytest_plugins = ['noisefloor_tests.habits']")
+    pytester.makeconftest("pytest_plugins = ['noisefloor_tests.support.habits']")
 
     def run(source, *words):
         pytester.makepyfile(source)

@@ -5,8 +5,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from pytest_noisefloor import options
-from pytest_noisefloor.options import DEFAULT_BASE, Settings, read_settings
+from pytest_noisefloor.plugin import options
+from pytest_noisefloor.plugin.options import Settings, read_settings
+from pytest_noisefloor.specs import DEFAULT_BASE
 
 SEEDS = "different whole numbers of 0 or more, as 0,1,2"
 DEVICES = "one of auto, mps, cuda, cpu"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from noisefloor_tests.bets import test_bet60_noise_floor as page
+from noisefloor_tests.criteria import test_bet60_noise_floor as page
 
 PAGE = Path(page.__file__)
 
@@ -20,9 +20,9 @@ def criteria(pytester):
 
             import pytest
 
-            from pytest_noisefloor.bets import registered_bet
-            from pytest_noisefloor.judge import judge
-            from pytest_noisefloor.statistics import Effect
+            from pytest_noisefloor.bets.registry import registered_bet
+            from pytest_noisefloor.bets.judging import judge
+            from pytest_noisefloor.stats.effect import Effect
 
             def verdict(*ratios, **more):
                 bet = registered_bet("bet60")

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from noisefloor_tests.bets import test_bet60_noise_floor as page
-from noisefloor_tests.repo.test_repo import CHECKOUT
-from pytest_noisefloor import plugin
-from pytest_noisefloor.data import data_path
+from noisefloor_tests.criteria import test_bet60_noise_floor as page
+from noisefloor_tests.repo.test_code import CHECKOUT
+from pytest_noisefloor._files import resource_path
+from pytest_noisefloor.plugin import session
 
 BET60 = "60_norm_only_noise_floor"
 DOCUMENT = CHECKOUT / "docs" / "own.md"
@@ -18,7 +18,7 @@ DOCUMENT = CHECKOUT / "docs" / "own.md"
 @pytest.fixture
 def own(pytester, downstream, folder_base):
     """Run the two tests of a project by its own bet file: Bet 60's text, shorter, and changed."""
-    text = data_path("bets", "bet60.toml").read_text(encoding="utf-8")
+    text = resource_path("bets", "bet60.toml").read_text(encoding="utf-8")
     text = text.replace("steps = 100", "steps = 2").replace("Norm-only noise floor", "My own")
     words = [*downstream[:2], f"--noisefloor-base={folder_base}", "--noisefloor-bet=own.toml"]
 
@@ -126,12 +126,12 @@ def test_results_by_other_matrix_products_are_marked(pytester, downstream, folde
 def test_by_other_matrix_products_or_seeds_than_its_own_a_bet_is_not_the_registered_one(
     pytester, own, asked, used, registered
 ):
-    text = data_path("bets", "bet60.toml").read_text(encoding="utf-8")
+    text = resource_path("bets", "bet60.toml").read_text(encoding="utf-8")
     if own != "float32":
         text = text.replace("steps = 100", f'steps = 100\nmatmul = "{own}"')
     pytester.path.joinpath("own.toml").write_text(text, encoding="utf-8")
     config = pytester.parseconfigure("--noisefloor-bet=own.toml", *asked)
-    bet = plugin._bet(config.stash[plugin._SETTINGS])
+    bet = session.session_bet(config.stash[session.SETTINGS])
     assert (bet.recipe.matmul, not bet.mark) == (used, registered)
 
 
@@ -150,6 +150,6 @@ def test_results_of_another_base_than_the_usual_one_have_their_own_folder(
 ):
     """Bet 52 is about a ternary base: that is where its result stands by itself."""
     config = pytester.parseconfigure("--noisefloor-base=tiny", "--noisefloor-out=runs")
-    monkeypatch.setattr(plugin, "_study", lambda _, **given: given["out"])
-    out = plugin._open_study(config, lambda name: name, lambda *_: (), named, bet)
+    monkeypatch.setattr(session, "build_study", lambda _, **given: given["out"])
+    out = session.open_study(config, lambda name: name, lambda *_: (), named, bet)
     assert out == pytester.path / "runs" / folder

@@ -4,13 +4,13 @@ import json
 
 import pytest
 
-from noisefloor_tests.claims_planted import entry, evidence
 from noisefloor_tests.plugin.conftest import SHORT
-from pytest_noisefloor import evidence as checks  # or each session would import its own
-from pytest_noisefloor.bases import fingerprints_at_hand
-from pytest_noisefloor.corpora import load_users
+from noisefloor_tests.support.claims_planted import entry, evidence
+from pytest_noisefloor.claims import evidence as checks  # or each session would import its own
+from pytest_noisefloor.data.users import load_users
 from pytest_noisefloor.errors import NoisefloorError
-from pytest_noisefloor.recipe import SCORER
+from pytest_noisefloor.models.loading import fingerprints_at_hand
+from pytest_noisefloor.specs import SCORER
 
 pytestmark = pytest.mark.usefixtures("few_resamples")
 

@@ -123,8 +123,8 @@ def test_the_header_of_a_tier_of_tiny_bases_is_one_line(suite, words, tier):
 
 
 def test_the_header_of_another_tier_says_what_it_will_use(suite):
-    from pytest_noisefloor.bases import open_base
-    from pytest_noisefloor.bets import registered_bet
+    from pytest_noisefloor.bets.registry import registered_bet
+    from pytest_noisefloor.models.loading import open_base
 
     words = ["-m", "full", "--noisefloor-base=tiny", "--noisefloor-seeds=0,4"]
     assert header(suite, *words) == [

@@ -3,13 +3,13 @@
 import pytest
 import torch
 
-from pytest_noisefloor import plugin
+from pytest_noisefloor.plugin import session
 
 
 @pytest.mark.parametrize(("name", "line"), [("gw3", 3), ("my-host", 0), ("", 0)])
 def test_a_worker_has_the_line_of_its_number_whatever_it_is_called(monkeypatch, name, line):
     monkeypatch.setenv("PYTEST_XDIST_WORKER", name)
-    assert plugin._worker() == line
+    assert session._worker() == line
 
 
 @pytest.mark.slow

@@ -1,0 +1,18 @@
+"""Array types that several rooms share."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+Arrays = dict[str, npt.NDArray[np.float32]]
+
+
+Ids = npt.NDArray[np.int64]
+
+
+Tensors = dict[str, npt.NDArray[np.float32]]
+"""An adapter's content: name → fp32 values."""
+
+
+Floats = npt.NDArray[np.float64]

@@ -1,0 +1,222 @@
+"""Registered bets: hypothesis, design, statistic and levels, as dated and locked data."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from enum import IntEnum
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Literal
+
+from pytest_noisefloor._files import file_sha256, read_toml
+from pytest_noisefloor.errors import BetError, NoisefloorError
+from pytest_noisefloor.specs import UNTRAINED, Recipe, Scoring
+from pytest_noisefloor.stats import Statistic
+from pytest_noisefloor.training import METHODS, is_method
+
+from .conditions import ConditionError, parse_label
+from .lock import made, nothing_left, take
+
+
+class Level(IntEnum):
+    """What a verdict says: ordered, exclusive, exhaustive."""
+
+    CATASTROPHIC = 0
+    NOT_MET = 1
+    LENIENT = 2
+    STRICT = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Criterion:
+    """A level's condition: on how large a share of the users the ratio is how large.
+
+    ``comparison`` is ``at least`` or ``below`` the ratio ``bar``.
+    """
+
+    level: Level
+    comparison: Literal["at least", "below"]
+    bar: float
+    share: Fraction
+
+    def needed(self, users: int) -> int:
+        """Users that must satisfy the condition: the share, rounded up."""
+        return math.ceil(self.share * users)
+
+    def __str__(self) -> str:
+        return self.of("user")
+
+    def of(self, unit: str) -> str:
+        """The condition in words, of what a bet counts."""
+        share = f"all {unit}s" if self.share == 1 else f"{self.share} of the {unit}s"
+        return f"ratio {self.comparison} {self.bar:g} on {share}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bet:
+    """A bet as it stands in its file; ``sha256`` is the hash of that file.
+
+    ``base`` is the base that it is about, None where that is the session's choice.
+    ``planted`` marks a bet that only proves the machinery; ``locked`` is the day since which a lock
+    has the file's text, None where none has, ``by_project`` marks that it is somebody else's
+    project that locked it, ``altered`` a bet that was run by another design than its file's.
+
+    Raises:
+        BetError: no such method, users or seeds that are not each there once, not one criterion for
+            each level, levels that could hold together, or nothing by the bet's own method.
+    """
+
+    id: str
+    name: str
+    title: str
+    registered: date
+    hypothesis: str
+    method: str
+    users: tuple[str, ...]
+    seeds: tuple[int, ...]
+    recipe: Recipe
+    scoring: Scoring
+    statistic: Statistic
+    criteria: tuple[Criterion, ...]
+    sha256: str
+    base: str | None
+    planted: bool
+    locked: date | None = None
+    by_project: bool = False
+    altered: bool = False
+
+    def __post_init__(self) -> None:
+        if not is_method(self.method):
+            known = " or ".join(METHODS)
+            raise BetError(
+                f"method = {self.method!r}; expected {known} or an import path, as "
+                "package.module:object"
+            )
+        for key, value in (("id", self.id), ("name", self.name)):
+            if not re.fullmatch(r"[\w-]+", value):
+                raise BetError(f"{key} = {value!r}; expected letters, digits, _ and -")
+        for key, values, kind, words in (
+            ("users", self.users, str, "names"),
+            ("seeds", self.seeds, int, "whole numbers of 0 or more"),
+        ):
+            right = all(type(v) is kind and (v >= 0 if type(v) is int else v) for v in values)
+            if not values or not right or len(set(values)) < len(values):
+                raise BetError(f"{key} {list(values)}; expected {words}, each once, at least one")
+        levels = sorted(c.level for c in self.criteria)
+        if levels != [Level.CATASTROPHIC, Level.LENIENT, Level.STRICT]:
+            raise BetError("expected one [[level]] each of STRICT, LENIENT, CATASTROPHIC")
+        catastrophic, lenient, strict = sorted(self.criteria, key=lambda c: c.level)
+        ways = [c.comparison for c in (catastrophic, lenient, strict)]
+        if (
+            ways != ["below", "at least", "at least"]
+            or not catastrophic.bar <= lenient.bar <= strict.bar
+            or lenient.share > strict.share
+            or catastrophic.share + lenient.share <= 1
+        ):
+            raise BetError(
+                "levels that could hold together or out of order; expected CATASTROPHIC below a "
+                "bar at or under LENIENT's, STRICT at least at LENIENT's bar and share, and the "
+                "shares of LENIENT and CATASTROPHIC to be more than all"
+            )
+        self._check_conditions()
+
+    def _check_conditions(self) -> None:
+        """Refuse what is compared with itself, and comparisons without the bet's own method."""
+        for key in ("numerator", "denominator", "reach"):
+            try:
+                parse_label(getattr(self.statistic, key))
+            except ConditionError as error:
+                raise BetError(f"{key} = {error}") from None
+        whole = [
+            replace(c, method=c.method or self.method, lr=c.lr or self.recipe.lr)
+            for label in self.statistic.compared
+            for c in parse_label(label)
+        ]
+        if len(set(whole)) < len(whole):
+            labels = " against ".join(self.statistic.compared)
+            raise BetError(f"{labels}: one condition twice, by the bet's own method and rate")
+        own = (self.method, self.recipe.lr)
+        if not any((c.method, c.lr) == own for c in whole if c.source != UNTRAINED):
+            raise BetError(
+                f"{' against '.join(self.statistic.compared)}: expected an adapter by the bet's "
+                f"own method, {self.method}, at its own rate"
+            )
+
+    @property
+    def controlled(self) -> bool:
+        """Whether the user's own text is set against random tokens by the same method and rate."""
+        (own, *more), rivals = map(parse_label, self.statistic.compared)
+        return own.source == "real" and not more and replace(own, source="random") in rivals
+
+    @property
+    def mark(self) -> str:
+        """What is printed before all that a bet says, where it is no registered one."""
+        registered = self.locked is not None and not self.altered
+        return "PLANTED" if self.planted else "" if registered else "UNREGISTERED"
+
+    @property
+    def standing(self) -> str:
+        """Since when a bet is registered, or that nobody locked it."""
+        if self.locked is None:
+            return f"{self.registered}, not locked"
+        return f"registered {self.registered}" + (" by its own project" if self.by_project else "")
+
+
+def load_bet(path: Path) -> Bet:
+    """Read a bet file.
+
+    Raises:
+        BetError: not TOML, or keys or values that a bet does not have.
+    """
+    content = read_toml(path)
+    try:
+        design = take(content, "design", dict)
+        bet = Bet(
+            id=take(content, "id", str),
+            name=take(content, "name", str),
+            title=take(content, "title", str),
+            registered=take(content, "registered", date),
+            hypothesis=take(content, "hypothesis", str).strip(),
+            method=take(design, "method", str),
+            base=take(design, "base", str) if "base" in design else None,
+            users=tuple(take(design, "users", list)),
+            seeds=tuple(take(design, "seeds", list)),
+            recipe=made(Recipe, "design.recipe", take(design, "recipe", dict)),
+            scoring=made(Scoring, "design.scoring", take(design, "scoring", dict)),
+            statistic=made(Statistic, "statistic", take(content, "statistic", dict)),
+            criteria=tuple(_criterion(row) for row in take(content, "level", list)),
+            sha256=file_sha256(path),
+            planted="planted" in content and take(content, "planted", bool),
+        )
+        nothing_left(content)
+        nothing_left(design)
+    except (TypeError, ValueError, NoisefloorError) as error:
+        raise BetError(f"{path}: {error}") from None
+    return bet
+
+
+def _criterion(table: Mapping[str, Any]) -> Criterion:
+    row = dict(table)
+    name, share = take(row, "name", str), take(row, "share", str)
+    if name not in Level.__members__:
+        raise ValueError(f"level {name!r}; expected STRICT, LENIENT or CATASTROPHIC")
+    if not re.fullmatch(r"1|[1-9]\d*/[1-9]\d*", share):
+        raise ValueError(f'{name}: share {share!r}; expected "1" or a fraction such as "2/3"')
+    if ("below" in row) == ("at_least" in row):
+        keys = ", ".join(sorted(row)) or "no other key"
+        raise ValueError(f"{name}: {keys}; expected one of at_least and below, with a ratio")
+    key = "below" if "below" in row else "at_least"
+    criterion = Criterion(
+        level=Level[name],
+        bar=take(row, key, float),
+        comparison="below" if key == "below" else "at least",
+        share=Fraction(share),
+    )
+    nothing_left(row)
+    if criterion.share > 1 or not 0 < criterion.bar < math.inf:
+        raise ValueError(f"{name}: {criterion}; expected a bar above 0 and a share of at most 1")
+    return criterion

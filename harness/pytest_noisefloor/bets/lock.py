@@ -1,0 +1,159 @@
+"""The lock of the registered bets: each file's hash, from when on it holds, and why."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, dataclass, fields
+from datetime import date
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from pytest_noisefloor._files import file_sha256, read_toml
+from pytest_noisefloor.errors import BetError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of the lock: a bet file's hash, from when on it holds, and why."""
+
+    sha256: str
+    date: date
+    reason: str
+
+    def __str__(self) -> str:
+        return f"locked on {self.date} as {self.sha256[:12]}: {self.reason}"
+
+
+def check_lock(path: Path, lock: Path) -> None:
+    """Compare a bet file with the last entry that the lock has for it.
+
+    Raises:
+        BetError: another hash, with the difference and how to amend; or as ``lock_entries``.
+    """
+    found = file_sha256(path)
+    last = lock_entries(path.name, lock)[-1]
+    if last.sha256 != found:
+        shown = "".join(_difference(locked_text(last, lock), path))
+        raise BetError(
+            f"{path}: it is not what was {last}. A registered bet does not change in place:\n\n"
+            f"{shown}\nRestore it, or amend it: copy it to {_locked(found, lock)} and add at the "
+            f'end of {lock}\n\n[[lock]]\nfile = "{path.name}"\nsha256 = "{found}"\n'
+            f'date = <today, as {last.date}>\nreason = "<what changed, and why>"'
+        )
+
+
+def read_lock(lock: Path) -> list[tuple[str, Entry]]:
+    """All entries of a lock, each with the name of the file that it is about.
+
+    Raises:
+        BetError: it is no lock.
+    """
+    try:
+        return [_entry(row) for row in take(read_toml(lock), "lock", list)]
+    except (TypeError, ValueError) as error:
+        raise BetError(f"{lock}: {error}; an entry has file, sha256, date and reason") from None
+
+
+def lock_entries(name: str, lock: Path) -> tuple[Entry, ...]:
+    """What the lock says of a bet file, oldest first.
+
+    Raises:
+        BetError: nothing, or entries that are not whole or not in order of date.
+    """
+    entries = tuple(entry for file, entry in read_lock(lock) if file == name)
+    if not entries:
+        raise BetError(
+            f"{lock.parent / name}: not in {lock.name}; a bet is locked before it is run"
+        )
+    dates = [entry.date for entry in entries]
+    if dates != sorted(dates) or not all(entry.reason.strip() for entry in entries):
+        raise BetError(f"{lock}: {name}: expected entries by date, each with its reason")
+    return entries
+
+
+def locked_since(sha256: str, lock: Path) -> date | None:
+    """The day since which a lock has a text of this hash; None where it never had.
+
+    Raises:
+        BetError: it is no lock.
+    """
+    return min((entry.date for _, entry in read_lock(lock) if entry.sha256 == sha256), default=None)
+
+
+def _entry(table: Mapping[str, Any]) -> tuple[str, Entry]:
+    """The file that an entry of the lock is about, and the entry."""
+    row = dict(table)
+    file, sha256 = take(row, "file", str), take(row, "sha256", str)
+    entry = Entry(sha256, take(row, "date", date), take(row, "reason", str))
+    nothing_left(row)
+    return file, entry
+
+
+def locked_text(entry: Entry, lock: Path) -> str:
+    """The text that an entry locked, kept beside the lock under its hash.
+
+    Raises:
+        BetError: it is not there, or not of that hash.
+    """
+    path = _locked(entry.sha256, lock)
+    if not path.is_file() or file_sha256(path) != entry.sha256:
+        raise BetError(f"{path}: not the text that was {entry}")
+    return path.read_text(encoding="utf-8")
+
+
+def _locked(sha256: str, lock: Path) -> Path:
+    return lock.parent / "locked" / f"{sha256}.toml"
+
+
+def _difference(locked: str, path: Path) -> Iterator[str]:
+    """The lines in which a file differs from what was locked, as diff -u has them."""
+    return difflib.unified_diff(
+        locked.splitlines(keepends=True),
+        path.read_text(encoding="utf-8").splitlines(keepends=True),
+        f"{path.name} (locked)",
+        f"{path.name} (found)",
+        n=1,
+    )
+
+
+def take(content: dict[str, Any], key: str, kind: type[T]) -> T:
+    """Remove a key's value from a table, once it is known to be of its kind."""
+    if key not in content:
+        raise ValueError(f"key {key!r} is missing")
+    value: T = content.pop(key)
+    if type(value) is not kind:  # a date with a time would not compare with one without
+        raise TypeError(f"{key} = {value!r}; expected {kind.__name__}")
+    return value
+
+
+def made(kind: type[T], where: str, table: Mapping[str, Any]) -> T:
+    """A dataclass of plain fields from a table named ``where``; a field with a default may miss.
+
+    Raises:
+        ValueError, TypeError: a key that is unknown or missing, or a value of another type.
+    """
+    known = {field.name: field for field in fields(cast("Any", kind))}
+    if strange := sorted(table.keys() - known.keys()):
+        raise ValueError(f"[{where}] unknown key {strange[0]!r}; expected {', '.join(known)}")
+    values = {}
+    for key, field in known.items():
+        if key not in table:
+            if field.default is MISSING:
+                raise ValueError(f"[{where}] key {key!r} is missing")
+            continue
+        value = table[key]
+        if field.type == "float" and type(value) is int:
+            value = float(value)
+        if type(value).__name__ != field.type:
+            raise TypeError(f"[{where}] {key} = {value!r}; expected {field.type}")
+        values[key] = value
+    return kind(**values)
+
+
+def nothing_left(content: Mapping[str, Any]) -> None:
+    """Refuse what is left of a table once all its keys are taken."""
+    if content:
+        raise ValueError(f"unknown key {min(content)!r}")

@@ -1,0 +1,215 @@
+"""Evidence: the committed result file that a claim rests on, checked and judged again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta, timezone
+from typing import Any
+
+from pytest_noisefloor._files import read_toml, resource_path, write_atomically
+from pytest_noisefloor.bets import Verdict, parse_label
+from pytest_noisefloor.data import User, load_users, open_arm
+from pytest_noisefloor.errors import NoisefloorError
+from pytest_noisefloor.models import fingerprints_at_hand
+from pytest_noisefloor.results import RESULT_SCHEMA, read_file, rejudge_content, seal, unit_name
+from pytest_noisefloor.specs import SCORER, UNTRAINED, Recipe, Scoring
+from pytest_noisefloor.training import METHODS, open_method
+
+from .claim import Claim
+
+Row = tuple[str, Any, Any]
+"""What must agree: what it is, as the evidence has it, as it must be."""
+
+
+class EvidenceError(NoisefloorError):
+    """Evidence that is missing, or not of what the claim names."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a claim's evidence says today, and what it could not be compared with."""
+
+    verdict: Verdict
+    gaps: tuple[str, ...]
+
+
+def judge_evidence(claim: Claim) -> Evidence:
+    """What a claim's evidence says today, without training and without torch.
+
+    Raises:
+        EvidenceError: missing, edited, planted, stale (made by another bet text, recipe, arm,
+            method or scorer, on another base or from other text than today's), of another base,
+            method, users or seeds than the claim names, older than the bet's lock, or not to be
+            judged.
+    """
+    path = claim.evidence
+    how = "; renew it with --noisefloor-train"
+    if not path.is_file():
+        raise EvidenceError(f"{path}: the evidence of claim {claim.id!r} is missing{how}")
+    return _examine(claim, read_file(path), f"{path}: ", how)
+
+
+def replace_evidence(claim: Claim, content: dict[str, Any]) -> None:
+    """Put a new result in the place of a claim's evidence, once it is known to be of the claim.
+
+    Raises:
+        EvidenceError: as ``judge_evidence``; the file is left as it was.
+    """
+    text = json.dumps(content, indent=1, ensure_ascii=False)
+    _examine(
+        claim,
+        json.loads(text),
+        f"{claim.evidence}: left as it was, since in what was trained anew ",
+        "",
+    )
+    write_atomically(claim.evidence, f"{text}\n".encode())
+
+
+def _examine(claim: Claim, content: dict[str, Any], where: str, how: str) -> Evidence:
+    """What a content says, if it is of the claim; messages stand between ``where`` and ``how``."""
+    try:
+        if content.get("seal") != seal(content):
+            raise EvidenceError(
+                f"{where}the seal is not that of the content: it was edited after it was "
+                f"written, or written without one{how}"
+            )
+        if content["verdict"]["planted"]:
+            raise EvidenceError(
+                f"{where}it is PLANTED, made on a base or by a bet that only proves the machinery: "
+                "nothing can be claimed on it"
+            )
+        base, base_gap = _base_today(claim, content)
+        texts, text_gap = _texts_today(claim, content)
+        for rests, rows in (
+            (f"claim {claim.id!r} rests on", _compared(claim, content)),
+            ("today's is", [*base, *texts]),
+        ):
+            for what, found, expected in rows:
+                if found != expected:
+                    raise EvidenceError(
+                        f"{where}{what} is {found!r}, but {rests} {expected!r}{how}"
+                    )
+        written, since = content["times"]["written"], claim.bet.locked
+        if since and datetime.fromisoformat(written) < _began(since):
+            raise EvidenceError(
+                f"{where}it was written at {written}, before the text of Bet {claim.bet.id} was "
+                f"locked on {since}; expected a bet that is locked before it is run"
+            )
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise EvidenceError(f"{where}not a result file ({error!r}){how}") from None
+    try:
+        verdict = rejudge_content(content, claim.bet)
+    except (NoisefloorError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise EvidenceError(f"{where}cannot be judged ({error})") from None
+    return Evidence(verdict, (*base_gap, *text_gap))
+
+
+def _began(day: date) -> datetime:
+    """When a day began where days begin first, so that no time zone decides."""
+    return datetime.combine(day, time(), timezone(timedelta(hours=14)))
+
+
+def _compared(claim: Claim, content: dict[str, Any]) -> Iterator[Row]:
+    """What the content says of itself, beside what the claim and this version name."""
+    yield "the file's schema", content["schema"], RESULT_SCHEMA
+    yield "bet.sha256", content["bet"]["sha256"], claim.bet.sha256
+    base, digits = content["base"], claim.fingerprint
+    yield "base.name", base["name"], claim.base
+    yield "base.fingerprint", base["fingerprint"][: len(digits)], digits
+    method = open_method(claim.method)
+    yield "method.name", content["method"]["name"], method.name
+    versions = content["versions"]
+    yield "the method's version", versions["method"], method.version
+    for name, version in versions.get("other_methods", {}).items():
+        today = METHODS[name].version if name in METHODS else None
+        yield f"the version of method {name}", version, today
+    yield "the scorer", versions["scorer"], SCORER
+    yield "the recipe", Recipe(**content["recipe"]), claim.bet.recipe
+    yield "the scoring", Scoring(**content["scoring"]), claim.bet.scoring
+    yield "the users", sorted({row["user"] for row in content["users"]}), sorted(claim.users)
+    yield "the seeds", content["seeds"], list(claim.bet.seeds)
+    if claim.bet.statistic.by_cell:
+        yield "the list of cells", *_cells(content)
+    # only arms of the bet: what a file of evidence names is not imported
+    arms = {c.arm for label in claim.bet.statistic.trained for c in parse_label(label)} - {
+        UNTRAINED
+    }
+    for arm, version in versions["arms"].items():
+        today = open_arm(arm).version if arm in arms else None
+        yield f"the version of arm {arm}", version, today
+    for row in content["users"]:
+        for piece in row["slices"]:
+            what = f"{unit_name(row)}'s scores in {piece['slice']}, by arm"
+            yield what, sorted(piece["sums"]), sorted((UNTRAINED, *claim.bet.statistic.trained))
+
+
+def _base_today(claim: Claim, content: dict[str, Any]) -> tuple[list[Row], list[str]]:
+    """The base's fingerprints beside those of its files here, and what is not here."""
+    model, whole = fingerprints_at_hand(claim.located)
+    base = content["base"]
+    if whole:
+        return [("the base measured", base["fingerprint"], whole)], []
+    if model:
+        tokenizer = f"the tokenizer of {claim.base} (made ready when the base is first used)"
+        return [("the model measured", base["model"], model)], [tokenizer]
+    return [], [f"the base {claim.base}, whose files are not looked for"]
+
+
+def _texts_today(claim: Claim, content: dict[str, Any]) -> tuple[list[Row], list[str]]:
+    """The texts' hashes beside those that are registered or at hand, and what is not at hand."""
+    if claim.shipped:
+        registered = [read_toml(resource_path("users", f"{user}.toml")) for user in claim.users]
+        today = {
+            about["name"]: (
+                about["train"]["sha256"],
+                {name: part["sha256"] for name, part in about["heldout"].items()},
+            )
+            for about in registered
+        }
+    elif claim.texts:
+        today = {
+            user.name: (user.train_sha256, {piece.name: piece.sha256 for piece in user.heldout})
+            for user in claimed_users(claim, str(claim.texts))
+        }
+    else:
+        return [], ["the users' text, which the claim does not name (key 'texts')"]
+    rows: list[Row] = []
+    heldout: dict[str, dict[str, str]] = {}
+    for row in content["users"]:
+        train, _ = today.get(row["user"], ("", {}))
+        rows.append((f"{unit_name(row)}'s text", row["train_sha256"], train))
+        found = {piece["slice"]: piece["sha256"] for piece in row["slices"]}
+        heldout.setdefault(row["user"], {}).update(found)
+    rows += [
+        (f"{user}'s held-out text", found, today.get(user, ("", {}))[1])
+        for user, found in heldout.items()
+    ]
+    return rows, []
+
+
+def _cells(content: dict[str, Any]) -> tuple[list[str], list[str]]:
+    """The cells that are there or said to be repeats, and each slice of a user under each seed."""
+    rows = content["users"]
+    slices = dict.fromkeys((row["user"], row["slices"][0]["slice"]) for row in rows)
+    every = [f"{user}, seed {seed}, {piece}" for user, piece in slices for seed in content["seeds"]]
+    return sorted([*map(unit_name, rows), *content.get("repeats", ())]), sorted(every)
+
+
+def claimed_users(claim: Claim, where: str) -> tuple[User, ...]:
+    """The claim's users with their texts, from where they lie.
+
+    Raises:
+        EvidenceError: one of them is not there.
+        CorpusError: a text cannot be used.
+    """
+    found = {user.name: user for user in load_users(where, claim.bet.users)}
+    missing = [name for name in claim.users if name not in found]
+    if missing:
+        raise EvidenceError(
+            f"{claim.file}: claim {claim.id!r}: no text of {', '.join(missing)} among the users "
+            f"of {where!r}; expected a folder with them, by the claim's key 'texts' or "
+            "--noisefloor-users"
+        )
+    return tuple(found[name] for name in claim.users)

@@ -1,0 +1,17 @@
+from .arms import ARMS as ARMS
+from .arms import Material as Material
+from .arms import generator as generator
+from .arms import is_arm as is_arm
+from .arms import open_arm as open_arm
+from .contamination import SliceLeak as SliceLeak
+from .contamination import check_leak as check_leak
+from .contamination import check_others as check_others
+from .download import fetch as fetch
+from .download import find as find
+from .tokens import Texts as Texts
+from .tokens import Tokenizer as Tokenizer
+from .users import NAME as NAME
+from .users import Slice as Slice
+from .users import User as User
+from .users import load_users as load_users
+from .users import user_names as user_names

@@ -1,0 +1,77 @@
+"""Texts as tokens: what is scored of a user, and what an arm is given to read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+
+from pytest_noisefloor._typing import Ids
+from pytest_noisefloor.errors import NoisefloorError
+from pytest_noisefloor.specs import Recipe, Scoring, digest
+
+from .arms import Arm
+from .users import Slice, User
+
+
+class Texts:
+    """The users' texts in a base's tokens, which ``encode`` makes of a text."""
+
+    def __init__(self, encode: Callable[[str], Ids], recipe: Recipe, scoring: Scoring) -> None:
+        self._encode = encode
+        self._recipe = recipe
+        self._scoring = scoring
+
+    def scored(self, piece: Slice) -> Ids:
+        """The tokens (n,) of a slice that are scored."""
+        return self._encode(piece.text)[: self._scoring.tokens]
+
+    def training(self, user: User) -> Ids:
+        """The tokens (n,) of a user's training text."""
+        return self._encode(user.train)
+
+    def read(self, user: User, arm: Arm) -> Ids | None:
+        """The tokens (n,) that an arm reads of a user; it is given no others."""
+        if arm.reads == "training text":
+            return self.training(user)
+        if arm.reads == "held-out text":
+            return np.concatenate([self.scored(piece) for piece in user.heldout])
+        return None
+
+    def sha256(self, user: User, arm: Arm) -> str:
+        """The hash of what an arm reads of a user, empty for nothing."""
+        if arm.reads == "training text":
+            return user.train_sha256
+        if arm.reads == "held-out text":
+            slices = [piece.sha256 for piece in user.heldout]
+            return digest({"slices": slices, "tokens": self._scoring.tokens})
+        return ""
+
+    def check_lengths(self, user: User) -> None:
+        """Refuse a text too short for the recipe, before anything trains.
+
+        Raises:
+            NoisefloorError: the training text has no whole block, or a slice no whole window.
+        """
+        texts = [("training text", user.train, self._recipe.sequence)]
+        texts += [(f"slice {s.name!r}", s.text, self._scoring.window) for s in user.heldout]
+        for what, text, least in texts:
+            found = len(self._encode(text))
+            if found < least:
+                raise NoisefloorError(
+                    f"user {user.name!r}, {what}: {found} tokens; expected at least {least}"
+                )
+
+
+class Tokenizer(Protocol):
+    """What the suite asks of a tokenizer."""
+
+    @property
+    def prefix(self) -> int:
+        """The end-of-text token: what stands in front of a scored document."""
+        ...
+
+    def encode(self, text: str) -> Ids:
+        """Token ids (n,) of a text, without special tokens."""
+        ...

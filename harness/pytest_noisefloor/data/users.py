@@ -1,0 +1,188 @@
+"""Users: a name, a training text, and held-out slices by the same author."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tomllib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pytest_noisefloor._files import resource_path
+from pytest_noisefloor.errors import NoisefloorError
+
+from .cleaning import article, chapters, normalise
+from .download import find
+
+SHIPPED = ("programmer", "novelist", "scientist")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # it becomes part of file names
+
+
+class CorpusError(NoisefloorError):
+    """A user whose files cannot be used as they are."""
+
+
+@dataclass(frozen=True)
+class Slice:
+    """A held-out text, scored as one document."""
+
+    name: str
+    text: str
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hexadecimal SHA-256 of the cleaned text in UTF-8."""
+        return _sha256(self.text)
+
+
+@dataclass(frozen=True)
+class User:
+    """Whose text it is: what may be trained on, and what is only ever scored."""
+
+    name: str
+    train: str
+    heldout: tuple[Slice, ...]
+
+    @cached_property
+    def train_sha256(self) -> str:
+        """Hexadecimal SHA-256 of the cleaned training text in UTF-8."""
+        return _sha256(self.train)
+
+
+def load_users(where: str | Path, shipped: Sequence[str] = SHIPPED) -> tuple[User, ...]:
+    """The users of a folder, sorted by name, or those that are shipped.
+
+    Args:
+        where: ``"shipped"``, or a folder with ``<user>/train.txt`` or ``<user>/train/*.txt``
+            (joined in the order of their names) and ``<user>/heldout/*.txt`` (each a slice).
+            Hidden entries, and files beside the users' folders, are not read.
+        shipped: which of the shipped users ``"shipped"`` means.
+
+    Raises:
+        CorpusError: a file or name cannot be used, or a shipped text is not the registered one.
+        SourceMissing: the package of a shipped text is not there.
+    """
+    names = user_names(where, shipped)
+    if where == "shipped":
+        return tuple(_shipped_user(resource_path("users", f"{name}.toml")) for name in names)
+    return tuple(_folder_user(Path(where, name)) for name in names)
+
+
+def user_names(where: str | Path, shipped: Sequence[str] = SHIPPED) -> tuple[str, ...]:
+    """The names of the users that ``load_users`` would give, without reading any text.
+
+    Raises:
+        CorpusError: there is no such folder, no user in it, or a name is not fit for file names.
+    """
+    if where == "shipped":
+        if strange := [name for name in shipped if name not in SHIPPED]:
+            raise CorpusError(
+                f"user {strange[0]!r}: not among the shipped ({', '.join(SHIPPED)}); expected a "
+                "folder of users, by --noisefloor-users"
+            )
+        return tuple(shipped)
+    folder = Path(where)
+    if not folder.is_dir():
+        raise CorpusError(f"{folder}: no such folder; expected 'shipped' or a folder of users")
+    names = tuple(_named(path, path.name) for path in _visible(folder) if path.is_dir())
+    if not names:
+        raise CorpusError(f"{folder}: no users; expected <user>/train.txt and <user>/heldout/*.txt")
+    return names
+
+
+def _shipped_user(file: Path) -> User:
+    """The user that a TOML file describes, with each text checked against its hash there."""
+    about = tomllib.loads(file.read_text(encoding="utf-8"))
+
+    def text(part: str, table: dict[str, Any]) -> str:
+        cleaned = "\n\n".join(_pieces(about, table["parts"]))
+        if _sha256(cleaned) != table["sha256"]:
+            raise CorpusError(
+                f"{file}: {part}, from {table['parts']} of {about['package']} {about['version']}, "
+                f"has sha256 {_sha256(cleaned)}; expected {table['sha256']}. Either the installed "
+                "package was altered, or cleaning.py was: then the new hash needs a dated note"
+            )
+        return cleaned
+
+    train = text("train", about["train"])
+    slices = (Slice(name, text(f"heldout.{name}", t)) for name, t in about["heldout"].items())
+    return User(about["name"], train, tuple(slices))
+
+
+def _pieces(about: dict[str, Any], parts: list[Any]) -> Iterator[str]:
+    """The cleaned text of each named part: a file, a chapter's number or an article's."""
+    folder = find(about["package"])
+    match about["kind"]:
+        case "code":
+            yield from (normalise(_read(folder / part)) for part in parts)
+        case "novel":
+            found = chapters(_read(folder / about["file"]))
+            yield from (found[number - 1] for number in parts)
+        case "articles":
+            files = (folder / about["file"].format(part) for part in parts)
+            yield from (article(path.read_bytes()) for path in files)
+        case kind:
+            raise CorpusError(
+                f"user {about['name']}: kind {kind!r}; expected code, novel or articles"
+            )
+
+
+def _folder_user(folder: Path) -> User:
+    """The user whose text lies in a folder of its own."""
+    single, several, heldout = folder / "train.txt", folder / "train", folder / "heldout"
+    if single.exists() == several.exists():
+        both = "both train.txt and train" if single.exists() else "neither train.txt nor train"
+        raise CorpusError(f"{folder}: {both}/; expected one of the two")
+    train = [single] if single.exists() else _texts(several)
+    slices = (Slice(_named(path, path.stem), _text(path)) for path in _texts(heldout))
+    return User(folder.name, "\n\n".join(_text(path) for path in train), tuple(slices))
+
+
+def _named(path: Path, name: str) -> str:
+    """A name, once it is known to be fit for file names."""
+    if not NAME.fullmatch(name):
+        raise CorpusError(f"{path}: name {name!r}; expected {NAME.pattern}")
+    return name
+
+
+def _visible(folder: Path) -> list[Path]:
+    """What lies in a folder, hidden entries aside, by name: file systems differ in their order."""
+    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+
+
+def _texts(folder: Path) -> list[Path]:
+    """The text files of a folder that should hold nothing else, so that none is overlooked."""
+    paths = _visible(folder) if folder.is_dir() else []
+    if not paths:
+        raise CorpusError(f"{folder}: missing or empty; expected a folder of .txt files")
+    for path in paths:
+        if path.suffix != ".txt" or not path.is_file():
+            raise CorpusError(f"{path}: expected .txt files alone in this folder")
+    return paths
+
+
+def _text(path: Path) -> str:
+    """The cleaned content of a text file that must have some."""
+    text = normalise(_read(path))
+    if not text:
+        raise CorpusError(f"{path}: empty; expected text")
+    return text
+
+
+def _read(path: Path) -> str:
+    """The content of a file in UTF-8, without byte order mark."""
+    try:
+        return path.read_bytes().decode("utf-8").removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        raise CorpusError(
+            f"{path}: byte {error.object[error.start]:#04x} at offset {error.start}; expected UTF-8"
+        ) from None
+    except OSError as error:
+        raise CorpusError(f"{path}: {error.strerror}; expected a readable file") from None
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()

@@ -1,0 +1,254 @@
+"""One bet carried through on one base: plan, runs, effects, verdict, files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property, lru_cache
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pytest_noisefloor.bets import Bet, Verdict, assess
+from pytest_noisefloor.data import Slice, SliceLeak, User, check_leak, check_others
+from pytest_noisefloor.results import Unit, effect_record, result, write_result
+from pytest_noisefloor.runs import Adapter, Entrant, Lineup, Request, Runner, file_adapters
+from pytest_noisefloor.stats import Effect, Scores, jensen_shannon, mean_nll, pack, tally
+
+from .errors import NoisefloorError
+from .specs import UNTRAINED
+
+Scored = dict[str, list[list[Scores]]]
+"""Scores by entrant: for each slice, of each seed."""
+
+
+class Experiment:
+    """A bet on a base and its users. Everything is made when it is first asked for.
+
+    Raises:
+        LeakError: held-out text, or another user's, stands in a user's training text.
+    """
+
+    def __init__(
+        self, *, bet: Bet, runner: Runner, users: Sequence[User], seeds: Sequence[int], out: Path
+    ) -> None:
+        self.bet = bet
+        self.runner = runner
+        self.users = tuple(users)
+        self.seeds = tuple(seeds)
+        self.out = out
+        self._lineup = Lineup(bet, runner, users)
+        self._leaks = _leaks(self.users)
+
+    @property
+    def planted(self) -> bool:
+        """Whether this study only proves the machinery."""
+        return self.bet.planted or self.runner.base.planted
+
+    @property
+    def _prefix(self) -> str:
+        mark = "PLANTED" if self.planted else self.bet.mark
+        return f"{mark}_" if mark else ""
+
+    def adapter(self, user: str, arm: str) -> Adapter:
+        """A user's adapter of the first seed, trained if it never was.
+
+        Raises:
+            NoisefloorError: no such user.
+        """
+        for candidate in self.users:
+            if candidate.name == user:
+                return self.runner.adapter(Request(candidate, arm, self.seeds[0]))
+        names = ", ".join(u.name for u in self.users)
+        raise NoisefloorError(f"user {user!r}: expected one of {names}")
+
+    @cached_property
+    def verdict(self) -> Verdict:
+        """The comparison of all units, judged; its result files are written on the way."""
+        self._check_names()
+        entrants = list(self._lineup.everything(self.seeds))
+        for runner in dict.fromkeys(entrant.runner for entrant in entrants):
+            runner.complete([one.request for one in entrants if one.runner is runner])
+        self._check_that_arms_differ()
+        every = list(self._units())
+        units = list(_distinct(every))
+        kept = {one.effect.user for one in units}
+        verdict = assess(
+            self.bet,
+            [one.effect for one in units],
+            [one.tally for one in units],
+            planted=self.planted,
+            divergences=[u.record["divergence"] for u in units if self.bet.statistic.by_pair],
+        )
+        filed = file_adapters(
+            entrants, self.out, bet=self.bet, prefix=self._prefix, first_seed=self.seeds[0]
+        )
+        content = result(
+            bet=self.bet,
+            runner=self.runner,
+            seeds=self.seeds,
+            verdict=verdict,
+            units=units,
+            repeats=[one.effect.user for one in every if one.effect.user not in kept],
+            filed=filed,
+        )
+        write_result(self.result_path, content)
+        return verdict
+
+    def _check_names(self) -> None:
+        """Refuse users whose adapters would have one name in files.
+
+        Raises:
+            NoisefloorError: which two.
+        """
+        names = {user.name for user in self.users}
+        for user in self.users:
+            for seed in self.seeds[1:]:
+                if (other := f"{user.name}_seed{seed}") in names:
+                    raise NoisefloorError(
+                        f"users {user.name!r} and {other!r}: expected no user named like another's "
+                        "adapter in files, by _seed and its number"
+                    )
+
+    @property
+    def result_path(self) -> Path:
+        """The result file; docs/results.md describes its content."""
+        return self.out / "results" / f"{self._prefix}{self.bet.name}.json"
+
+    def _check_that_arms_differ(self) -> None:
+        """Refuse adapters that cannot have come from the arms' tokens, which differ.
+
+        Raises:
+            NoisefloorError: two arms left the same adapter.
+        """
+        labels = self.bet.statistic.compared
+        for user, seed in product(self.users, self.seeds):
+            one, other = (self._lineup.entrants(label, user, seed) for label in labels)
+            for a, b in product(one, other):
+                if a.runner is b.runner and UNTRAINED not in (a.name, b.name):
+                    _check_different(a, b)
+
+    # --- what scores give -----------------------------------------------------------------
+
+    def _units(self) -> Iterator[Unit]:
+        """What the bet's levels count, or make pairs of: users, or their slices."""
+        statistic, texts = self.bet.statistic, self.runner.texts
+        for user in self.users:
+            if statistic.by_user:
+                yield self._measure(user.name, user, user.heldout, self.seeds)
+            for piece in user.heldout if statistic.by_pair else ():
+                far = jensen_shannon(texts.training(user), texts.scored(piece))
+                yield self._slice(user, piece, self.seeds, piece.name, divergence=far)
+            for seed, piece in product(self.seeds, user.heldout) if statistic.by_cell else ():
+                yield self._slice(user, piece, (seed,), f"seed {seed}, {piece.name}", seed=seed)
+
+    def _slice(
+        self, user: User, piece: Slice, seeds: Sequence[int], name: str, **more: float
+    ) -> Unit:
+        """A unit that is less than a user, and what else its record has."""
+        unit = f"{user.name}, {name}"
+        one = self._measure(unit, user, (piece,), seeds)
+        return replace(one, record=one.record | {"unit": unit} | more)
+
+    def _measure(
+        self, name: str, user: User, pieces: Sequence[Slice], seeds: Sequence[int]
+    ) -> Unit:
+        """What a unit's scores give, each read once, and known to be of the same tokens."""
+        labels = (UNTRAINED, *self.bet.statistic.trained)
+        found = {label: self._scored(label, user, pieces, seeds) for label in labels}
+        means = {
+            label: {entrant: _mean(scores) for entrant, scores in by_entrant.items()}
+            for label, by_entrant in found.items()
+        }
+        best = {label: min(of_label, key=of_label.__getitem__) for label, of_label in means.items()}
+        scores = [
+            {label: found[label][best[label]][at] for label in labels} for at in range(len(pieces))
+        ]
+        sums = tally(name, scores)
+        effect = self._effect(name, {label: means[label][best[label]] for label in labels})
+        leaks = dict(zip(user.heldout, self._leaks[user.name], strict=True))
+        record: dict[str, Any] = {
+            **effect_record(effect),
+            "user": user.name,
+            "candidates": {label: of for label, of in means.items() if len(of) > 1},
+            "train_sha256": user.train_sha256,
+            "tokens": int(sums.tokens.sum()),
+            "slices": [
+                self._slice_record(piece, leaks[piece], scores[at])
+                | {"sums": {arm: pack(s[:, sums.slices == at]) for arm, s in sums.sums.items()}}
+                for at, piece in enumerate(pieces)
+            ],
+        }
+        return Unit(effect, sums, record)
+
+    def _slice_record(
+        self, piece: Slice, leak: SliceLeak, scores: Mapping[str, Sequence[Scores]]
+    ) -> dict[str, Any]:
+        """What a result file has of one slice, but for the sums."""
+        nll = {label: [mean_nll([one.nll]) for one in of] for label, of in scores.items()}
+        effect = self._effect("", {label: float(np.mean(of)) for label, of in nll.items()})
+        return {
+            "slice": piece.name,
+            "sha256": piece.sha256,
+            "tokens": int(scores[UNTRAINED][0].nll.size),
+            "leak": {"share": leak.share, "paragraphs": leak.paragraphs},
+            "mean_nll_by_seed": nll,
+            **{key: value for key, value in effect_record(effect).items() if key != "user"},
+        }
+
+    def _effect(self, name: str, means: Mapping[str, float]) -> Effect:
+        return Effect(user=name, nll=means, statistic=self.bet.statistic)
+
+    def _scored(
+        self, label: str, user: User, pieces: Sequence[Slice], seeds: Sequence[int]
+    ) -> Scored:
+        """The scores of all that stand for a label; untrained has one seed."""
+        found: Scored = {}
+        for piece in pieces:
+            by_name: dict[str, list[Scores]] = {}
+            for seed in (0,) if label == UNTRAINED else seeds:
+                for one in self._lineup.entrants(label, user, seed):
+                    scored = one.runner.scored(one.request, piece)
+                    by_name.setdefault(one.name, []).append(scored)
+            for name, of_seeds in by_name.items():
+                found.setdefault(name, []).append(of_seeds)
+        return found
+
+
+@lru_cache(maxsize=4)
+def _leaks(users: tuple[User, ...]) -> dict[str, tuple[SliceLeak, ...]]:
+    """What leaks of each user's slices; once for all bets on the same users."""
+    leaks = {user.name: check_leak(user) for user in users}
+    check_others(users)
+    return leaks
+
+
+def _mean(scores: Sequence[Sequence[Scores]]) -> float:
+    """Mean NLL over all slices' tokens and over seeds, in nats per token."""
+    seeds = range(len(scores[0]))
+    return float(np.mean([mean_nll([of_slice[at].nll for of_slice in scores]) for at in seeds]))
+
+
+def _check_different(a: Entrant, b: Entrant) -> None:
+    one, other = (entrant.runner.adapter(entrant.request).tensors for entrant in (a, b))
+    if all(np.array_equal(one[name], other[name]) for name in one):
+        raise NoisefloorError(
+            f"user {a.request.user.name!r}, seed {a.request.seed}: the {a.name} and the {b.name} "
+            "adapter are the same to the last bit; a method that ignores its data gives no "
+            "comparison"
+        )
+
+
+def _distinct(units: Sequence[Unit]) -> Iterator[Unit]:
+    """Units less those that repeat another: runs that differ in nothing count once."""
+    seen: set[tuple[Any, ...]] = set()
+    for unit in units:
+        slices = tuple(piece["sha256"] for piece in unit.record["slices"])
+        compared = unit.effect.statistic.compared
+        sums = (unit.tally.sums[label].tobytes() for label in compared)
+        found = (unit.record["user"], slices, *sums)
+        if found not in seen:
+            seen.add(found)
+            yield unit

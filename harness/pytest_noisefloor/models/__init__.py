@@ -1,0 +1,5 @@
+"""The frozen base: load it, fingerprint it, and score text token by token."""
+
+import lazy_loader as lazy
+
+__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)

@@ -1,0 +1,15 @@
+from .base import Base as Base
+from .cross_entropy import mean_loss as mean_loss
+from .device import exclusive as exclusive
+from .device import resolve as resolve
+from .head import Head as Head
+from .head import head_of as head_of
+from .head import hidden_states as hidden_states
+from .head import kernels as kernels
+from .loading import SHIPPED as SHIPPED
+from .loading import fingerprints_at_hand as fingerprints_at_hand
+from .loading import locate as locate
+from .loading import open_base as open_base
+from .scoring import score as score
+from .scoring import score_copies as score_copies
+from .ternary import TERNARY as TERNARY

@@ -1,0 +1,73 @@
+"""The base: a frozen pretrained causal LM with its tokenizer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from pytest_noisefloor.data import Tokenizer
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from pytest_noisefloor._typing import Ids
+
+
+@dataclass(frozen=True)
+class Base:
+    """A base by name; its files are read when they are first needed, and once.
+
+    ``fingerprint`` is of config, weights and tokenizer; ``model_fingerprint`` of the first two.
+    ``planted`` marks a base that only proves the machinery.
+    """
+
+    name: str
+    fingerprint: str
+    _load_model: Callable[[], Any]
+    _load_tokenizer: Callable[[], Tokenizer]
+    model_fingerprint: str = ""
+    planted: bool = False
+
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer that the base was trained with."""
+        return self._load_tokenizer()
+
+    def encode(self, text: str) -> Ids:
+        """Token ids (n,) of a text, encoded once."""
+        if text not in self._tokens:
+            self._tokens[text] = self.tokenizer.encode(text)
+        return self._tokens[text]
+
+    @cached_property
+    def _tokens(self) -> dict[str, Ids]:
+        return {}
+
+    def shared_model(self, device: str) -> nn.Module:
+        """The copy of the model on a device that all runs share.
+
+        Whatever is attached to it gives it back bitwise.
+        """
+        if device not in self._models:
+            self._models[device] = self.model(device)
+        return self._models[device]
+
+    @cached_property
+    def _models(self) -> dict[str, nn.Module]:
+        return {}
+
+    def model(self, device: str) -> nn.Module:
+        """A fresh copy of the model: fp32, frozen, in evaluation mode, on a device.
+
+        Dropout is off while adapters train too, so that the arms' tokens are all that differs.
+        """
+        import torch
+
+        # building a model draws from torch's global random state
+        with torch.random.fork_rng(devices=[]):
+            model = self._load_model()
+        model.eval().requires_grad_(False)
+        frozen: nn.Module = model.to(device)
+        return frozen

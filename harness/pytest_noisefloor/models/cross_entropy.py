@@ -1,0 +1,168 @@
+"""Linear + cross-entropy in tiles: no (tokens, vocabulary) tensor is ever kept.
+
+The vocabulary's projection is most of a small model's work. One tile of logits at a time is turned
+into its part of the losses and, while training, of the gradient to the hidden states, which is all
+that a frozen head needs; a head that trains gets its own from the same tile. There is more than one
+kernel for a frozen head; which is the fastest depends on the processor, so ``kernels`` measures.
+"""
+
+from __future__ import annotations
+
+from math import gcd
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from .head import _ATTENTION, Head, _product
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+CPU_TILE = (512, 1024)
+"""Rows and vocabulary of a tile on a CPU: 2 MB of logits in fp32, which stay in the cache."""
+
+WIDE_TILE_ELEMENTS = 128 * 49_152
+"""Logits in a tile over the whole vocabulary: 25 MB in fp32. An accelerator does better with few
+large kernels than with what a cache can hold; a head that trains needs all logits of a row."""
+
+VOCABULARY_PARTS = 4
+"""Parts of the vocabulary attended to side by side: at 4 × 256 tokens, work for 16 threads."""
+
+
+@torch.no_grad()
+def token_losses(hidden: Tensor, targets: Tensor, head: Head) -> Tensor:
+    """Negative log-likelihood in nats of each target: (rows, hidden), (rows,) → (rows,)."""
+    losses = torch.empty(len(targets), device=hidden.device)
+    rows, parts = _tiles(head)
+    for at in range(0, len(targets), rows):
+        some = slice(at, at + rows)
+        lse = torch.stack([head.logits(hidden[some], part).logsumexp(dim=1) for part in parts])
+        losses[some] = lse.logsumexp(dim=0) - head.target_logits(hidden[some], targets[some])
+    return losses
+
+
+def mean_loss(hidden: Tensor, targets: Tensor, head: Head) -> Tensor:
+    """Mean cross-entropy in nats of targets (rows,), differentiable in ``hidden`` (rows, hidden).
+
+    It is differentiable in the head's weight and bias where one of them requires a gradient.
+    """
+    loss: Tensor = _MeanLoss.apply(  # type: ignore[no-untyped-call]
+        hidden, head.weight, head.bias, targets, head
+    )
+    return loss
+
+
+class _MeanLoss(torch.autograd.Function):
+    """Computes the gradients in the forward pass, while logits are at hand."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor, head: Head
+    ) -> Tensor:
+        if weight.requires_grad or (bias is not None and bias.requires_grad):
+            way = _by_rows
+        else:
+            way = _by_attention if head.kernel == "attention/1" else _by_tiles
+        total, *gradients = way(hidden, targets, head)
+        ctx.save_for_backward(*(each.mul_(head.scale / len(targets)) for each in gradients))
+        return total / len(targets)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        wanted = zip(ctx.saved_tensors, ctx.needs_input_grad, strict=False)
+        found = [each * grads[0] if needed else None for each, needed in wanted]
+        return (*found, *(None for _ in ctx.needs_input_grad[len(found) :]))
+
+
+def _by_rows(hidden: Tensor, targets: Tensor, head: Head) -> tuple[Tensor, ...]:
+    """Sum of losses, and its gradients to ``scale`` times hidden, weight and bias.
+
+    All logits of some rows at a time, turned in place into softmax − onehot, behind the cap.
+    """
+    gradient = torch.empty_like(hidden)
+    to_weight = torch.zeros_like(head.weight)
+    to_bias = hidden.new_zeros(len(head.weight))
+    total = hidden.new_zeros(())
+    rows = max(1, WIDE_TILE_ELEMENTS // len(head.weight))
+    for at in range(0, len(targets), rows):
+        some = slice(at, at + rows)
+        logits = head.logits(hidden[some])  # (rows, vocabulary)
+        slope = head.slope(logits)
+        target = targets[some, None]
+        lse = logits.logsumexp(dim=1, keepdim=True)
+        total += (lse - logits.gather(1, target)).sum()
+        error = logits.sub_(lse).exp_()
+        error.scatter_add_(1, target, error.new_full(target.shape, -1.0))
+        if slope is not None:
+            error.mul_(slope)
+        gradient[some] = error @ head.weight
+        to_weight.addmm_(error.T, hidden[some])
+        to_bias += error.sum(dim=0)
+    return total, gradient, to_weight, to_bias
+
+
+def _by_attention(hidden: Tensor, targets: Tensor, head: Head) -> tuple[Tensor, Tensor]:
+    """Sum of losses, and its gradient to ``scale · hidden``: softmax(scale · h Wᵀ) W − W[target].
+
+    That is attention with the rows of W as keys and as values. torch's fused kernel for it (Dao et
+    al. 2022, arXiv:2205.14135) gives, beside the mean row under the softmax, the log of the
+    softmax's denominator: the loss needs it, and it weighs the vocabulary's parts.
+    """
+    parts = gcd(VOCABULARY_PARTS, len(head.weight))
+    rows = head.weight.view(1, parts, -1, hidden.shape[1])  # vocabulary / parts rows each
+    queries = hidden.to(rows.dtype).contiguous().expand(1, parts, -1, -1)
+    means, lse = getattr(torch.ops.aten, _ATTENTION)(
+        queries, rows, rows, scale=head.scale
+    )  # (1, parts, rows, hidden), (1, parts, rows)
+    whole = lse.logsumexp(dim=1, keepdim=True)
+    mean = means.mul((lse - whole).exp_()[..., None]).sum(dim=1)[0]
+    total = (whole.flatten() - head.target_logits(hidden, targets)).sum()
+    return total.to(hidden.dtype), mean.sub_(head.weight[targets])
+
+
+def _by_tiles(hidden: Tensor, targets: Tensor, head: Head) -> tuple[Tensor, Tensor]:
+    """The same for every head and device: a tile of logits at a time, by the online softmax.
+
+    What was summed so far is rescaled whenever a tile has a larger logit (Milakov & Gimelshein
+    2018, arXiv:1805.02867).
+    """
+    gradient = torch.empty_like(hidden)
+    total = hidden.new_zeros(())
+    rows, parts = _tiles(head)
+    for at in range(0, len(targets), rows):
+        some = slice(at, at + rows)
+        part_of = hidden[some]
+        top = part_of.new_full((len(part_of), 1), -torch.inf)
+        denominator = torch.zeros_like(top)
+        mean = torch.zeros_like(part_of)
+        for part in parts:
+            logits = head.logits(part_of, part)
+            slope = head.slope(logits)
+            higher = torch.maximum(top, logits.amax(dim=1, keepdim=True))
+            weights = logits.sub_(higher).exp_()
+            kept = top.sub_(higher).exp_()
+            denominator.mul_(kept).add_(weights.sum(dim=1, keepdim=True))
+            if slope is not None:
+                weights.mul_(slope)
+            matrix = head.weight[part].T  # (hidden, part)
+            if matrix.dtype == torch.bfloat16:  # or oneDNN takes ten times as long
+                matrix = matrix.contiguous()
+            product = _product(weights.to(matrix.dtype), matrix, None, head.kernel)
+            mean.mul_(kept).add_(product)
+            top = higher
+        target = head.target_logits(part_of, targets[some])
+        total += (denominator.log().add_(top)[:, 0] - target).sum()
+        own = head.weight[targets[some]]
+        slope = head.slope(target)
+        gradient[some] = mean.div_(denominator).sub_(own if slope is None else own * slope[:, None])
+    return total, gradient
+
+
+def _tiles(head: Head) -> tuple[int, list[slice]]:
+    """Rows of hidden states that go together, and the parts of the vocabulary."""
+    vocabulary = len(head.weight)
+    rows, columns = CPU_TILE
+    if head.weight.device.type != "cpu":
+        rows, columns = max(1, WIDE_TILE_ELEMENTS // vocabulary), vocabulary
+    return rows, [slice(at, at + columns) for at in range(0, vocabulary, columns)]

@@ -1,0 +1,130 @@
+"""The LM head: from hidden states to logits, checked against the model's own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from pytest_noisefloor.errors import NoisefloorError
+from pytest_noisefloor.specs import Kernel
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+_ATTENTION = "_scaled_dot_product_flash_attention_for_cpu"
+# torch's own name for it: the public function gives no log of the denominator
+
+PROBE_TOLERANCE = 1e-4
+"""Largest difference allowed between our logits and the model's, as a share of the largest logit.
+
+fp32 rounding over a hidden size of 10⁴ stays below 1e-5; the smallest transformation seen in a
+published head (a logit scale of 0.0625, a soft cap of 30) is far above 1e-3.
+"""
+
+
+class HeadError(NoisefloorError):
+    """The model's way from hidden states to logits is not one that this module computes."""
+
+
+@dataclass(frozen=True)
+class Head:
+    """From hidden states to logits: ``cap(scale · (h Wᵀ + b))``, cap(z) = c·tanh(z / c)."""
+
+    weight: Tensor  # (vocabulary, hidden)
+    bias: Tensor | None  # (vocabulary,)
+    scale: float
+    softcap: float | None
+    kernel: Kernel = "tiles/1"
+
+    @property
+    def plain(self) -> bool:
+        """Whether logits are nothing but products with the rows of a matrix in memory order."""
+        return self.bias is None and self.softcap is None and self.weight.is_contiguous()
+
+    def logits(self, hidden: Tensor, part: slice = slice(None)) -> Tensor:
+        """Logits (rows, part) of hidden states (rows, hidden), for a part of the vocabulary."""
+        weight = self.weight[part]
+        bias = None if self.bias is None else self.bias[part]
+        logits = _product(hidden.to(weight.dtype), weight, bias, self.kernel)
+        return self._shaped(logits.to(hidden.dtype))
+
+    def target_logits(self, hidden: Tensor, targets: Tensor) -> Tensor:
+        """The logit (rows,) of one target for each row of hidden states (rows, hidden)."""
+        logits = torch.linalg.vecdot(hidden, self.weight[targets].to(hidden.dtype))
+        return self._shaped(logits if self.bias is None else logits + self.bias[targets])
+
+    def _shaped(self, logits: Tensor) -> Tensor:
+        """Scale and cap, in the logits' own memory."""
+        if self.scale != 1.0:
+            logits.mul_(self.scale)
+        if self.softcap is not None:
+            logits.div_(self.softcap).tanh_().mul_(self.softcap)
+        return logits
+
+    def slope(self, logits: Tensor) -> Tensor | None:
+        """The cap's derivative at some logits; None where nothing is capped."""
+        return None if self.softcap is None else 1 - (logits / self.softcap).square_()
+
+
+def kernels(head: Head) -> tuple[Kernel, ...]:
+    """The kernels that can compute a head, the one to use without a measurement first."""
+    on_cpu = head.weight.device.type == "cpu"
+    fp32 = head.weight.dtype == torch.float32
+    found: list[Kernel] = []
+    if on_cpu and head.plain and hasattr(torch.ops.aten, _ATTENTION):
+        found.append("attention/1")
+    found.append("tiles/1")
+    if on_cpu and fp32 and torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        found.append("tiles-onednn/1")
+    return tuple(found)
+
+
+def hidden_states(model: nn.Module, ids: Tensor) -> Tensor:
+    """The last hidden states (batch, sequence, hidden), behind the final norm."""
+    inner: Any = model
+    states: Tensor = inner.base_model(input_ids=ids, use_cache=False).last_hidden_state
+    return states
+
+
+def head_of(model: nn.Module) -> Head:
+    """The head of a causal LM, checked against the model's own logits on a few tokens.
+
+    Raises:
+        HeadError: the two disagree, so that losses would not be the model's.
+    """
+    inner: Any = model
+    projection = inner.get_output_embeddings()
+    config = inner.config.get_text_config()
+    softcap = getattr(config, "final_logit_softcapping", None)
+    head = Head(
+        weight=projection.weight,
+        bias=getattr(projection, "bias", None),
+        scale=getattr(config, "logit_scale", 1.0) / getattr(config, "logits_scaling", 1.0),
+        softcap=float(softcap) if softcap else None,
+    )
+    head = replace(head, kernel=kernels(head)[0])
+    vocabulary = head.weight.shape[0]
+    ids = (torch.arange(8) * 7919 % vocabulary).to(head.weight.device)[None]
+    with torch.no_grad():
+        ours = head.logits(hidden_states(model, ids)[0])
+        theirs = inner(input_ids=ids, use_cache=False).logits[0]
+    error = float((ours - theirs).abs().max() / theirs.abs().max())
+    if not error <= PROBE_TOLERANCE:
+        raise HeadError(
+            f"{type(model).__name__}: its logits differ from hidden states times output embeddings "
+            f"by {error:.1e} of the largest; expected at most {PROBE_TOLERANCE:g}. "
+            "This architecture's head is not supported"
+        )
+    return head
+
+
+def _product(x: Tensor, weight: Tensor, bias: Tensor | None, kernel: Kernel) -> Tensor:
+    """``x weightᵀ + bias``: (rows, k), (columns, k), (columns,) → (rows, columns)."""
+    if kernel == "tiles-onednn/1":
+        product: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
+        return product
+    return nn.functional.linear(x, weight, bias)

@@ -1,0 +1,179 @@
+"""Open a base by name, folder or hub id, and locate its files."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pytest_noisefloor._files import resource_path
+from pytest_noisefloor.errors import BaseError
+
+from .base import Base
+from .fingerprint import END_OF_TEXT, fingerprints
+from .smollm2 import converted, smollm2
+from .ternary import TERNARY, ternarise, ternary_fingerprint
+from .tiny import _tiny
+
+if TYPE_CHECKING:
+    from pytest_noisefloor._typing import Ids
+
+
+SHIPPED = ("tiny", "reference", "smollm2-135m")
+"""Names of the bases that need nothing but the suite and its hashed packages."""
+
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+
+
+def open_base(name: str) -> Base:
+    """A base by its shipped name, the folder that holds it, or its hub id.
+
+    With ``+ternary`` behind any of these its weights are ternary.
+
+    Raises:
+        BaseError: no such base, or files in it that cannot be used.
+        SourceMissing: the package that brings it is not there.
+    """
+    if name.endswith(TERNARY):
+        return _ternary(open_base(name.removesuffix(TERNARY)))
+    if name == "tiny":
+        return _tiny()
+    if name == "reference":
+        return _from_folder(name, resource_path("bases", "reference"), smollm2("tokenizer"))
+    if name == "smollm2-135m":
+        return _from_folder(name, smollm2("model"), smollm2("tokenizer"))
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return _from_folder(name, folder, folder)
+    if _HUB_ID.fullmatch(name):
+        snapshot = _from_hub(name)
+        return _from_folder(name, snapshot, snapshot)
+    raise BaseError(
+        f"base {name!r}: expected {', '.join(SHIPPED)}, a folder with config.json and safetensors "
+        "weights, or a hub id such as organisation/model"
+    )
+
+
+def fingerprints_at_hand(name: str) -> tuple[str | None, str | None]:
+    """A base's ``model_fingerprint`` and ``fingerprint`` as its files are on this machine today.
+
+    Nothing is downloaded, converted or loaded for them: each is None where its files are not
+    here, and both are for a hub id.
+
+    Raises:
+        BaseError: files in a folder that cannot be a base.
+    """
+    if name.endswith(TERNARY):
+        model, whole = fingerprints_at_hand(name.removesuffix(TERNARY))
+        return model and ternary_fingerprint(model), whole and ternary_fingerprint(whole)
+    if name == "reference":
+        folder, tokenizer = resource_path("bases", "reference"), converted("tokenizer")
+    elif name == "smollm2-135m":
+        folder, tokenizer = converted("model"), converted("tokenizer")
+    else:
+        folder = tokenizer = Path(name).expanduser()
+    if not folder.is_dir():
+        return None, None
+    return fingerprints(folder, tokenizer if tokenizer.is_dir() else None)
+
+
+def _ternary(base: Base) -> Base:
+    """The same base with its matrices ternarised whenever its model is loaded."""
+    name = f"{base.name}{TERNARY}"
+    if base.name.endswith(TERNARY):
+        raise BaseError(f"base {name!r}: expected {TERNARY} once; its weights are ternary already")
+
+    def load() -> Any:
+        model = base._load_model()
+        ternarise(model)
+        return model
+
+    return replace(
+        base,
+        name=name,
+        fingerprint=ternary_fingerprint(base.fingerprint),
+        # empty where the base has none
+        model_fingerprint=base.model_fingerprint and ternary_fingerprint(base.model_fingerprint),
+        _load_model=load,
+    )
+
+
+class _FolderTokenizer:
+    def __init__(self, folder: Path) -> None:
+        from transformers import AutoTokenizer
+
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(
+                folder, trust_remote_code=False, local_files_only=True
+            )
+        except (OSError, ValueError, KeyError, TypeError, ImportError) as error:
+            raise BaseError(f"{folder}: no usable tokenizer ({_first_line(error)})") from None
+        self._tokenizer = tokenizer
+        end_of_text = tokenizer.get_vocab().get(END_OF_TEXT, tokenizer.eos_token_id)
+        if end_of_text is None:
+            raise BaseError(f"{folder}: the tokenizer has no end-of-text token to score behind")
+        self.prefix = int(end_of_text)
+
+    def encode(self, text: str) -> Ids:
+        # verbose=False: a text longer than the context is what is meant here
+        ids = self._tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
+        return np.asarray(ids, dtype=np.int64)
+
+
+def _from_folder(name: str, folder: Path, tokenizer: Path) -> Base:
+    model_fingerprint, fingerprint = fingerprints(folder, tokenizer)
+    assert fingerprint is not None  # noqa: S101 (for the type checker; a tokenizer is given)
+
+    def load() -> Any:
+        import torch
+        from safetensors import SafetensorError
+        from transformers import AutoModelForCausalLM
+
+        try:
+            loaded: Any = AutoModelForCausalLM.from_pretrained(
+                folder,
+                dtype=torch.float32,
+                trust_remote_code=False,
+                use_safetensors=True,
+                local_files_only=True,
+                output_loading_info=True,
+            )
+        except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
+            raise BaseError(f"{folder}: not loadable ({_first_line(error)})") from None
+        model, report = loaded
+        if report["missing_keys"]:  # they would be drawn at random
+            names = sorted(report["missing_keys"])
+            raise BaseError(f"{folder}: {len(names)} weights are missing, {names[0]} among them")
+        return model
+
+    return Base(name, fingerprint, load, lambda: _FolderTokenizer(tokenizer), model_fingerprint)
+
+
+def _from_hub(name: str) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    wanted = ["*.json", "*.safetensors", "*.model", "*.txt"]
+    try:
+        return Path(snapshot_download(name, allow_patterns=wanted))
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        raise BaseError(
+            f"base {name!r}: neither a folder here nor to be had from the hub "
+            f"({_first_line(error)})"
+        ) from None
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n", 1)[0]
+
+
+def locate(base: str, here: Path) -> str:
+    """A base's name, or the path of its folder where it is one seen from ``here``."""
+    plain = base.removesuffix(TERNARY)
+    folder = here / Path(plain).expanduser()
+    if plain in SHIPPED or not folder.is_dir():
+        return base
+    return f"{folder.resolve()}{base[len(plain) :]}"

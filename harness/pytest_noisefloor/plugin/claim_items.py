@@ -1,0 +1,231 @@
+"""The gate: claims as test items, held to their evidence.
+
+A claims file is read only where ``--noisefloor-claims`` or the ini ``noisefloor_claims`` names it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_noisefloor.errors import NoisefloorError
+
+if TYPE_CHECKING:
+    from pytest_noisefloor.bets import Bet
+    from pytest_noisefloor.claims import Claim, Evidence
+
+NOT_COMPARED = "noisefloor_not_compared"
+
+
+class ClaimFailed(Exception):  # noqa: N818 (it is a finding, no error)
+    """A claim that its evidence does not bear out."""
+
+
+def add_claim_options(parser: pytest.Parser) -> None:
+    """Give a parser the gate's options."""
+    group = parser.getgroup("noisefloor", "noisefloor: negative controls for adapters")
+    about = "claims file (TOML): each claim becomes a test, held to its committed evidence"
+    group.addoption("--noisefloor-claims", metavar="CLAIMS", default=None, help=about)
+    parser.addini("noisefloor_claims", about, type="string", default=None)
+    group.addoption(
+        "--noisefloor-train",
+        action="store_true",
+        help="train anew what the claims rest on, and renew their evidence files",
+    )
+
+
+class Gate:
+    """The session's claims and their evidence; ``renew`` makes a claim's evidence anew."""
+
+    def __init__(self, config: pytest.Config, renew: Callable[[Claim], None]) -> None:
+        self.renew = renew
+        self.training: bool = config.getoption("noisefloor_train")
+        self.file = _claims_file(config)
+        if self.training and not self.file:
+            raise pytest.UsageError(
+                "--noisefloor-train: no claims file is named; give it with "
+                "--noisefloor-claims=FILE or the ini noisefloor_claims"
+            )
+        self._evidence: dict[str, Evidence | NoisefloorError] = {}
+        if self.file and _adds_claims(config, self.file):
+            config.args.append(str(self.file))
+
+    @cached_property
+    def claims(self) -> tuple[Claim, ...]:
+        """All claims of the session's file.
+
+        Raises:
+            ClaimError: an entry that cannot be checked.
+        """
+        from pytest_noisefloor.claims import load_claims
+
+        return load_claims(self.file) if self.file else ()
+
+    def claim_about(
+        self,
+        *,
+        bet: Bet,
+        base: str,
+        fingerprint: str,
+        method: str,
+        users: Iterable[str],
+        where: str,
+    ) -> Claim | None:
+        """The claim about just this, or None; ``where`` is "shipped" or the folder of users.
+
+        Raises:
+            ClaimError: the claim is about another base of that name.
+        """
+        from pytest_noisefloor.models import locate
+
+        subject = (bet.id, locate(base, Path.cwd()), method, tuple(sorted(users)))
+        texts = where if where == "shipped" else str(Path(where).resolve())
+        about = (claim for claim in self.claims if claim.subject == subject)
+        claim = next((claim for claim in about if claim.where in (None, texts)), None)
+        if claim and (bet.mark or claim.bet.sha256 != bet.sha256):
+            return None  # nobody claims anything by a bet of one's own, or by another recipe
+        if claim:
+            claim.check_fingerprint(fingerprint)
+        return claim
+
+    def evidence(self, claim: Claim) -> Evidence:
+        """What a claim's evidence says, made anew first where the session trains; kept.
+
+        Raises:
+            NoisefloorError: there is none that could be judged.
+        """
+        from pytest_noisefloor.claims import judge_evidence
+
+        if claim.id not in self._evidence:
+            try:
+                if self.training:
+                    self.renew(claim)
+                self._evidence[claim.id] = judge_evidence(claim)
+            except NoisefloorError as error:
+                self._evidence[claim.id] = error
+        found = self._evidence[claim.id]
+        if isinstance(found, NoisefloorError):
+            raise found
+        return found
+
+    def pytest_collect_file(
+        self, file_path: Path, parent: pytest.Collector
+    ) -> pytest.Collector | None:
+        """Collect the claims file."""
+        if self.file and file_path == self.file:
+            collected: pytest.Collector = ClaimsFile.from_parent(parent, path=file_path, gate=self)
+            return collected
+        return None
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Say what claims could not be compared with, whichever process held them, or were none."""
+        every = [one for of in terminalreporter.stats.values() for one in of]
+        ran = [one for one in every if isinstance(one, pytest.TestReport)]
+        claims = f"{self.file.name}::" if self.file else ""
+        if self.training and not any(claims in report.nodeid for report in ran):
+            terminalreporter.write_line("noisefloor: --noisefloor-train: no claim was selected")
+        for report in ran:
+            for name, value in report.user_properties if report.when == "call" else ():
+                if name == NOT_COMPARED:
+                    terminalreporter.write_line(f"noisefloor: {report.nodeid}: {value}")
+
+
+class ClaimsFile(pytest.File):
+    """A claims file, whose items are its claims."""
+
+    def __init__(self, *, gate: Gate, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.gate = gate
+
+    def collect(self) -> Iterable[pytest.Item]:
+        """An item for each claim.
+
+        Raises:
+            CollectError: an entry that cannot be checked.
+        """
+        try:
+            claims = self.gate.claims
+        except NoisefloorError as error:
+            raise self.CollectError(str(error)) from None
+        return [
+            ClaimItem.from_parent(self, name=claim.id, claim=claim, gate=self.gate)
+            for claim in claims
+        ]
+
+
+class ClaimItem(pytest.Item):
+    """A claim, held to its evidence: an error without it, a failure against it."""
+
+    def __init__(self, *, claim: Claim, gate: Gate, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.claim = claim
+        self.gate = gate
+
+    def setup(self) -> None:
+        """Check the evidence, made anew first where the session trains; judge it again."""
+        try:
+            self.evidence = self.gate.evidence(self.claim)
+        except NoisefloorError as error:
+            message = str(error)
+        else:
+            return
+        pytest.fail(message, pytrace=False)
+
+    def runtest(self) -> None:
+        """Hold the claim to the verdict.
+
+        Raises:
+            ClaimFailed: with what a reviewer would write.
+        """
+        from pytest_noisefloor.claims import fault
+
+        gaps = self.evidence.gaps
+        said = f"Not compared with what is here today: {'; '.join(gaps)}." if gaps else ""
+        self.add_report_section("call", "claim", f"{self.claim.sentence}\n{said}".strip())
+        if said:
+            self.user_properties.append((NOT_COMPARED, said))
+        if text := fault(self.claim, self.evidence.verdict):
+            raise ClaimFailed(text)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        """A finding or a mistake in its own words; anything else with its traceback."""
+        if isinstance(excinfo.value, (ClaimFailed, NoisefloorError)):
+            return str(excinfo.value)
+        return super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[Path, int | None, str]:
+        """Where the claim stands."""
+        return self.path, None, f"claim {self.name}"
+
+
+def _claims_file(config: pytest.Config) -> Path | None:
+    """The claims file that the command line (seen from here) or the ini file (from there) names."""
+    here = config.invocation_params.dir
+    value = config.getoption("noisefloor_claims")
+    if value is None:
+        value = config.getini("noisefloor_claims")
+        here = config.inipath.parent if config.inipath else here
+    if value is None:
+        return None
+    file = (here / Path(value).expanduser()).resolve()
+    if not file.is_file():
+        raise pytest.UsageError(
+            f"--noisefloor-claims (or noisefloor_claims) = {value!r}: no such file; expected a "
+            "claims file (TOML)"
+        )
+    return file
+
+
+def _adds_claims(config: pytest.Config, file: Path) -> bool:
+    """Whether claims are collected beside what was named: not where single tests were asked for."""
+    here = config.invocation_params.dir
+    named = [argument.partition("::")[0] for argument in config.args]
+    if any((here / name).resolve() == file for name in named):
+        return False
+    single = bool(config.args) and all("::" in argument for argument in config.args)
+    named_here = config.getoption("noisefloor_claims") is not None
+    return named_here or config.getoption("noisefloor_train") or not single

@@ -1,0 +1,172 @@
+"""Options and their ini twins: what a session was asked for, typed."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from pytest_noisefloor.specs import DEFAULT_BASE, MATMULS
+
+DEVICES = ("auto", "mps", "cuda", "cpu")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the command line or the ini file asks for.
+
+    ``bet`` is a name or a path; ``seeds`` is None where the bet's own apply; ``matmul`` is what
+    matrix products are made in while training; ``out`` is the folder of results and store.
+    """
+
+    bet: str
+    base: str
+    users: str
+    device: str
+    seeds: tuple[int, ...] | None
+    matmul: str | None
+    out: Path
+
+
+_OPTIONS = {
+    "bet": (
+        "bet60",
+        "bet to judge by: a registered one, or a bet file (.toml) of your own, whose results are "
+        "marked UNREGISTERED until a LOCK beside it names it, or PLANTED where it says so",
+    ),
+    "base": (
+        DEFAULT_BASE,
+        "base to train on: reference, smollm2-135m, tiny, a folder with config.json and "
+        "safetensors weights, or a hub id; with +ternary behind it its weights are ternary",
+    ),
+    "users": ("shipped", "users' texts: 'shipped' (programmer, novelist, scientist) or a folder"),
+    "device": ("auto", "auto (mps, then cuda, then cpu), mps, cuda or cpu"),
+    "seeds": (
+        "",
+        "seeds to train each arm with, as 0,1,2 (default: those of the bet); by others its "
+        "results are marked UNREGISTERED",
+    ),
+    "matmul": (
+        "",
+        "matrix products while training: float32 or bfloat16; gains, optimiser and scores are fp32 "
+        "always (default: those of the bet; by others its results are marked UNREGISTERED)",
+    ),
+    "out": (".", "folder for results/, out/ and the store of everything trained"),
+}
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Give a parser an option and an ini twin for each setting."""
+    group = parser.getgroup("noisefloor", "noisefloor: negative controls for adapters")
+    for name, (default, text) in _OPTIONS.items():
+        about = f"{text} (default: {default})" if default else text
+        group.addoption(f"--noisefloor-{name}", metavar=name.upper(), default=None, help=about)
+        parser.addini(f"noisefloor_{name}", about, type="string", default=None)
+
+
+def read_settings(config: pytest.Config) -> Settings:
+    """The settings of a session.
+
+    Raises:
+        pytest.UsageError: a value that its option cannot have.
+    """
+    _refuse_detached_paths(config)
+    return Settings(
+        bet=_bet(*_given(config, "bet")),
+        base=_base(*_given(config, "base")),
+        users=_users(*_given(config, "users")),
+        device=_one_of("device", _given(config, "device")[0], DEVICES),
+        seeds=_seeds(_given(config, "seeds")[0]),
+        matmul=_matmul(_given(config, "matmul")[0]),
+        out=_out(*_given(config, "out")),
+    )
+
+
+def _given(config: pytest.Config, name: str) -> tuple[str, Path]:
+    """An option's value, and the folder that a path in it is seen from: its ini file's, or this."""
+    here = config.invocation_params.dir
+    value = config.getoption(f"noisefloor_{name}")
+    if value is None and (value := config.getini(f"noisefloor_{name}")) is not None:
+        here = config.inipath.parent if config.inipath else here
+    return _OPTIONS[name][0] if value is None else str(value), here
+
+
+def _base(value: str, here: Path) -> str:
+    if not value.strip():
+        _usage("base", value, "a name")
+    if here == Path.cwd():
+        return value
+    from pytest_noisefloor.models import locate  # not for every session: it imports NumPy
+
+    return locate(value, here)
+
+
+def _bet(value: str, here: Path) -> str:
+    file = here / Path(value).expanduser()
+    if file.suffix != ".toml" and value.strip():
+        return value
+    if not file.is_file():
+        _usage("bet", value, "no such file; expected a registered bet, as bet60, or a bet file")
+    return str(file)
+
+
+def _users(value: str, here: Path) -> str:
+    if value == "shipped":
+        return value
+    folder = here / Path(value).expanduser()
+    if not folder.is_dir():
+        expected = "'shipped', or a folder with <user>/train.txt and <user>/heldout/"
+        _usage("users", value, f"no such folder; expected {expected}")
+    return str(folder)
+
+
+def _out(value: str, here: Path) -> Path:
+    folder = here / Path(value).expanduser()
+    if not value.strip() or (folder.exists() and not folder.is_dir()):
+        _usage("out", value, "a folder")
+    return folder
+
+
+def _one_of(name: str, value: str, known: tuple[str, ...]) -> str:
+    if value not in known:
+        _usage(name, value, f"one of {', '.join(known)}")
+    return value
+
+
+def _matmul(value: str) -> str | None:
+    return _one_of("matmul", value, MATMULS) if value.strip() else None
+
+
+def _seeds(value: str) -> tuple[int, ...] | None:
+    if not value.strip():
+        return None
+    try:
+        seeds = tuple(int(part) for part in value.split(","))
+    except ValueError:
+        seeds = (-1,)
+    if min(seeds) < 0 or len(set(seeds)) != len(seeds):
+        _usage("seeds", value, "different whole numbers of 0 or more, as 0,1,2")
+    return seeds
+
+
+def _usage(name: str, value: str, expected: str) -> NoReturn:
+    raise pytest.UsageError(f"--noisefloor-{name} (or noisefloor_{name}) = {value!r}: {expected}")
+
+
+def _refuse_detached_paths(config: pytest.Config) -> None:
+    """Insist on ``=`` before a path: pytest settles its rootdir before it knows our options.
+
+    ``--noisefloor-out results`` would make ``results`` the rootdir, and the project's own
+    configuration would silently not be read.
+    """
+    words = map(os.fspath, config.invocation_params.args)
+    for option, value in pairwise(words):
+        takes_value = option.startswith("--noisefloor-") and option != "--noisefloor-train"
+        if takes_value and "=" not in option and Path(value).exists():
+            raise pytest.UsageError(
+                f"write {option}={value}: with '=', or pytest moves its rootdir"
+            )

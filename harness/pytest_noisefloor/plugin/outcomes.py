@@ -1,0 +1,38 @@
+"""How a criterion becomes the outcome of a test."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_noisefloor.bets import Level, Verdict
+from pytest_noisefloor.claims import Claim, fault_of
+from pytest_noisefloor.report import criterion, criterion_sentence, render
+
+
+def check_criterion(verdict: Verdict, level: Level, claim: Claim | None = None) -> None:
+    """Let the running test report one criterion, held to the claim about it if there is one.
+
+    With a claim: met, shown and asserted passes; missed and not asserted is an expected failure
+    with the numbers; whatever ``fault_of`` has against the claim fails. Without one STRICT and
+    LENIENT pass if met and are expected failures if missed, CATASTROPHIC fails if met. Planted
+    verdicts are skipped, since they prove the machinery and no criterion.
+
+    The verdict is at hand before anything is expected to fail: a crash or a missing file on the
+    way to it stays an error.
+    """
+    __tracebackhide__ = True
+    wanted = criterion(verdict, level)
+    sentence = criterion_sentence(verdict, wanted)
+    if verdict.planted:
+        pytest.skip(f"PLANTED, no registered criterion: {sentence}")
+    if verdict.bet.mark:
+        sentence = f"{verdict.bet.mark}: {sentence}"
+    if claim is not None and (text := fault_of(claim, verdict, level)):
+        pytest.fail(f"{sentence}\n{text}", pytrace=False)
+    holds = verdict.holds(level)
+    if level is Level.CATASTROPHIC:
+        if holds and claim is None:
+            pytest.fail(f"{sentence}\n\n{render(verdict)}", pytrace=False)
+    elif not holds:
+        pytest.xfail(sentence)
+        pytest.fail(sentence, pytrace=False)  # what --runxfail, which mutes xfail, leads to

@@ -1,0 +1,57 @@
+"""What a session prints, and what xdist workers hand over for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pytest_noisefloor.errors import NoisefloorError
+
+from .session import REPORTS, SETTINGS, session_bet
+
+
+def header(config: pytest.Config) -> list[str]:
+    """What a session is about to use: base, device, recipe, seeds, bet."""
+    from pytest_noisefloor.models import open_base, resolve
+
+    settings = config.stash[SETTINGS]
+    try:
+        bet = session_bet(settings)
+        name = bet.base or settings.base
+        base = f"{name} ({open_base(name).fingerprint[:12]})"
+        device = resolve(settings.device)
+    except NoisefloorError as error:
+        return [f"noisefloor: {error}"]
+    seeds = ", ".join(map(str, settings.seeds or bet.seeds))
+    return [
+        f"noisefloor: base {base}, device {device}, users {settings.users}, seeds {seeds}",
+        f"noisefloor: {bet.recipe}",
+        f"noisefloor: {f'{bet.mark} Bet'.lstrip()} {bet.id}, {bet.standing}, {bet.sha256[:12]}",
+    ]
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Print each verdict's table once, whichever process obtained it."""
+    for path, text in config.stash[REPORTS].items():
+        terminalreporter.section("noisefloor")
+        terminalreporter.write_line(text)
+        terminalreporter.write_line(f"\nresults: {path}")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand a worker's verdicts to the process that prints them."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["noisefloor_reports"] = session.config.stash[REPORTS]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take over the verdicts of an xdist worker."""
+    node.config.stash[REPORTS].update(
+        getattr(node, "workeroutput", {}).get("noisefloor_reports", {})
+    )

@@ -1,0 +1,5 @@
+"""A verdict as tables, sentences and figures, and the summary of many."""
+
+import lazy_loader as lazy
+
+__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)

@@ -1,0 +1,105 @@
+"""What all sentences and tables about a verdict share: names, quotients, and what to speak of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pytest_noisefloor.bets import (
+    OTHER,
+    POOLED,
+    Condition,
+    Level,
+    Verdict,
+    margin,
+    parse_label,
+    several,
+)
+from pytest_noisefloor.specs import UNTRAINED
+from pytest_noisefloor.stats import Interval, Statistic
+
+SHOWN = 20
+"""Users that are shown or named one by one; of more the result file has all."""
+
+LEVELS = (Level.CATASTROPHIC, Level.LENIENT, Level.STRICT)
+
+
+def quotient(interval: Interval | None) -> str:
+    """An interval as a quotient of perplexities with its bounds; a dash where there is none."""
+    if interval is None:
+        return "–"
+    estimate, low, high = interval.ratios
+    return f"{estimate:.4f} [{low:.4f}, {high:.4f}]"
+
+
+def names(users: Sequence[str]) -> str:
+    """Users, each with what is said of it, in a row; of many the first."""
+    more = f" and {len(users) - SHOWN} more" if len(users) > SHOWN else ""
+    return ", ".join(users[:SHOWN]) + more
+
+
+def counted(units: Sequence[str], verdict: Verdict) -> str:
+    """Users by name; of less their number, since there are many and none stands for itself."""
+    statistic = verdict.bet.statistic
+    if statistic.by_user:
+        return names(units)
+    return f"{len(units)} of {len(verdict.effects)} {statistic.unit_word}s"
+
+
+def own(verdict: Verdict) -> str:
+    """What the ratio has below, as a sentence has it."""
+    return render_label(verdict.bet.statistic.denominator)
+
+
+def control(verdict: Verdict) -> str:
+    """What the ratio has above, as a sentence has it."""
+    return render_label(verdict.bet.statistic.numerator)
+
+
+def has_harm(statistic: Statistic) -> bool:
+    """Whether harm can differ from 1: the control is not the base alone."""
+    return statistic.numerator != UNTRAINED
+
+
+def has_reach(statistic: Statistic) -> bool:
+    """Whether the oracle's adapter stands for the best that the denominator could have been."""
+    first, *more = parse_label(statistic.denominator)
+    return first.source == "real" and not more
+
+
+def has_margin(verdict: Verdict) -> bool:
+    """Whether LENIENT's bar leaves room for no effect: a bar of 1 leaves none."""
+    return margin(verdict.bet) > 0
+
+
+_SOURCES = {
+    "real": "the user's own text",
+    "random": "random tokens",
+    "oracle": "the held-out text",
+    "unigram": "tokens of the user's own frequencies",
+    "shuffled": "the user's own tokens in random order",
+    OTHER: "the other users' adapters",
+    POOLED: "the other users' texts",
+    UNTRAINED: "the untrained base",
+}
+
+_METHODS = {
+    "full": "full fine-tuning",
+    "temperature": "one factor of the logits trained",
+    "lora-r4": "LoRA of rank 4",
+}
+
+
+def render_label(label: str) -> str:
+    """A label as a sentence has it."""
+    *most, last = (_render_condition(condition) for condition in parse_label(label))
+    words = f"{', '.join(most)} and {last}" if most else last
+    return f"the best of {words}" if several(label) else words
+
+
+def _render_condition(condition: Condition) -> str:
+    words = _SOURCES.get(condition.source, condition.source)
+    if condition.method and condition.source == OTHER:
+        words += f" by {_METHODS.get(condition.method, condition.method)}"
+    elif condition.method:
+        words = f"{_METHODS.get(condition.method, condition.method)} on {words}"
+    return words + (f" at a rate of {condition.lr}" if condition.lr else "")

@@ -1,0 +1,235 @@
+"""The roll-up: every registered bet with its result, and what the results say together."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pytest_noisefloor._files import write_atomically
+from pytest_noisefloor.results import (
+    NAME,
+    RUNGS,
+    Catalogue,
+    Matrix,
+    Offer,
+    Point,
+    Rung,
+    budget,
+    interval_record,
+    ladders,
+    matrix,
+    nearest_first,
+    pareto,
+    read_catalogue,
+    read_cells,
+    rows,
+    signs,
+)
+from pytest_noisefloor.stats import Cell, Near, parts, rank_test, sign_test
+
+from . import figures
+from . import summary_tables as tables
+
+SUMMARY_SCHEMA = 1
+"""Version of the layout of SUMMARY.json, which docs/results.md describes."""
+
+MATRIX, PARETO = "61", "49"
+
+LEGEND = (
+    "Levels are by each bet's own bars, which stand beside them, on what that bet compares: "
+    "CATASTROPHIC of 37 says that full fine-tuning won. A figure without brackets has no interval, "
+    'its text being too short or too few of its tokens independent. "By help alone" is LENIENT\'s '
+    "reach with help in place of the ratio."
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnBase:
+    """What the results on one base say together; empty, or None, where they are not there."""
+
+    base: str
+    ladders: Mapping[str, tuple[Rung, ...]]
+    matrix: Matrix | None
+    budget: tuple[Point, ...]
+    pareto: tuple[Offer, ...]
+    cells: Mapping[str, tuple[Cell, ...]]
+    slices: Mapping[str, tuple[Near, ...]]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The rows of all bets, what was left out, and each base that has more to say."""
+
+    rows: list[dict[str, Any]]
+    left_out: Mapping[str, int]
+    bases: tuple[OnBase, ...]
+
+
+def summarise(folder: Path) -> str:
+    """Write ``results/SUMMARY.md`` and ``.json`` of a folder's results; the text of the first.
+
+    Beside them go the pictures, where they can be drawn. Nothing is written unless all of it could
+    be made.
+
+    Raises:
+        ResultError: as ``read_catalogue``, or results that do not fit together.
+    """
+    summary = summarised(read_catalogue(folder))
+    content = json.dumps(record(summary), indent=1, ensure_ascii=False)
+    drawn = _pictures(summary) if figures.can_draw() else {}
+    shown = [f"![{name}]({name})" for name in sorted(drawn) if name.endswith(".png")]
+    text = "\n\n".join([*render_summary(summary), *shown]) + "\n"
+    files = {f"{NAME}.md": text.encode(), f"{NAME}.json": f"{content}\n".encode()}
+    for name, written in (files | drawn).items():
+        write_atomically(folder / "results" / name, written)
+    return text
+
+
+def _pictures(summary: Summary) -> dict[str, bytes]:
+    """The files of all pictures that there are results for, by name."""
+    ladders = {one.base: one.ladders for one in summary.bases if one.ladders}
+    curves = {one.base: one.budget for one in summary.bases if one.budget}
+    drawn = {
+        "ladder": figures.draw_ladders(ladders) if ladders else {},
+        "budget": figures.draw_budget(curves) if curves else {},
+    }
+    return {f"{name}.{kind}": file for name, files in drawn.items() for kind, file in files.items()}
+
+
+def summarised(catalogue: Catalogue) -> Summary:
+    """All that a summary says.
+
+    Raises:
+        ResultError: results that do not fit together, or lack what is to be said of them.
+    """
+    bases = tuple(_on_base(catalogue, base) for base in catalogue.bases)
+    return Summary(rows(catalogue), catalogue.left_out, bases)
+
+
+def _on_base(catalogue: Catalogue, base: str) -> OnBase:
+    found = catalogue.on(base)
+    points = budget(found)
+    return OnBase(
+        base=base,
+        ladders=ladders(found),
+        matrix=matrix(found[MATRIX]) if MATRIX in found else None,
+        budget=points if len({point.bet for point in points}) > 1 else (),
+        pareto=pareto(found[PARETO]) if PARETO in found else (),
+        cells={b: read_cells(one) for b, one in found.items() if one.verdict.bet.statistic.by_cell},
+        slices={
+            b: nearest_first(one) for b, one in found.items() if one.verdict.bet.statistic.by_pair
+        },
+    )
+
+
+# --- as JSON ----------------------------------------------------------------------------------
+
+
+def record(summary: Summary) -> dict[str, Any]:
+    """The content of SUMMARY.json; docs/results.md describes it."""
+    return {
+        "schema": SUMMARY_SCHEMA,
+        "bets": summary.rows,
+        "left_out": dict(summary.left_out),
+        "bases": {one.base: _base_record(one) for one in summary.bases},
+    }
+
+
+def _base_record(one: OnBase) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "ladder": {user: [_rung_record(r) for r in rungs] for user, rungs in one.ladders.items()},
+        "matrix": one.matrix and _matrix_record(one.matrix),
+        "budget": [asdict(point) | {"budget": point.budget} for point in one.budget],
+        "pareto": [asdict(offer) for offer in one.pareto],
+        "cells": {bet: _cells_record(of) for bet, of in one.cells.items()},
+        "slices": {
+            bet: {"near": [asdict(near) for near in of], "rank_test": asdict(rank_test(of))}
+            for bet, of in one.slices.items()
+        },
+    }
+    return {key: value for key, value in found.items() if value}
+
+
+def _rung_record(rung: Rung) -> dict[str, Any]:
+    bet, label = RUNGS.get(rung.name, (None, rung.name))
+    interval = rung.interval and interval_record(rung.interval)
+    return asdict(rung) | {"bet": bet, "label": label, "interval": interval}
+
+
+def _matrix_record(matrix: Matrix) -> dict[str, Any]:
+    return asdict(matrix) | {"perplexity": matrix.perplexity, "over_mean": matrix.over_mean}
+
+
+def _cells_record(of: tuple[Cell, ...]) -> dict[str, Any]:
+    found, why = _parts(of)
+    return {
+        "delta": [asdict(cell) for cell in of],
+        "signs": [
+            {"user": user, "slice": piece, "signs": by_seed}
+            for (user, piece), by_seed in signs(of).items()
+        ],
+        "sign_test": asdict(sign_test(of)),
+        "variance": [asdict(part) for part in found],
+        "no_variance": why,
+    }
+
+
+def _parts(of: tuple[Cell, ...]) -> tuple[Any, str]:
+    try:
+        return parts(of), ""
+    except ValueError as reason:
+        return (), str(reason)
+
+
+# --- in words ---------------------------------------------------------------------------------
+
+
+def render_summary(summary: Summary) -> list[str]:
+    """The parts of SUMMARY.md: headings, tables and sentences."""
+    said = ["# What came of the registered bets", tables.bet_table(summary.rows), LEGEND]
+    if summary.left_out:
+        counts = ", ".join(f"{n} {what}" for what, n in summary.left_out.items())
+        said.append(f"Left out: {counts}.")
+    for one in summary.bases:
+        said += _render_base(one)
+    return said
+
+
+def _render_base(one: OnBase) -> list[str]:
+    said = []
+    if one.ladders:
+        said += [
+            f"## The control ladder on {one.base}",
+            "Gain over the untrained base in nats per token with its 95 % interval, and its share "
+            "of what the user's own text gains.",
+            tables.ladder_table(one.ladders),
+        ]
+    if one.matrix:
+        said += [
+            f"## Every adapter on every user, on {one.base}",
+            "Perplexity, and nats per token over the mean of the column.",
+            tables.matrix_table(one.matrix),
+        ]
+    if one.budget:
+        said += [f"## The budget curve on {one.base}", tables.budget_table(one.budget)]
+    if one.pareto:
+        said += [
+            f"## Methods on {one.base}: quality, size and time",
+            "A method is dominated by one that is no worse for every user and no larger, and "
+            "better in one of these; point estimates. Seconds are wall times of a training where "
+            "it ran: what else ran there is in them.",
+            tables.pareto_table(one.pareto),
+        ]
+    for bet, of in one.cells.items():
+        found, why = _parts(of)
+        said += [f"## Bet {bet} by seed and slice, on {one.base}"]
+        said += [tables.sign_table(signs(of), sign_test(of))]
+        said += [tables.part_table(found) if found else f"No split of the variance: {why}."]
+        said += [tables.sampling_sentence(of)]
+    for bet, nearest in one.slices.items():
+        said += [f"## Bet {bet} by slice, on {one.base}"]
+        said += [tables.near_table(nearest, rank_test(nearest))]
+    return said

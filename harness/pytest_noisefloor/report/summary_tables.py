@@ -1,0 +1,210 @@
+"""The summary's tables, in Markdown that a terminal shows as well; formatting only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from statistics import fmean
+from typing import Any
+
+from pytest_noisefloor.results import FIGURES, NOT_RUN, Matrix, Offer, Point, Rung
+from pytest_noisefloor.specs import UNTRAINED
+from pytest_noisefloor.stats import Cell, Near, Part, RankTest, SignTest
+
+NONE = "–"
+_SIGN_WARNING = (
+    "Cells share users, texts and adapters: fewer than these are independent, and p is too small."
+)
+
+
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Rows under their headings, with columns as wide as what stands in them."""
+    escaped = [[cell.replace("|", r"\|") for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*escaped, strict=True)]
+    lines = [
+        f"| {' | '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))} |"
+        for row in escaped
+    ]
+    return "\n".join([lines[0], f"|{'|'.join('-' * (width + 2) for width in widths)}|", *lines[1:]])
+
+
+def bet_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """A row for every bet and base."""
+    head = ("bet", "title", "base", "level", "STRICT, LENIENT, CATASTROPHIC")
+    figures = ("ratio, least to largest", "met LENIENT's bar")
+    more = ("LENIENT's reach", "by help alone", "rests on harm", "written", "bet file", "note")
+    return table([(*head, *figures, *more), *map(_bet_row, rows)])
+
+
+def _bet_row(row: Mapping[str, Any]) -> tuple[str, ...]:
+    end = (row["sha256"][:12], "; ".join(row["marks"]))
+    bars = "; ".join(row["bars"][level] for level in ("STRICT", "LENIENT", "CATASTROPHIC"))
+    start = (row["bet"], row["title"], row["base"], row["level"], bars)
+    if row["level"] == NOT_RUN:
+        return (*start, *[NONE] * 6, *end)
+    return (
+        *start,
+        _range(row["least"], row["largest"]),
+        f"{row['met']['LENIENT']} of {row['units']}",
+        row["reach"],
+        row["reach_by_help"],
+        ", ".join(row["rests_on_harm"]) or "no",
+        row["written"][:10],
+        *end,
+    )
+
+
+def _range(least: Mapping[str, Any], largest: Mapping[str, Any]) -> str:
+    ends = [
+        f"{_quotient('ratio', end)} ({end['unit']})"
+        for end in ([least] if least["unit"] == largest["unit"] else [least, largest])
+    ]
+    return " to ".join(ends)
+
+
+def _quotient(name: str, record: Mapping[str, Any] | None) -> str:
+    if record is None:
+        return NONE
+    if record["interval"] is None:
+        return _figure(record[name])
+    low, high = map(_figure, record["interval"])
+    return f"{_figure(record[name])} [{low}, {high}]"
+
+
+def _figure(value: float) -> str:
+    return f"{value:.4f}" if value < 100 else f"{value:.6g}"  # noqa: PLR2004 (six digits are enough)
+
+
+def ladder_table(ladders: Mapping[str, Sequence[Rung]]) -> str:
+    """A row a rung, a column a user: the gain over the base, and its share of the real rung's."""
+    columns = [[rung.name for rung in next(iter(ladders.values()))]]
+    columns += [[_rung(rung) for rung in rungs] for rungs in ladders.values()]
+    return table([("rung", *ladders), *zip(*columns, strict=True)])
+
+
+def _rung(rung: Rung) -> str:
+    if rung.gain is None:
+        return NOT_RUN
+    if rung.name == UNTRAINED:
+        return "0"
+    gain = f"{rung.gain:+z.5f}"
+    if rung.interval:
+        gain += f" [{rung.interval.low:+z.5f}, {rung.interval.high:+z.5f}]"
+    return f"{gain}, {NONE if rung.share is None else f'{rung.share:.0%}'}"
+
+
+def matrix_table(matrix: Matrix) -> str:
+    """Perplexities, and beside each the nats per token over the mean of its column."""
+    cells = zip(matrix.users, matrix.perplexity, matrix.over_mean, strict=True)
+    return table(
+        [("trained on", *(f"scored on {user}" for user in matrix.users))]
+        + [
+            (user, *(f"{_perplexity(p)} ({over:+z.4f})" for p, over in zip(ps, overs, strict=True)))
+            for user, ps, overs in cells
+        ]
+    )
+
+
+def _perplexity(value: float) -> str:
+    return f"{value:.6g}"
+
+
+def budget_table(points: Sequence[Point]) -> str:
+    """A row for each rate, number of steps and user: quotients of perplexities."""
+    head = ("lr × steps", "lr", "steps", "bet", "user", "ratio", "harm", "help", "oracle's help")
+    return table(
+        [head]
+        + [
+            (
+                f"{point.budget:g}",
+                f"{point.lr:g}",
+                f"{point.steps}",
+                point.bet,
+                point.user,
+                *(_quotient("value", point.figures.get(name)) for name in FIGURES),
+            )
+            for point in points
+        ]
+    )
+
+
+def pareto_table(offers: Sequence[Offer]) -> str:
+    """A row a method; perplexities are of each user's held-out text."""
+    users = tuple(offers[0].nll)
+    head = ("method", "trained values", "bytes", "seconds", *(f"NLL, {user}" for user in users))
+    return table(
+        [(*head, "dominated by")]
+        + [
+            (
+                offer.method,
+                f"{offer.trained_values:,}",
+                f"{offer.bytes:,}",
+                f"{offer.seconds:.1f}",
+                *(f"{offer.nll[user]:.5f}" for user in users),
+                ", ".join(offer.dominated_by) or NONE,
+            )
+            for offer in offers
+        ]
+    )
+
+
+def sign_table(signs: Mapping[tuple[str, str], str], test: SignTest) -> str:
+    """The sign of Δ in every cell, and the test over them."""
+    rows = [("user", "slice", "sign of Δ by seed")]
+    rows += [(user, piece, f"`{found}`") for (user, piece), found in signs.items()]
+    ties = f", {test.ties} ties" if test.ties else ""
+    return (
+        f"{table(rows)}\n\n{test.above} cells above 0, {test.below} below{ties}: p = {test.p:.2g} "
+        f"(exact two-sided sign test). {_SIGN_WARNING}"
+    )
+
+
+def near_table(slices: Sequence[Near], test: RankTest) -> str:
+    """Slices from the nearest to the farthest, each with its Δ, and the test of their order."""
+    rows = [("user", "slice", "divergence, nats", "Δ, nats per token")]
+    rows += [(s.user, s.slice, f"{s.divergence:.4f}", f"{s.delta:+.5f}") for s in slices]
+    exact = "exact" if test.exact else "asymptotic, since there are ties"
+    agree = ", ".join(
+        f"{agreeing} of {pairs} {words}"
+        for words, (agreeing, pairs) in (
+            ("within users", test.within),
+            ("between users", test.between),
+        )
+    )
+    return (
+        f"{table(rows)}\n\nKendall's τ of Δ with nearness {test.tau:+.2f}, p = {test.p:.2g} "
+        f"({exact}, two-sided); pairs whose nearer slice has the larger Δ: {agree}. Slices share "
+        "users, texts and adapters: fewer than these are independent, and p is too small."
+    )
+
+
+def sampling_sentence(found: Sequence[Cell]) -> str:
+    """How much of the parts is the sampling of tokens, which seeds on one text all share."""
+    errors = [cell.error for cell in found if cell.error is not None]
+    if not errors:
+        return "No cell has a standard error of its own."
+    square = fmean(error**2 for error in errors)
+    return (
+        f"The tokens of a cell alone give its Δ a variance of {square:.3g} nats² (mean square of "
+        f"the standard errors of {len(errors)} cells). All seeds share those tokens, so it is in "
+        "the part of slices."
+    )
+
+
+def part_table(parts: Sequence[Part]) -> str:
+    """The parts of Δ's variance; shares are of their sum, with those below 0 as 0."""
+    whole = sum(max(0.0, part.variance) for part in parts)
+    head = ("part", "variance, nats²", "standard deviation", "share", "mean square", "freedom")
+    return table(
+        [head]
+        + [
+            (
+                part.name,
+                f"{part.variance:.3g}",
+                f"{part.variance**0.5:.3g}" if part.variance >= 0 else NONE,
+                f"{max(0.0, part.variance) / whole:.0%}" if whole else NONE,
+                f"{part.mean_square:.3g}",
+                f"{part.freedom}",
+            )
+            for part in parts
+        ]
+    )

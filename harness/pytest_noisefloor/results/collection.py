@@ -1,0 +1,241 @@
+"""The catalogue: the results that lie in a folder, judged again, beside all registered bets."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pytest_noisefloor._files import resource_path
+from pytest_noisefloor.bets import (
+    UNKNOWN,
+    Bet,
+    Level,
+    Verdict,
+    lock_entries,
+    other_design,
+    registered_bet,
+)
+from pytest_noisefloor.models import SHIPPED
+from pytest_noisefloor.specs import DEFAULT_BASE
+from pytest_noisefloor.stats import Interval
+
+from .files import ResultError, of_file, read_file
+from .rejudging import rejudge_content
+from .schema import seal
+
+NAME = "SUMMARY"
+NOT_RUN = "not run"
+LARGER = "1B and more (a hub id)"
+SCALED = frozenset({"60", "61"})
+"""The bets that are asked of larger bases too."""
+
+_OWN = "of a bet that is not shipped"
+_KEYS = frozenset({"verdict", "bet"})
+"""What has neither of these is another program's."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A result file of a registered bet, judged by today's text; ``marks`` say what is odd."""
+
+    path: Path
+    content: Mapping[str, Any]
+    verdict: Verdict
+    marks: tuple[str, ...]
+
+    @property
+    def base(self) -> str:
+        """The name of the base that it was measured on."""
+        return str(self.content["base"]["name"])
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """The registered bets in the order of their ids, and what was found of them.
+
+    ``found`` is by the bet's id and the base's name; ``left_out`` counts the files that are no
+    result of a registered bet, by what they are.
+    """
+
+    bets: tuple[Bet, ...]
+    found: Mapping[tuple[str, str], Found]
+    left_out: Mapping[str, int]
+
+    @property
+    def bases(self) -> tuple[str, ...]:
+        """The bases that there are results on, in the order of a table."""
+        return tuple(sorted({base for _, base in self.found}, key=_base_order))
+
+    def on(self, base: str) -> dict[str, Found]:
+        """What was found on a base, by the bet's id, in the order of the bets."""
+        rows = ((bet.id, self.found.get((bet.id, base))) for bet in self.bets)
+        return {bet: found for bet, found in rows if found}
+
+
+def read_catalogue(folder: Path) -> Catalogue:
+    """Judge every result in ``folder/results``, and in ``results`` one folder down.
+
+    Raises:
+        ResultError: no results there, a file that cannot be judged, or two of one bet on one base.
+        BetError: a registered bet that is not the locked one.
+    """
+    paths = [
+        path
+        for pattern in ("results/*.json", "*/results/*.json")
+        for path in sorted(folder.glob(pattern))
+        if path.stem != NAME
+    ]
+    bets = registered_bets()
+    by_id = {bet.id: bet for bet in bets}
+    found: dict[tuple[str, str], Found] = {}
+    left_out = {"PLANTED": 0, "UNREGISTERED": 0, _OWN: 0, "of another program": 0}
+    for path in paths:
+        content = read_file(path)
+        with of_file(path):
+            if other := _no_result(path, content, by_id):
+                left_out[other] += 1
+                continue
+            one = _judged(path, content, by_id[content["bet"]["id"]])
+            key = (one.verdict.bet.id, one.base)
+            if key in found:
+                raise ResultError(
+                    f"a second result of Bet {key[0]} on {key[1]}, beside {found[key].path}; "
+                    "expected one"
+                )
+            found[key] = one
+    if len(paths) == left_out["of another program"]:
+        raise ResultError(f"{folder / 'results'}: no result file; expected <name of a bet>.json")
+    return Catalogue(bets, found, {what: n for what, n in left_out.items() if n})
+
+
+def registered_bets() -> tuple[Bet, ...]:
+    """All shipped bets in the order of their ids, numbers as numbers.
+
+    Raises:
+        BetError: one that is not what was locked.
+    """
+    names = (path.stem for path in resource_path("bets").glob("*.toml"))
+    return tuple(sorted(map(registered_bet, names), key=lambda bet: _in_order(bet.id)))
+
+
+def _in_order(words: str) -> list[tuple[bool, int, str]]:
+    """A sorting key that has numbers before words, and by their value."""
+    parts = re.findall(r"\d+|\D+", words)
+    return [(not part.isdigit(), int(part) if part.isdigit() else 0, part) for part in parts]
+
+
+def _no_result(path: Path, content: Any, bets: Mapping[str, Bet]) -> str:
+    """What a file is that is no result of a registered bet; nothing for one that is."""
+    if not (isinstance(content, dict) and _KEYS & content.keys()):
+        return "of another program"
+    if content["verdict"]["planted"]:
+        return "PLANTED"
+    if path.name.startswith("UNREGISTERED_"):
+        return "UNREGISTERED"
+    bet = bets.get(content["bet"]["id"])
+    if bet is None:
+        return _OWN
+    locked = {e.sha256 for e in lock_entries(f"bet{bet.id}.toml", resource_path("bets", "LOCK"))}
+    now = content["bet"]["sha256"]
+    if now not in locked or (now == bet.sha256 and other_design(content, bet)):
+        return "UNREGISTERED"
+    return ""
+
+
+def _judged(path: Path, content: dict[str, Any], bet: Bet) -> Found:
+    """A result by today's bet, whatever level it gives itself."""
+    verdict = rejudge_content(content, bet)
+    said, users = content["verdict"]["level"], {row["user"] for row in content["users"]}
+    marks = (
+        (content["bet"]["sha256"] != bet.sha256, "made under an older text"),
+        (content.get("seal") != seal(content), "seal broken"),
+        (said != verdict.level.name, f"the file says {said}"),
+        (users != {*bet.users}, "other users than registered"),
+        (content["seeds"] != list(bet.seeds), "other seeds than registered"),
+    )
+    return Found(path, content, verdict, tuple(words for holds, words in marks if holds))
+
+
+# --- a row for every bet and base -------------------------------------------------------------
+
+
+def rows(catalogue: Catalogue) -> list[dict[str, Any]]:
+    """What came of each registered bet on each base that it is asked of, or has a result on."""
+    return [
+        row(bet, base, catalogue.found.get((bet.id, base)))
+        for bet in catalogue.bets
+        for base in _bases(bet, catalogue)
+    ]
+
+
+def _bases(bet: Bet, catalogue: Catalogue) -> list[str]:
+    bases = {base for of, base in catalogue.found if of == bet.id}
+    bases.add(bet.base or DEFAULT_BASE)
+    if bet.id in SCALED:
+        bases.add("smollm2-135m")
+        bases |= set() if any(map(_is_larger, bases)) else {LARGER}
+    return sorted(bases, key=_base_order)
+
+
+def _is_larger(base: str) -> bool:
+    """Whether a base's name says that it has 1B parameters or more, as hub ids do."""
+    sizes = re.findall(r"(?<![\w.])(\d+(?:\.\d+)?)[bB](?![a-zA-Z])", base)
+    return base not in SHIPPED and any(float(size) >= 1 for size in sizes)
+
+
+def _base_order(base: str) -> tuple[bool, bool, bool, str]:
+    """The session's default base first, then shipped ones, the placeholder last."""
+    return base == LARGER, base != DEFAULT_BASE, base not in SHIPPED, base
+
+
+def row(bet: Bet, base: str, found: Found | None) -> dict[str, Any]:
+    """One row: quotients of perplexities, and LENIENT's reach in words."""
+    head = {
+        "bet": bet.id,
+        "title": bet.title,
+        "base": base,
+        "level": NOT_RUN,
+        "bars": {c.level.name: c.of(bet.statistic.unit_word) for c in bet.criteria},
+    }
+    if found is None:
+        return head | {"sha256": bet.sha256, "marks": []}
+    with of_file(found.path):
+        verdict, content = found.verdict, found.content
+        figures = _figures(verdict)
+        lenient = next((r for r in verdict.reach if r.level == Level.LENIENT), None)
+        return head | {
+            "level": verdict.level.name,
+            "least": min(figures, key=lambda one: one["ratio"]),
+            "largest": max(figures, key=lambda one: one["ratio"]),
+            "units": len(figures),
+            "met": {level.name: len(units) for level, units in sorted(verdict.met.items())},
+            "reach": lenient.outcome if lenient else UNKNOWN,
+            "reach_by_help": lenient.outcome_by_help if lenient else UNKNOWN,
+            "rests_on_harm": [level.name for level in verdict.rests_on_harm],
+            "written": content["times"]["written"],
+            "sha256": content["bet"]["sha256"],
+            "marks": list(found.marks),
+        }
+
+
+def _figures(verdict: Verdict) -> list[dict[str, Any]]:
+    deltas = {one.user: one.delta for one in verdict.resolved}
+    return [
+        {
+            "unit": effect.user,
+            **quotient_record("ratio", effect.ratio, deltas.get(effect.user)),
+        }
+        for effect in verdict.effects
+    ]
+
+
+def quotient_record(
+    name: str, value: float, interval: Interval | None
+) -> dict[str, float | list[float] | None]:
+    """A quotient of perplexities under its name, with the bounds of its 95 % interval."""
+    bounds = [math.exp(interval.low), math.exp(interval.high)] if interval else None
+    return {name: value, "interval": bounds}

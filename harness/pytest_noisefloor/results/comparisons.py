@@ -1,0 +1,199 @@
+"""What several results, or all of one, say together: matrix, budget curve, and Pareto front."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean
+from typing import Any
+
+from pytest_noisefloor.bets import OTHER
+from pytest_noisefloor.specs import UNTRAINED
+from pytest_noisefloor.stats import Resolved
+
+from .collection import Found, quotient_record
+from .files import of_file
+
+# --- every adapter on every user --------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Mean NLL in nats per token: a row for each user trained on, a column for each scored."""
+
+    users: tuple[str, ...]
+    nll: tuple[tuple[float, ...], ...]
+
+    @property
+    def perplexity(self) -> tuple[tuple[float, ...], ...]:
+        """The same as perplexities."""
+        return tuple(tuple(map(math.exp, row)) for row in self.nll)
+
+    @property
+    def over_mean(self) -> tuple[tuple[float, ...], ...]:
+        """Nats per token above (below, where negative) the mean of the column."""
+        means = [fmean(column) for column in zip(*self.nll, strict=True)]
+        return tuple(
+            tuple(x - mean for x, mean in zip(row, means, strict=True)) for row in self.nll
+        )
+
+
+def matrix(found: Found) -> Matrix:
+    """The matrix of Bet 61's result, whose own adapter is the denominator's.
+
+    Raises:
+        ResultError: a user without the mean under every other user's adapter.
+    """
+    with of_file(found.path):
+        rows = {row["user"]: row for row in found.content["users"]}
+        own = found.verdict.bet.statistic.denominator
+        columns = {user: _others(row, tuple(rows)) for user, row in rows.items()}
+        columns = {user: of | {user: rows[user]["mean_nll"][own]} for user, of in columns.items()}
+        return Matrix(
+            tuple(rows),
+            tuple(tuple(columns[scored][trained] for scored in rows) for trained in rows),
+        )
+
+
+def _others(row: Mapping[str, Any], users: Sequence[str]) -> dict[str, float]:
+    """Mean NLL of a user's held-out text by whose adapter it was scored under."""
+    if OTHER in row["candidates"]:
+        by_name = row["candidates"][OTHER]
+        return {name.removeprefix(f"{OTHER}-"): nll for name, nll in by_name.items()}
+    (other,) = (user for user in users if user != row["user"])  # one is no choice of several
+    return {other: row["mean_nll"][OTHER]}
+
+
+# --- the budget curve -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """One user at one rate and number of steps: quotients of perplexities with their bounds."""
+
+    bet: str
+    lr: float
+    steps: int
+    user: str
+    figures: Mapping[str, Mapping[str, Any]]
+
+    @property
+    def budget(self) -> float:
+        """The rate times the steps: how far AdamW could move a gain."""
+        return self.lr * self.steps
+
+
+FIGURES = ("ratio", "harm", "help", "oracle_help")
+
+
+def is_budget(bet: str) -> bool:
+    """Whether a bet is Bet 60 at some rate and number of steps."""
+    return bet in ("60", "60-long") or bet.startswith("60-rate-")
+
+
+def budget(found: Mapping[str, Found]) -> tuple[Point, ...]:
+    """The curve, by rate × steps, from one base's results by their bets' ids.
+
+    Raises:
+        ResultError: a recipe without a rate or steps.
+    """
+    points: list[Point] = []
+    for bet, one in found.items():
+        if not is_budget(bet):
+            continue
+        with of_file(one.path):
+            lr, steps = one.content["recipe"]["lr"], one.content["recipe"]["steps"]
+            reach = one.verdict.bet.statistic.reach
+            resolved = {of.user: of for of in one.verdict.resolved}
+            points += [
+                Point(
+                    bet=bet,
+                    lr=lr,
+                    steps=steps,
+                    user=effect.user,
+                    figures=_figures(
+                        (
+                            effect.ratio,
+                            effect.harm,
+                            effect.help,
+                            _quotient(effect.nll, UNTRAINED, reach),
+                        ),
+                        resolved.get(effect.user),
+                    ),
+                )
+                for effect in one.verdict.effects
+            ]
+    return tuple(sorted(points, key=lambda point: (point.budget, point.steps)))
+
+
+def _quotient(nll: Mapping[str, float], over: str, under: str) -> float | None:
+    return math.exp(nll[over] - nll[under]) if {over, under} <= nll.keys() else None
+
+
+def _figures(
+    values: Sequence[float | None], resolved: Resolved | None
+) -> dict[str, dict[str, Any]]:
+    found = {}
+    for name, value in zip(FIGURES, values, strict=True):
+        if value is not None:
+            bounds = getattr(resolved, "delta" if name == "ratio" else name, None)
+            found[name] = quotient_record("value", value, bounds)
+    return found
+
+
+# --- what an adapter of each method costs -----------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Offer:
+    """A method: what its adapters take, and the mean NLL of each user's held-out text.
+
+    ``seconds`` is the mean of its trainings; ``dominated_by`` has the methods that are no worse
+    for every user and no larger, and better in one of these.
+    """
+
+    method: str
+    trained_values: int
+    bytes: int
+    seconds: float
+    nll: Mapping[str, float]
+    dominated_by: tuple[str, ...] = ()
+
+
+def pareto(found: Found) -> tuple[Offer, ...]:
+    """The methods of Bet 49's result, its own first, behind the base without adapter.
+
+    Raises:
+        ResultError: an adapter without size or time, or sizes that differ between users.
+    """
+    with of_file(found.path):
+        rows = found.content["users"]
+        own = found.content["method"]["name"]
+        nll = {UNTRAINED: {row["user"]: row["mean_nll"][UNTRAINED] for row in rows}}
+        for row in rows:
+            nll.setdefault(own, {})[row["user"]] = row["mean_nll"]["real"]
+            for name, value in row["candidates"][found.verdict.bet.statistic.numerator].items():
+                nll.setdefault(name.removesuffix("-real"), {})[row["user"]] = value
+        base = Offer(method=UNTRAINED, trained_values=0, bytes=0, seconds=0, nll=nll[UNTRAINED])
+        offers = [base, *(_offer(found, m, of) for m, of in nll.items() if m != UNTRAINED)]
+        return tuple(
+            replace(one, dominated_by=tuple(o.method for o in offers if _dominates(o, one)))
+            for one in offers
+        )
+
+
+def _offer(found: Found, method: str, nll: Mapping[str, float]) -> Offer:
+    content = found.content
+    adapters = [one for one in content["adapters"] if one["method"] == method]
+    sizes = {(one["trained_values"], one["bytes"]) for one in adapters}
+    if len(sizes) != 1:
+        raise ValueError(f"adapters of {method} of {len(sizes)} sizes; expected one")
+    ((values, nbytes),) = sizes
+    seconds = fmean(content["times"]["training_s"][one["name"]] for one in adapters)
+    return Offer(method=method, trained_values=values, bytes=nbytes, seconds=seconds, nll=nll)
+
+
+def _dominates(one: Offer, other: Offer) -> bool:
+    pairs = [(one.bytes, other.bytes), *((one.nll[u], other.nll[u]) for u in other.nll)]
+    return all(a <= b for a, b in pairs) and any(a < b for a, b in pairs)

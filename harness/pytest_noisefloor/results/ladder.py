@@ -1,0 +1,130 @@
+"""The control ladder: what each control's adapter gains over the base, up to the user's own.
+
+Each rung stands for something that training could have picked up: calibration (one factor of the
+logits, on the user's text), any training at all, token frequencies, language at large, this author.
+Rungs are no sums: a higher one need not hold what a lower one has. At the registered budget a
+factor moves by at most learning rate × steps, 0.005, so its rung is a floor of what calibration
+could give.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pytest_noisefloor.bets import OTHER, POOLED
+from pytest_noisefloor.specs import UNTRAINED
+from pytest_noisefloor.stats import (
+    Interval,
+    StatisticsError,
+    TooFewBlocks,
+    interval,
+    tally_from_record,
+)
+
+from .collection import Found
+from .files import of_file
+
+RUNGS = {
+    "temperature": ("60-temperature", "real"),
+    "random": ("60", "random"),
+    "unigram": ("60-unigram", "unigram"),
+    "shuffled": ("60-shuffled", "shuffled"),
+    "pooled": ("60-pooled", POOLED),
+    "other": ("61", OTHER),
+    "real": ("60", "real"),
+    "oracle": ("60", "oracle"),
+}
+"""Each rung above the untrained base: the bet whose result has it, and its label there."""
+
+REAL = "real"
+"""The rung that the others are shares of."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rung:
+    """What one control does for one user.
+
+    ``nll`` and ``gain``, NLL(untrained) − NLL(rung), are in nats per token, None where the bet
+    that has the rung was not run. ``interval`` is the gain's 95 % interval, None too where the
+    held-out text is too short for one. ``share`` is of the real rung's gain, None where that is
+    not resolved above 0.
+    """
+
+    name: str
+    nll: float | None = None
+    gain: float | None = None
+    interval: Interval | None = None
+    share: float | None = None
+
+
+def ladders(found: Mapping[str, Found]) -> dict[str, tuple[Rung, ...]]:
+    """The rungs of each user, untrained first, from one base's results by their bets' ids.
+
+    Empty where no result has a rung.
+
+    Raises:
+        ResultError: results of another base, other held-out text or other seeds than each
+            other's, or rows that lack what a rung needs.
+    """
+    bets = [bet for bet in dict.fromkeys(bet for bet, _ in RUNGS.values()) if bet in found]
+    rows: dict[str, dict[str, Mapping[str, Any]]] = {}
+    for bet in bets:
+        with of_file(found[bet].path):
+            for row in found[bet].content["users"]:
+                rows.setdefault(row["user"], {})[bet] = row
+    for by_bet in rows.values():
+        _check_same(found, by_bet)
+    return {user: _ladder(found, by_bet) for user, by_bet in rows.items()}
+
+
+def _check_same(found: Mapping[str, Found], by_bet: Mapping[str, Mapping[str, Any]]) -> None:
+    """Refuse to put rungs above each other that were not measured on the same tokens."""
+    seen: dict[str, Any] = {}
+    for bet, row in by_bet.items():
+        with of_file(found[bet].path):
+            fingerprint = found[bet].content["base"]["fingerprint"]
+            slices = [(piece["sha256"], piece["tokens"]) for piece in row.get("slices", ())]
+            seen[bet] = (fingerprint, slices, found[bet].content["seeds"])
+            if seen[bet] != next(iter(seen.values())):
+                raise StatisticsError(
+                    f"user {row['user']!r}: measured on another base, other held-out text or by "
+                    f"other seeds than in {found[next(iter(seen))].path}; expected the same on "
+                    "every rung"
+                )
+
+
+def _ladder(
+    found: Mapping[str, Found], by_bet: Mapping[str, Mapping[str, Any]]
+) -> tuple[Rung, ...]:
+    rungs: list[Rung] = []
+    for name, (bet, label) in RUNGS.items():
+        if bet not in by_bet:
+            rungs.append(Rung(name=name))
+            continue
+        with of_file(found[bet].path):
+            rungs.append(_rung(name, label, by_bet[bet]))
+            untrained = by_bet[bet]["mean_nll"][UNTRAINED]
+    real = next(rung for rung in rungs if rung.name == REAL)
+    if real.interval and real.gain and real.interval.low > 0:
+        whole = real.gain
+        rungs = [r if r.gain is None else replace(r, share=r.gain / whole) for r in rungs]
+    return Rung(name=UNTRAINED, nll=untrained, gain=0.0), *rungs
+
+
+def _rung(name: str, label: str, row: Mapping[str, Any]) -> Rung:
+    nll = row["mean_nll"]
+    return Rung(
+        name=name, nll=nll[label], gain=nll[UNTRAINED] - nll[label], interval=_interval(row, label)
+    )
+
+
+def _interval(row: Mapping[str, Any], label: str) -> Interval | None:
+    slices = row.get("slices", ())
+    if not slices or any("sums" not in piece for piece in slices):
+        return None  # the first layout of result files has none
+    try:
+        return interval(tally_from_record(row["user"], slices), UNTRAINED, label)
+    except TooFewBlocks:
+        return None

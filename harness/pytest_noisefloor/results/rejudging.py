@@ -1,0 +1,170 @@
+"""Judge a result file or a published table again, without training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pytest_noisefloor._files import resource_path
+from pytest_noisefloor.bets import (
+    Bet,
+    Level,
+    Verdict,
+    assess,
+    judge,
+    open_bet,
+    other_design,
+    read_lock,
+    registered_bet,
+)
+from pytest_noisefloor.specs import UNTRAINED
+from pytest_noisefloor.stats import (
+    CELL,
+    Effect,
+    check_slices,
+    effect_from_perplexities,
+    tally_from_record,
+)
+
+from .files import ResultError, of_file, read_file
+from .schema import RESULT_SCHEMA, seal, unit_name
+
+READABLE = (1, RESULT_SCHEMA)
+"""Versions that can be judged again; 1 has no sums, hence no intervals."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A verdict on a file, and what a reader must know of the file."""
+
+    verdict: Verdict
+    notes: tuple[str, ...]
+
+
+def rejudge(path: Path, *, against: str | None = None) -> Judged:
+    """Judge a result file (.json) or a published table (.toml), without training.
+
+    Args:
+        path: the file.
+        against: a registered bet, or the path of a bet file, to judge by; if None, the bet that
+            the file names.
+
+    Raises:
+        ResultError: a file that is neither, or lacks what a verdict needs.
+        BetError: no such bet.
+    """
+    content = read_file(path)
+    if not isinstance(content, dict):
+        raise ResultError(f"{path}: not a result file (a JSON {type(content).__name__})")
+    bet = None if against is None else open_bet(against)
+    with of_file(path):
+        if path.suffix == ".toml":
+            return _judge_table(content, bet)
+        return _judge_result(content, bet)
+
+
+def _by_another(bet: Bet | None) -> list[str]:
+    """What to say where a file is judged by another bet than its own."""
+    if bet is None:
+        return []
+    never = "" if bet.locked else " This text was never locked."
+    return [f"Judged by {bet.name} ({bet.sha256[:12]}), as asked for.{never}"]
+
+
+def _made_under(sha256: str, bet: Bet) -> list[str]:
+    """What to say of a result's bet text where it is not today's registered one."""
+    if sha256 == bet.sha256:
+        return []
+    lock, file = read_lock(resource_path("bets", "LOCK")), f"bet{bet.id}.toml"
+    made = next(((of, entry) for of, entry in lock if entry.sha256 == sha256), None)
+    if made and made[0] == file:
+        now = [entry for of, entry in lock if of == file][-1]
+        return [f"Made under an older text of the bet ({made[1]}). Amended since ({now})."]
+    if made or bet.by_project or not bet.locked:
+        of = made[0] if made else "another text than this bet's"
+        return [f"Made under {of} ({sha256[:12]})."]
+    return [f"Made under a text of the bet that was never locked ({sha256[:12]})."]
+
+
+def _judge_table(content: dict[str, Any], other: Bet | None) -> Judged:
+    named = registered_bet(content["bet"])
+    bet = other or named
+    effects = [
+        effect_from_perplexities(
+            row["name"],
+            {
+                arm: float(row[arm])
+                for arm in (*bet.statistic.compared, UNTRAINED)
+                if arm in row or arm != UNTRAINED
+            },
+            bet.statistic,
+        )
+        for row in content["user"]
+    ]
+    verdict = judge(bet, effects)
+    if content["published_level"] not in Level.__members__:
+        expected = " or ".join(Level.__members__)
+        raise ResultError(f"published_level {content['published_level']!r}; expected {expected}")
+    published = Level[content["published_level"]]
+    agrees = "agrees" if published == verdict.level else "DISAGREES"
+    return Judged(
+        verdict,
+        (
+            f"Published table: {content['source']}. Point estimates only: intervals and reach "
+            "are unknown.",
+            *_by_another(other),
+            f"The source's own verdict, {published.name}, {agrees}.",
+        ),
+    )
+
+
+def _judge_result(content: dict[str, Any], other: Bet | None) -> Judged:
+    if content["schema"] not in READABLE:
+        expected = " or ".join(map(str, READABLE))
+        raise ResultError(f"schema {content['schema']!r}; expected {expected}")
+    bet = other or registered_bet(f"bet{content['bet']['id']}")
+    if design := other_design(content, bet):
+        bet = replace(bet, altered=True)
+    verdict = rejudge_content(content, bet)
+    notes = [f"Base {content['base']['name']} ({content['base']['fingerprint'][:12]})."]
+    notes += _made_under(content["bet"]["sha256"], bet) + _by_another(other)
+    if design:
+        notes.append(f"It was made by another design than this bet's: {design}.")
+    if content.get("seal", "") not in ("", seal(content)):
+        notes.append("Its seal is not that of its content: it was edited after it was written.")
+    if content["verdict"]["level"] != verdict.level.name:
+        notes.append(f"The file itself says {content['verdict']['level']}.")
+    return Judged(verdict, tuple(notes))
+
+
+def rejudge_content(content: dict[str, Any], bet: Bet) -> Verdict:
+    """The verdict on a result file's content: from its sums, or its means where it has no sums.
+
+    Raises:
+        NoisefloorError: figures that cannot be, or sums of which the means are not the means.
+        KeyError, TypeError, ValueError, AttributeError: not the content of a result file.
+    """
+    planted = content["verdict"]["planted"]
+    rows = content["users"]
+    statistic = bet.statistic
+    keys = {"unit", "seed", "divergence"}
+    named = {"unit"} | ({"seed"} if statistic.by_cell else {"divergence"})
+    if any(row.keys() & keys != (set() if statistic.by_user else named) for row in rows):
+        raise ValueError(f"its units are not those that Bet {bet.id} counts, {statistic.unit}")
+    if statistic.by_pair:
+        check_slices(rows)
+    for row in rows:
+        for label, means in row.get("candidates", {}).items():
+            if row["mean_nll"].get(label) != min(means.values()):
+                raise ValueError(f"{unit_name(row)}, {label}: not the best of its candidates")
+    effects = [
+        Effect(user=unit_name(row), nll=row["mean_nll"], statistic=statistic) for row in rows
+    ]
+    divergences = [row["divergence"] for row in rows if statistic.by_pair]
+    if not (statistic.by_pair or any("slices" in row for row in rows if content["schema"] != 1)):
+        return judge(bet, effects, planted=planted)
+    if content["cell"] != CELL:
+        raise ValueError(f"cell {content['cell']!r}; expected {CELL} tokens")
+    tallies = [tally_from_record(unit_name(row), row["slices"]) for row in rows]
+    return assess(bet, effects, tallies, planted=planted, divergences=divergences)

@@ -1,0 +1,9 @@
+from .export import Filed as Filed
+from .export import file_adapters as file_adapters
+from .planning import Entrant as Entrant
+from .planning import Lineup as Lineup
+from .progress import Watcher as Watcher
+from .request import Adapter as Adapter
+from .request import Request as Request
+from .runner import Runner as Runner
+from .store import Store as Store

@@ -1,0 +1,95 @@
+"""Which kernel makes the head's products: the fastest here, measured once for each base.
+
+A store keeps the choice, for each base and device, since it is part of every key: results made
+elsewhere, or earlier on a machine that was busy, go on being found.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, get_args
+
+from pytest_noisefloor._files import write_atomically
+from pytest_noisefloor.errors import NoisefloorError
+from pytest_noisefloor.specs import Kernel
+
+from .store import Store
+
+if TYPE_CHECKING:
+    from pytest_noisefloor.models import Head
+
+WORTH_MEASURING = 10**9
+"""Products of rows, vocabulary and hidden size below which any kernel takes a few milliseconds."""
+
+TRIES = 2
+"""Timed runs of each kernel; the first warms up, the faster counts."""
+
+
+class KernelError(NoisefloorError):
+    """A store's choice of kernel that cannot be used."""
+
+
+def chosen(store: Store, base: str, device: str, head: Callable[[], Head], rows: int) -> Kernel:
+    """The kernel that a store uses for a base (its fingerprint) on a device, measured once.
+
+    ``rows`` is how many hidden states a training step has a loss for. ``head`` is called only
+    where there is something to measure.
+
+    Raises:
+        KernelError: the file with the choice is damaged, or names a kernel that is not known.
+    """
+    name = f"{base[:16]}-{device}"
+    path = store.root / "kernels" / f"{name}.json"
+    if not path.is_file():
+        with store.lock(f"kernel-{name}"):
+            if not path.is_file():
+                content = json.dumps(_measured(head(), rows), indent=1)
+                write_atomically(path, f"{content}\n".encode())
+    try:
+        found: Kernel = json.loads(path.read_text(encoding="utf-8"))["kernel"]
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise KernelError(f"{path}: not readable ({error!r}); delete it to measure anew") from None
+    if found not in get_args(Kernel):
+        expected = " or ".join(get_args(Kernel))
+        raise KernelError(f"{path}: kernel {found!r}; expected {expected}; delete it")
+    return found
+
+
+def _measured(head: Head, rows: int) -> dict[str, object]:
+    import torch
+
+    from pytest_noisefloor.models import kernels
+
+    candidates = kernels(head)
+    vocabulary, width = head.weight.shape
+    seconds: dict[str, float] = {}
+    if len(candidates) > 1 and rows * vocabulary * width >= WORTH_MEASURING:
+        seconds = {kernel: _seconds(head, kernel, rows) for kernel in candidates}
+    return {
+        "kernel": min(seconds, key=seconds.__getitem__) if seconds else candidates[0],
+        "seconds": {kernel: round(value, 4) for kernel, value in seconds.items()},
+        "rows": rows,
+        "threads": torch.get_num_threads(),
+        "written": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _seconds(head: Head, kernel: Kernel, rows: int) -> float:
+    import torch
+
+    from pytest_noisefloor.models import mean_loss
+
+    vocabulary, width = head.weight.shape
+    draws = torch.Generator().manual_seed(0)
+    hidden = torch.randn(rows, width, generator=draws)
+    targets = torch.randint(vocabulary, (rows,), generator=draws)
+    found = []
+    for _ in range(TRIES):
+        began = time.perf_counter()
+        mean_loss(hidden, targets, replace(head, kernel=kernel))
+        found.append(time.perf_counter() - began)
+    return min(found)

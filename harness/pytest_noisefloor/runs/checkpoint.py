@@ -1,0 +1,38 @@
+"""An unfinished training as a record, from which it goes on bitwise."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_noisefloor._typing import Tensors
+
+from .record import Record
+
+if TYPE_CHECKING:
+    from pytest_noisefloor.training import Progress
+
+
+def pack(progress: Progress) -> Record:
+    """An unfinished training as a record."""
+    arrays = {f"tensors/{name}": value for name, value in progress.tensors.items()}
+    arrays |= {f"moments/{name}": value for name, value in progress.moments.items()}
+    return Record(arrays, {"losses": list(progress.losses), "seconds": progress.seconds})
+
+
+def unpack(record: Record) -> Progress:
+    """The unfinished training of a record, bitwise as it was packed."""
+    from pytest_noisefloor.training import Progress
+
+    def part(prefix: str) -> Tensors:
+        return {
+            name.removeprefix(prefix): value
+            for name, value in record.arrays.items()
+            if name.startswith(prefix)
+        }
+
+    return Progress(
+        tensors=part("tensors/"),
+        moments=part("moments/"),
+        losses=tuple(record.facts["losses"]),
+        seconds=record.facts["seconds"],
+    )

@@ -1,0 +1,161 @@
+"""Many records in few files, found by their keys.
+
+A shard is one safetensors file that never changes. Each array of its records is stacked over them:
+``arrays/<name>`` is (records, *shape). Its metadata lists each record's key, digest and where its
+facts end in ``facts``, the bytes of all their JSON behind one another.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from pytest_noisefloor._files import write_atomically
+from pytest_noisefloor.specs import canonical_json
+
+from .record import Record, StoreError, checked
+
+_SETTLED_NS = 2 * 10**9
+"""A folder that changed this recently may change again without its time stamp showing it: file
+systems stamp in steps, of two seconds at the worst (FAT)."""
+
+_PREFIX = "arrays/"
+
+
+class Shards:
+    """A folder of shards; what other processes add or remove is seen at the next look."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._places: dict[str, tuple[str, int]] = {}  # key → (file's name, row)
+        self._files: set[str] = set()
+        self._stamp: int | None = None
+
+    def add(self, records: Mapping[str, Record]) -> None:
+        """Write records, one file for all of one layout, each file whole or not at all."""
+        layouts: dict[object, dict[str, Record]] = {}
+        for key, record in records.items():
+            layout = tuple(sorted((n, a.dtype.str, a.shape) for n, a in record.arrays.items()))
+            layouts.setdefault(layout, {})[key] = record
+        for alike in layouts.values():
+            name = hashlib.sha256("\n".join(alike).encode()).hexdigest()
+            write_atomically(self._folder / f"{name}.safetensors", _encode(alike))
+
+    def settle(self) -> None:
+        """Return once the names of all files are on the disk, as their content is."""
+        folder = os.open(self._folder, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    def get(self, key: str) -> Record | None:
+        """Read a record, or None where there is none.
+
+        Raises:
+            StoreError: a shard is damaged.
+        """
+        if key not in self:
+            return None
+        name, row = self._places[key]
+        path = self._folder / name
+        try:
+            with safe_open(path, framework="numpy") as file:
+                table = _table(path, file)
+                found, digest, end = table[row]
+                begin = table[row - 1][2] if row else 0
+                facts = file.get_slice("facts")[begin:end].tobytes()
+                arrays = {
+                    array.removeprefix(_PREFIX): file.get_slice(array)[row : row + 1][0]
+                    for array in file.keys()  # noqa: SIM118
+                    if array.startswith(_PREFIX)
+                }
+        except FileNotFoundError:
+            self._forget()  # somebody deleted it
+            return self.get(key)
+        except (SafetensorError, OSError, LookupError) as error:
+            raise _damaged(path, error) from None
+        if found != key:
+            raise _damaged(path, f"holds {found[:12]}… in the place of {key[:12]}…")
+        return checked(path, key, arrays, facts.decode(errors="replace"), digest)
+
+    def __contains__(self, key: str) -> bool:
+        if key not in self._places:
+            self._look()
+        return key in self._places
+
+    def keys(self) -> set[str]:
+        """The keys of all records."""
+        self._look()
+        return set(self._places)
+
+    def _look(self) -> None:
+        """Bring the index up to date if the folder changed.
+
+        Raises:
+            StoreError: a shard is damaged, so that nobody knows what it held.
+        """
+        try:
+            stamp = self._folder.stat().st_mtime_ns
+        except FileNotFoundError:
+            return
+        if stamp == self._stamp:
+            return
+        began = time.time_ns()
+        files = {path.name for path in self._folder.glob("*.safetensors")}
+        if self._files - files:
+            self._forget()
+        for name in sorted(files - self._files):
+            path = self._folder / name
+            try:
+                with safe_open(path, framework="numpy") as file:
+                    table = _table(path, file)
+            except (SafetensorError, OSError) as error:
+                raise _damaged(path, error) from None
+            self._places |= {key: (name, row) for row, (key, _, _) in enumerate(table)}
+            self._files.add(name)
+        self._stamp = stamp if began - stamp > _SETTLED_NS else None
+
+    def _forget(self) -> None:
+        self._places.clear()
+        self._files.clear()
+        self._stamp = None
+
+
+def _encode(records: Mapping[str, Record]) -> bytes:
+    """A shard's content; the records' arrays have equal names and shapes."""
+    facts = [canonical_json(record.facts) for record in records.values()]
+    ends = np.cumsum([len(text.encode()) for text in facts])
+    table = [
+        [key, record.digest(key), int(end)]
+        for (key, record), text, end in zip(records.items(), facts, ends, strict=True)
+    ]
+    first = next(iter(records.values()))
+    arrays = {
+        f"{_PREFIX}{name}": np.stack([record.arrays[name] for record in records.values()])
+        for name in first.arrays
+    }
+    arrays["facts"] = np.frombuffer("".join(facts).encode(), dtype=np.uint8)
+    return save(arrays, {"records": json.dumps(table)})
+
+
+def _table(path: Path, file: Any) -> list[tuple[str, str, int]]:
+    """Key, digest and end of facts of each record of an open shard."""
+    try:
+        table = json.loads((file.metadata() or {})["records"])
+        return [(str(key), str(digest), int(end)) for key, digest, end in table]
+    except (KeyError, TypeError, ValueError) as error:
+        raise _damaged(path, error) from None
+
+
+def _damaged(path: Path, problem: object) -> StoreError:
+    return StoreError(f"{path}: not readable ({problem}); delete it to make its records anew")

@@ -1,0 +1,166 @@
+"""What a run is, in full: the recipe it follows and the key it is stored under."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from .errors import NoisefloorError
+
+SCORER = "sliding/2"
+"""Name and version of the way ``scoring`` makes scores; part of every score's key."""
+
+
+Kernel = Literal["attention/1", "tiles/1", "tiles-onednn/1"]
+"""How the head's products are made, with a version: torch's fused attention on the CPU; tiles by
+torch's own matrix product (its BLAS on a CPU); tiles by oneDNN."""
+
+MATMULS = ("float32", "bfloat16")
+"""What a recipe's matrix products may be made in."""
+
+
+def canonical_json(value: object) -> str:
+    """JSON with sorted keys and no spaces: equal values give equal text in every process."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def digest(value: object) -> str:
+    """SHA-256 (hex) of a value's canonical JSON."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """How an adapter is trained; the defaults are the registered recipe of Bet 60.
+
+    AdamW (Loshchilov & Hutter 2019, arXiv:1711.05101) at a constant learning rate on
+    ``steps`` batches of ``batch`` × ``sequence`` tokens. ``dtype`` is that of gains and optimiser;
+    ``matmul`` that of the base's matrix products while training, bfloat16 only where somebody asked
+    for it. ``budget_s`` is the source's wall-clock
+    budget in seconds: recorded and flagged when exceeded, never a reason to stop early.
+
+    Raises:
+        NoisefloorError: a value that no run could follow.
+    """
+
+    lr: float = 5e-5
+    steps: int = 100
+    batch: int = 4
+    sequence: int = 256
+    beta1: float = 0.9
+    beta2: float = 0.999
+    eps: float = 1e-8
+    weight_decay: float = 0.01
+    dtype: str = "float32"
+    matmul: str = "float32"
+    budget_s: float = 300.0
+
+    def __post_init__(self) -> None:
+        if self.steps < 1 or self.batch < 1 or self.sequence < 2:  # noqa: PLR2004 (one token has no next)
+            raise NoisefloorError(
+                f"recipe: steps={self.steps}, batch={self.batch}, sequence={self.sequence}; "
+                "expected at least 1, 1 and 2"
+            )
+        if not 0 <= self.lr < math.inf:
+            raise NoisefloorError(f"recipe: lr={self.lr}; expected a learning rate of 0 or more")
+        if self.dtype != "float32":
+            raise NoisefloorError(
+                f"recipe: dtype={self.dtype!r}; gains train in float32 only, since in half "
+                f"precision a gain near 1 cannot represent a step of {self.lr}"
+            )
+        if self.matmul not in MATMULS:
+            raise NoisefloorError(
+                f"recipe: matmul={self.matmul!r}; expected {' or '.join(MATMULS)}"
+            )
+
+    @property
+    def tokens(self) -> int:
+        """Tokens that one training reads."""
+        return self.steps * self.batch * self.sequence
+
+    def __str__(self) -> str:
+        return (
+            f"AdamW, lr {self.lr:g}, {self.steps} steps of {self.batch} × {self.sequence} tokens, "
+            f"{self.dtype}" + ("" if self.matmul == self.dtype else f", matmuls in {self.matmul}")
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scoring:
+    """How held-out text is scored: a window moved by a stride over each slice.
+
+    ``tokens`` is the number of leading tokens of a slice that count. ``noise`` is put on every
+    block's output: Gaussian, its standard deviation as a share of the RMS of the token's vector.
+
+    Raises:
+        NoisefloorError: a stride that would skip tokens, or no share.
+    """
+
+    window: int = 512
+    stride: int = 256
+    tokens: int = 8192
+    noise: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.stride <= self.window or self.tokens < 1:
+            raise NoisefloorError(
+                f"scoring: window={self.window}, stride={self.stride}, tokens={self.tokens}; "
+                "expected 1 ≤ stride ≤ window and at least one token"
+            )
+        if not 0 <= self.noise < math.inf:
+            raise NoisefloorError(f"scoring: noise={self.noise}; expected a share of 0 or more")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSpec:
+    """One adapter to be trained: everything its tensors depend on, and nothing else.
+
+    ``text`` is the hash of the cleaned text that the arm reads, empty for an arm that reads none;
+    ``method``, ``arm`` and ``kernel``, the way the head's products are made, carry their versions
+    (``norm-only/1``).
+    """
+
+    base: str
+    method: str
+    user: str
+    text: str
+    arm: str
+    recipe: Recipe
+    kernel: str
+    seed: int
+    device: str
+    torch: str
+
+    @property
+    def key(self) -> str:
+        """The name of this run's adapter in the store (hex)."""
+        return digest(asdict(self))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreSpec:
+    """One slice to be scored under one adapter (``adapter`` is its key, or ``untrained``)."""
+
+    base: str
+    adapter: str
+    slice: str
+    scoring: Scoring
+    prefix: str
+    scorer: str
+    kernel: str
+    device: str
+    torch: str
+
+    @property
+    def key(self) -> str:
+        """The name of these scores in the store (hex)."""
+        return digest(asdict(self))
+
+
+UNTRAINED = "untrained"
+
+
+DEFAULT_BASE = "reference"

@@ -1,0 +1,5 @@
+"""Effects, intervals and tests, from arrays alone; NumPy and SciPy, never torch."""
+
+import lazy_loader as lazy
+
+__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)

@@ -1,0 +1,87 @@
+"""Which conditions a bet compares, and what its levels count."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pytest_noisefloor.errors import NoisefloorError
+from pytest_noisefloor.specs import UNTRAINED
+
+
+class StatisticsError(NoisefloorError):
+    """Scores that cannot be compared."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statistic:
+    """Of which conditions' perplexities a bet takes the quotient, and how.
+
+    The ratio is ppl(``numerator``) / ppl(``denominator``): random over real in Bet 60. ``reach``,
+    in the denominator's place, says what was reachable. All three are labels, which the bet reads.
+    ``slices``, ``seeds`` and ``unit`` say in the bet file's words how scores become one ratio, and
+    what a level counts: ``KNOWN`` has the ways that are computed here.
+
+    Raises:
+        StatisticsError: one label in two places, or another way of computing.
+    """
+
+    numerator: str
+    denominator: str
+    reach: str
+    slices: str
+    seeds: str
+    unit: str
+
+    def __post_init__(self) -> None:
+        labels = (*self.compared, self.reach)
+        if len(set(labels)) < len(labels):
+            raise StatisticsError(f"arms {', '.join(labels)}; expected three")
+        if self.unit not in KNOWN:
+            raise StatisticsError(f"unit = {self.unit!r}; expected {' or '.join(map(repr, KNOWN))}")
+        for key, known in KNOWN[self.unit].items():
+            if getattr(self, key) != known:
+                raise StatisticsError(f"{key} = {getattr(self, key)!r}; expected {known!r}")
+
+    @property
+    def compared(self) -> tuple[str, str]:
+        """The labels that a level rests on."""
+        return self.denominator, self.numerator
+
+    @property
+    def trained(self) -> tuple[str, ...]:
+        """All labels but that of the base alone."""
+        return tuple(label for label in (*self.compared, self.reach) if label != UNTRAINED)
+
+    @property
+    def unit_word(self) -> str:
+        """What a level counts, in one word."""
+        return "user" if self.by_user else "cell" if self.by_cell else "pair"
+
+    @property
+    def by_user(self) -> bool:
+        """Whether levels count users, and nothing smaller."""
+        return self.unit == USER_UNIT
+
+    @property
+    def by_cell(self) -> bool:
+        """Whether each slice under each seed is a unit of its own."""
+        return self.unit == CELL_UNIT
+
+    @property
+    def by_pair(self) -> bool:
+        """Whether each two slices are a unit, the one nearer to the training text first."""
+        return self.unit == PAIR_UNIT
+
+
+USER_UNIT = "user"
+
+CELL_UNIT = "user, seed and slice"
+
+PAIR_UNIT = "pair of slices"
+
+KNOWN = {
+    USER_UNIT: {"slices": "pooled by tokens", "seeds": "mean of the logarithm"},
+    CELL_UNIT: {"slices": "each a unit", "seeds": "each a unit"},
+    PAIR_UNIT: {"slices": "nearer over farther", "seeds": "mean of the logarithm"},
+}
+"""What levels count, and how a unit's ratio is computed from scores, in a bet file's words."""

@@ -1,0 +1,83 @@
+"""Pairs of slices: does a user's text gain more where held-out tokens are nearer to it?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from math import log
+from typing import Any
+
+import numpy as np
+
+from pytest_noisefloor._typing import Ids
+
+from .contrast import StatisticsError
+from .effect import Effect
+
+LARGEST = log(2) + 1e-12
+"""Nats: the divergence of texts without a common token, with room for rounding."""
+
+UNRESOLVED = (
+    "Pairs share slices, so no interval and no test of single pairs is given: for the rank "
+    "correlation over slices see `python -m pytest_noisefloor summary`."
+)
+"""Why a verdict on pairs rests on point estimates."""
+
+
+def jensen_shannon(train: Ids, heldout: Ids) -> float:
+    """Jensen-Shannon divergence of two texts' token frequencies, in nats: 0 to log 2.
+
+    Between the frequencies in all of a training text (n,) and in a slice's scored tokens (m,), as
+    Lin (1991, IEEE Transactions on Information Theory 37:145) defines it, with equal weights. Of
+    finite samples it is biased upwards, by more the shorter they are.
+    """
+    from scipy.spatial.distance import jensenshannon
+
+    size = int(max(train.max(), heldout.max())) + 1
+    frequencies = [np.bincount(ids, minlength=size) for ids in (train, heldout)]
+    return float(jensenshannon(*frequencies)) ** 2
+
+
+def paired(effects: Sequence[Effect], divergences: Sequence[float]) -> list[Effect]:
+    """Every two slices as one effect: the nearer slice's over the farther slice's.
+
+    Each label's NLL is the difference of the two slices', so that ratio, harm and help are
+    quotients of theirs: a ratio above 1 says that the gain is larger on the nearer slice.
+
+    Two slices that are equally far are no pair.
+
+    Raises:
+        StatisticsError: no two slices that differ in divergence, or what cannot be one.
+    """
+    if strange := [x for x in divergences if not (type(x) is float and 0 <= x <= LARGEST)]:
+        raise StatisticsError(f"divergence {strange[0]!r}; expected 0 to log 2 nats")
+    if len(set(divergences)) < 2:  # noqa: PLR2004 (a pair)
+        raise StatisticsError(
+            f"slices of {len(set(divergences))} divergences; expected two that differ, to be a pair"
+        )
+    ranked = sorted(zip(divergences, effects, strict=True), key=lambda pair: pair[0])
+    return [
+        Effect(
+            user=f"{near.user} over {far.user}",
+            nll={label: near.nll[label] - far.nll[label] for label in near.nll},
+            statistic=near.statistic,
+        )
+        for (here, near), (there, far) in combinations(ranked, 2)
+        if here < there
+    ]
+
+
+def check_slices(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse a result's rows that are not each one slice, once, under its own name.
+
+    Raises:
+        ValueError: which one, or that one stands there twice.
+    """
+    seen: set[tuple[str, str]] = set()
+    for row in rows:
+        (piece,) = row["slices"]
+        if row["unit"] != f"{row['user']}, {piece['slice']}":
+            raise ValueError(f"unit {row['unit']!r} of slice {piece['slice']!r}")
+        seen |= {(row["user"], piece["slice"])}
+    if len(seen) < len(rows):
+        raise ValueError("a slice that stands there twice")

@@ -1,0 +1,111 @@
+"""Effects from per-token scores: pure functions, in nats per token."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from pytest_noisefloor.specs import UNTRAINED
+
+from .contrast import Statistic, StatisticsError
+
+LARGEST_NLL = 350.0
+"""Nats per token. exp(2 × 350) is still a float64, exp(2 × 355) is not; uniform guessing among a
+million tokens costs 14."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effect:
+    """One unit's comparison on the same held-out tokens; ``user`` names it, by the user at least.
+
+    ``nll`` has each label's mean negative log-likelihood in nats per token, pooled over slices by
+    tokens and averaged over seeds; ``untrained`` may be missing where it was not published.
+    Ratios are quotients of perplexities, exp of differences of these means; they are never ratios
+    of averaged perplexities.
+
+    Raises:
+        StatisticsError: no mean of an arm that the statistic compares, or one that is not finite,
+            or so large that quotients overflow.
+    """
+
+    user: str
+    nll: Mapping[str, float]
+    statistic: Statistic
+
+    def __post_init__(self) -> None:
+        for arm in self.statistic.compared:
+            if arm not in self.nll:
+                raise StatisticsError(f"user {self.user!r}: no mean NLL of arm {arm!r}")
+        for arm, value in self.nll.items():
+            if not abs(value) <= LARGEST_NLL:
+                raise StatisticsError(
+                    f"user {self.user!r}: mean NLL({arm}) = {value}; expected a finite number of "
+                    f"nats, at most {LARGEST_NLL:g}"
+                )
+
+    @property
+    def delta(self) -> float:
+        """Δ = NLL(numerator) − NLL(denominator), nats per token: above 0 the latter won."""
+        return self.nll[self.statistic.numerator] - self.nll[self.statistic.denominator]
+
+    @property
+    def ratio(self) -> float:
+        """ppl(numerator) / ppl(denominator) = exp Δ: above 1 the denominator's arm won."""
+        return math.exp(self.delta)
+
+    @property
+    def harm(self) -> float | None:
+        """ppl(numerator) / ppl(untrained): above 1, the control made the base worse."""
+        if UNTRAINED not in self.nll:
+            return None
+        return math.exp(self.nll[self.statistic.numerator] - self.nll[UNTRAINED])
+
+    @property
+    def help(self) -> float | None:
+        """ppl(untrained) / ppl(denominator): above 1, the user's text made the base better."""
+        if UNTRAINED not in self.nll:
+            return None
+        return math.exp(self.nll[UNTRAINED] - self.nll[self.statistic.denominator])
+
+    @property
+    def winner(self) -> str:
+        """The arm with the lower perplexity, or ``tie``."""
+        if self.delta == 0:
+            return "tie"
+        return self.statistic.denominator if self.delta > 0 else self.statistic.numerator
+
+
+def mean_nll(slices: Sequence[npt.NDArray[np.float32]]) -> float:
+    """Mean negative log-likelihood over all tokens of some slices, each (n,), in nats.
+
+    Summed in float64, so that the order of slices changes nothing that is printed.
+
+    Raises:
+        StatisticsError: no tokens, or a score that is not finite.
+    """
+    total = math.fsum(float(scores.sum(dtype=np.float64)) for scores in slices)
+    count = sum(scores.size for scores in slices)
+    if not count or not math.isfinite(total):
+        raise StatisticsError(f"{count} scores that sum to {total}; expected finite scores")
+    return total / count
+
+
+def effect_from_perplexities(
+    user: str, perplexities: Mapping[str, float], statistic: Statistic
+) -> Effect:
+    """An effect from published perplexities, by arm.
+
+    Raises:
+        StatisticsError: a perplexity that none can be (below 1, or not finite).
+    """
+    for arm, value in perplexities.items():
+        if not 1 <= value < math.inf:
+            raise StatisticsError(
+                f"user {user!r}: {arm} perplexity {value}; expected a number of 1 or more"
+            )
+    nll = {arm: math.log(value) for arm, value in perplexities.items()}
+    return Effect(user=user, nll=nll, statistic=statistic)

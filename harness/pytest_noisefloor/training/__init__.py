@@ -1,0 +1,5 @@
+"""What trains, and the loop that trains it: one adapter, or many as one batch."""
+
+import lazy_loader as lazy
+
+__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)

@@ -1,0 +1,92 @@
+"""How many adapters train as one batch: as many as memory holds, where that is faster.
+
+On an accelerator many small steps leave it idle. On a CPU only small steps gain. CPU-seconds of an
+adapter and step, then of an adapter beside its steps (the base is hashed before and after), on one
+thread of an AMD EPYC (Zen 3) that other work kept busy, least of two, 2026-11-24:
+
+| base, tokens a step |         alone | 8 at once | 32 at once |      beside: alone | 32 at once |
+|---------------------|---------------|-----------|------------|--------------------|------------|
+| tiny, 1 × 64        |        3.7 ms |    1.2 ms |     0.8 ms |             2.1 ms |     0.3 ms |
+| tiny, 4 × 256       |       15.7 ms |   13.4 ms |            |             1.1 ms |            |
+| reference, 1 × 64   |         82 ms |     77 ms |      73 ms |             287 ms |      12 ms |
+| reference, 2 × 64   |        131 ms |    132 ms |     136 ms |             296 ms |      11 ms |
+| reference, 4 × 256  | 0.86 – 0.92 s |    0.88 s |            |                    |            |
+
+Scoring a slice under several adapters gained nothing there: 128 ms an adapter alone, 128 ms three
+at once, 126 ms eight at once (reference, 256 tokens in windows of 64).
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import torch
+
+from pytest_noisefloor.models import Head, mean_loss
+from pytest_noisefloor.specs import Recipe
+
+from .loop import states
+from .methods.base import Method
+
+if TYPE_CHECKING:
+    from torch import nn
+
+CPU_TOKENS = 64
+"""Tokens of an adapter's step up to which adapters train together on a CPU; the table says why."""
+
+MOST = {"cpu": 32, "cuda": 256, "mps": 64}
+"""Adapters in a batch at most: on a CPU the most that was measured. The others are guesses that
+nobody has watched: what a group loses when it is killed grows with it."""
+
+SHARE = 0.5
+"""Of the memory that is free, what a batch may take: others use the machine too."""
+
+BACKWARD = 2
+"""Bytes at the peak over bytes kept for the backward pass. At 4 × 256 tokens of the reference base
+an adapter more took 116 MB (2026-11-24)."""
+
+
+def worth_it(device: str, recipe: Recipe) -> bool:
+    """Whether adapters that train as one batch were measured faster, or are meant to be."""
+    return device != "cpu" or recipe.batch * recipe.sequence <= CPU_TOKENS
+
+
+def fitting(model: nn.Module, head: Head, method: Method, recipe: Recipe) -> int:
+    """How many adapters that train as one batch fit into the memory that is free, at least 1."""
+    device = head.weight.device.type
+    room = SHARE * _free(device) / (BACKWARD * kept_bytes(model, head, method, recipe))
+    return max(1, min(MOST[device], int(room)))
+
+
+def kept_bytes(model: nn.Module, head: Head, method: Method, recipe: Recipe) -> int:
+    """Bytes that a step of one adapter keeps for its backward pass, by making one forward pass."""
+    own = {tensor.untyped_storage().data_ptr() for tensor in model.state_dict().values()}
+    own.add(head.weight.untyped_storage().data_ptr())
+    kept: dict[int, int] = {}
+
+    def pack(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in own:
+            kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    device = head.weight.device
+    ids = torch.zeros(recipe.batch, recipe.sequence, dtype=torch.int64, device=device)
+    hooks = torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor)
+    with method.attached(model), hooks:
+        hidden = states(model, ids, recipe)[:, :-1]  # (batch, sequence - 1, hidden)
+        mean_loss(hidden.flatten(0, 1), ids[:, 1:].flatten(), head)
+    return max(1, sum(kept.values()))
+
+
+def _free(device: str) -> int:
+    """Bytes of memory that nobody uses."""
+    if device == "cuda":
+        return torch.cuda.mem_get_info()[0]
+    if device == "mps":
+        return torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()
+    # macOS does not say how much is free; a quarter of what there is will be
+    pages = "SC_AVPHYS_PAGES" if "SC_AVPHYS_PAGES" in os.sysconf_names else "SC_PHYS_PAGES"
+    free = os.sysconf(pages) * os.sysconf("SC_PAGE_SIZE")
+    return free if pages == "SC_AVPHYS_PAGES" else free // 4

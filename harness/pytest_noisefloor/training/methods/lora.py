@@ -1,0 +1,92 @@
+"""Low-rank adapters (Hu et al. 2021, arXiv:2106.09685), as PEFT puts them into a model."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from pytest_noisefloor.errors import MethodError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+SEED = 60
+"""Of the factors A as they are at first: the same for every arm, user and seed."""
+
+
+class Lora:
+    """A product B A beside each matrix that PEFT names for an architecture, mostly q and v.
+
+    It counts twice (alpha is twice the rank), without dropout or biases. B is 0 at first.
+    """
+
+    version = 1
+
+    def __init__(self, rank: int) -> None:
+        self.name = f"lora-r{rank}"
+        self._rank = rank
+
+    @contextmanager
+    def attached(self, model: nn.Module) -> Iterator[dict[str, torch.Tensor]]:
+        """Let A (rank, in) and B (out, rank) of each such matrix train; on leaving they are gone.
+
+        Raises:
+            MethodError: PEFT is not installed, or has no place for them in this architecture.
+        """
+        import torch
+
+        with _modules_kept(model):
+            with torch.random.fork_rng(devices=[]):  # PEFT draws an A of its own, on the CPU
+                self._inject(model)
+            tensors: dict[str, torch.Tensor] = {
+                name: tensor for name, tensor in model.named_parameters() if tensor.requires_grad
+            }
+            draws = torch.Generator().manual_seed(SEED)
+            for name, tensor in tensors.items():
+                if ".lora_A." in name:
+                    drawn = torch.empty(tensor.shape)
+                    # the distribution that PEFT and nn.Linear draw from
+                    torch.nn.init.kaiming_uniform_(drawn, a=math.sqrt(5), generator=draws)
+                    tensor.data.copy_(drawn)
+            yield tensors
+
+    def _inject(self, model: Any) -> None:
+        try:
+            import peft
+            from peft.utils import TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING as PLACES
+        except ImportError as error:
+            raise MethodError(
+                f"{self.name}: needs PEFT ({error}): pip install 'pytest-noisefloor[catalogue]'"
+            ) from None
+        kind = model.config.model_type
+        if kind not in PLACES:
+            raise MethodError(
+                f"{self.name}: PEFT {peft.__version__} names no matrices for {kind!r} "
+                f"({type(model).__name__}); expected an architecture that it knows"
+            )
+        plan = peft.LoraConfig(r=self._rank, lora_alpha=2 * self._rank, lora_dropout=0.0)
+        try:
+            with warnings.catch_warnings():
+                # of GPT-2's transposed matrices, which PEFT then gets right
+                warnings.filterwarnings("ignore", "fan_in_fan_out is set to False")
+                peft.inject_adapter_in_model(plan, model)
+        except ValueError as error:
+            reason = str(error).split("\n", 1)[0]
+            raise MethodError(f"{self.name}: {type(model).__name__}: {reason}") from None
+
+
+@contextmanager
+def _modules_kept(model: nn.Module) -> Iterator[None]:
+    """Leave with each module where it was, and with nothing that PEFT noted down."""
+    before = dict(model.named_modules(remove_duplicate=False))
+    try:
+        yield
+    finally:
+        for path, module in before.items():  # a module stands before those inside it
+            if path and model.get_submodule(path) is not module:
+                model.set_submodule(path, module)
+        vars(model).pop("peft_config", None)

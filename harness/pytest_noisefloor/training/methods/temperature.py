@@ -1,0 +1,54 @@
+"""Temperature: one factor of all logits trains, which is calibration and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from pytest_noisefloor.errors import MethodError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+
+class Temperature:
+    """One factor of all logits, 1 at first: calibration and nothing else (an inverse temperature).
+
+    Guo et al. 2017 (arXiv:1706.04599) call it temperature scaling.
+    """
+
+    name = "temperature"
+    version = 1
+
+    @contextmanager
+    def attached(self, model: nn.Module) -> Iterator[dict[str, torch.Tensor]]:
+        """Multiply the last hidden states, and with them the logits; on leaving, no longer.
+
+        Raises:
+            MethodError: a head with a bias or a cap, whose logits are not multiplied with them.
+        """
+        import torch
+
+        from pytest_noisefloor.models import head_of
+
+        head = head_of(model)
+        for part, value in (("bias", head.bias), ("cap", head.softcap)):
+            if value is not None:
+                raise MethodError(
+                    f"{type(model).__name__}: its head has a {part}, so that hidden states times a "
+                    f"factor are not logits times it; {self.name} needs a head without"
+                )
+        factor = torch.ones(1, device=head.weight.device, requires_grad=True)
+
+        def scaled(_: nn.Module, __: tuple[object, ...], output: Any) -> Any:
+            output.last_hidden_state = output.last_hidden_state * factor
+            return output
+
+        backbone: Any = model.base_model
+        handle = backbone.register_forward_hook(scaled)
+        try:
+            yield {"temperature": factor}
+        finally:
+            handle.remove()

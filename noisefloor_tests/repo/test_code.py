@@ -1,0 +1,125 @@
+"""The code tests itself: what imports what, what is documented, what is locked."""
+
+import ast
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import noisefloor_tests
+import pytest_noisefloor
+from pytest_noisefloor._files import read_toml, resource_path
+from pytest_noisefloor.bets.bet import load_bet
+from pytest_noisefloor.bets.lock import check_lock, lock_entries, locked_text
+
+HARNESS = Path(pytest_noisefloor.__file__).parent
+SUITE = Path(noisefloor_tests.__file__).parent
+CHECKOUT = SUITE.parent
+
+LONGEST = 320  # lines of a module that can still be read in one sitting
+
+
+def modules():
+    """Every module of the package, by its path below it."""
+    return {path.relative_to(HARNESS).as_posix(): path for path in HARNESS.rglob("*.py")}
+
+
+def parsed(path):
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def everywhere():
+    """Every module of the package and of the suite, and what else a checkout has, by its path."""
+    folders = [HARNESS, SUITE, *(CHECKOUT / name for name in ("benchmarks", "scripts"))]
+    return [path for folder in folders for path in sorted(folder.rglob("*.py"))]
+
+
+def test_no_module_is_too_long_to_read():
+    lengths = {path: len(path.read_text("utf-8").splitlines()) for path in everywhere()}
+    assert len(lengths) > 60
+    assert not {path: n for path, n in lengths.items() if n > LONGEST}
+
+
+def undocumented(tree, prefix=""):
+    """Public functions, classes and their public methods that have no docstring."""
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+            if not ast.get_docstring(node):
+                yield f"{prefix}{node.name}"
+            if isinstance(node, ast.ClassDef):
+                yield from undocumented(node, f"{node.name}.")
+
+
+def documented():
+    """Every module but the suite's own, whose tests' names are what they prove."""
+    return [path for path in everywhere() if not path.is_relative_to(SUITE)]
+
+
+@pytest.mark.parametrize("path", documented(), ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_everything_public_is_documented(path):
+    tree = parsed(path)
+    assert ast.get_docstring(tree)
+    assert not list(undocumented(tree))
+
+
+def test_every_page_of_tests_says_what_it_proves_and_no_two_tests_share_a_name():
+    """A test that is defined twice on a page would silently replace the first."""
+    for path in SUITE.rglob("test_*.py"):
+        tree = parsed(path)
+        assert ast.get_docstring(tree), path
+        names = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
+        assert len(names) == len({*names}), path
+
+
+@pytest.mark.parametrize("name", modules())
+def test_every_dataclass_is_frozen(name):
+    """What was judged, trained or read is not changed afterwards."""
+    for node in ast.walk(parsed(modules()[name])):
+        for said in map(ast.unparse, getattr(node, "decorator_list", ())):
+            assert "dataclass" not in said or "frozen=True" in said, node.name
+
+
+def test_every_bet_is_locked_and_every_lock_has_its_bet():
+    bets = sorted(resource_path("bets").glob("*.toml"))
+    lock = resource_path("bets", "LOCK")
+    for path in bets:
+        check_lock(path, lock)
+        assert load_bet(path).registered <= max(row["date"] for row in read_toml(lock)["lock"])
+    assert {row["file"] for row in read_toml(lock)["lock"]} == {path.name for path in bets}
+
+
+def test_every_text_that_was_ever_locked_is_kept_under_its_hash_and_no_other():
+    lock = resource_path("bets", "LOCK")
+    kept = {path.name for path in resource_path("bets", "locked").iterdir()}
+    entries = [
+        e for path in resource_path("bets").glob("*.toml") for e in lock_entries(path.name, lock)
+    ]
+    assert all(locked_text(entry, lock) for entry in entries)
+    assert kept == {f"{entry.sha256}.toml" for entry in entries}
+
+
+def test_the_amendment_of_bet_60_moved_no_level_recipe_scoring_or_seed():
+    """As its reason says: what stood in code was written down, and nothing else."""
+    lock = resource_path("bets", "LOCK")
+    before, after, *_ = (
+        tomllib.loads(locked_text(entry, lock)) for entry in lock_entries("bet60.toml", lock)
+    )
+    assert after["level"] == before["level"]
+    added = {"users": ["programmer", "novelist", "scientist"]}
+    assert after["design"] == before["design"] | added
+    assert after.keys() - before.keys() == {"statistic"}
+
+
+def test_the_users_that_a_bet_registers_are_shipped():
+    shipped = {path.stem for path in resource_path("users").glob("*.toml")}
+    for path in resource_path("bets").glob("*.toml"):
+        assert set(load_bet(path).users) <= shipped
+
+
+def test_nothing_here_unpickles_or_runs_code_from_elsewhere():
+    texts = {name: path.read_text(encoding="utf-8") for name, path in modules().items()}
+    loads = r"\bimport (pickle|marshal)\b|(?<!\.)\b(eval|exec)\(|trust_remote_code=True"
+    for name, text in texts.items():
+        assert not re.search(loads, text), name
+        assert "torch.load" not in text.replace("``torch.load(weights_only=True)``", ""), name

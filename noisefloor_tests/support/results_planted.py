@@ -1,0 +1,129 @@
+"""Results with known truth, for tests: scores drawn, never trained."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from pytest_noisefloor.bets.error_rates import assess
+from pytest_noisefloor.bets.registry import registered_bet
+from pytest_noisefloor.data.arms import ARMS
+from pytest_noisefloor.results.schema import (
+    RESULT_SCHEMA,
+    bet_record,
+    effect_record,
+    resolved_record,
+    seal,
+    verdict_record,
+)
+from pytest_noisefloor.specs import SCORER
+from pytest_noisefloor.stats.blocks import CELL, Scores, Tally, pack, tally
+from pytest_noisefloor.stats.effect import Effect
+from pytest_noisefloor.training.methods.registry import METHODS
+
+LENGTHS = (4096, 4096)
+
+
+def planted_tallies(users, *, noise: float = 0.1, spreads=None) -> list[Tally]:
+    """Tallies of users given as name: (help, harm, the oracle's help), quotients of perplexities.
+
+    Each token's score has noise of its own under each arm, so that Δ has a standard error of
+    ``noise`` × √(2/8192): 0.0016 nats. ``spreads`` gives, for each arm that trains, what each of
+    several seeds adds to its mean; without it there is one seed, which adds nothing.
+    """
+    rng = np.random.default_rng(60)
+    spreads = {
+        "untrained": (0.0,),
+        **(spreads or dict.fromkeys(("real", "random", "oracle"), (0.0,))),
+    }
+    tallies = []
+    for name, (help_, harm, oracle) in users.items():
+        shifts = {
+            "untrained": 0.0,
+            "real": -math.log(help_),
+            "random": math.log(harm),
+            "oracle": -math.log(oracle),
+        }
+        slices = []
+        for length in LENGTHS:
+            tokens = rng.gamma(4, 1, length)
+            slices.append(
+                {
+                    arm: [
+                        Scores(
+                            (tokens + shift + more + rng.normal(0, noise, length)).astype("f4"), "x"
+                        )
+                        for more in spreads[arm]
+                    ]
+                    for arm, shift in shifts.items()
+                }
+            )
+        tallies.append(tally(name, slices))
+    return tallies
+
+
+def effects_of(tallies) -> list[Effect]:
+    """The effects that tallies give, by Bet 60's statistic."""
+    statistic = registered_bet("bet60").statistic
+    return [
+        Effect(user=t.user, nll={arm: t.mean(arm) for arm in t.sums}, statistic=statistic)
+        for t in tallies
+    ]
+
+
+def planted_result(users, *, base="organisation/model", fingerprint="f" * 64):
+    """The content of a result file about such users, whole but for what no judge reads."""
+    bet = registered_bet("bet60")
+    tallies = planted_tallies(users)
+    effects = effects_of(tallies)
+    verdict = assess(bet, effects, tallies)
+    recipe = {key: getattr(bet.recipe, key) for key in bet.recipe.__slots__}
+    scoring = {key: getattr(bet.scoring, key) for key in bet.scoring.__slots__}
+    content = {
+        "schema": RESULT_SCHEMA,
+        "bet": bet_record(bet),
+        "base": {"name": base, "fingerprint": fingerprint, "model": "e" * 64},
+        "method": {"name": bet.method},
+        "versions": {
+            "method": METHODS[bet.method].version,
+            "arms": {arm: ARMS[arm].version for arm in ("real", "random", "oracle")},
+            "scorer": SCORER,
+        },
+        "recipe": recipe,
+        "scoring": scoring,
+        "seeds": list(bet.seeds),
+        "cell": CELL,
+        "users": [
+            {
+                **effect_record(effect),
+                **resolved_record(verdict).get(effect.user, {}),
+                **_texts(effect.user),
+                "slices": [
+                    {
+                        "slice": name,
+                        "sha256": sha256,
+                        "tokens": length,
+                        "sums": {
+                            arm: pack(sums[:, one.slices == k]) for arm, sums in one.sums.items()
+                        },
+                    }
+                    for k, (length, (name, sha256)) in enumerate(
+                        zip(LENGTHS, _slices(effect.user), strict=True)
+                    )
+                ],
+            }
+            for effect, one in zip(effects, tallies, strict=True)
+        ],
+        "verdict": verdict_record(verdict),
+        "times": {"written": "2026-11-24T12:00:00+00:00"},
+    }
+    return content | {"seal": seal(content)}
+
+
+def _texts(user):
+    return {"train_sha256": "0" * 64}
+
+
+def _slices(user):
+    return [("first", "1" * 64), ("second", "2" * 64)]

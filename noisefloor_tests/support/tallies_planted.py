@@ -1,0 +1,51 @@
+"""Scores of which the truth is known, summed over cells: drawn, never trained."""
+
+from dataclasses import replace
+
+import numpy as np
+from scipy.signal import lfilter
+
+from pytest_noisefloor.bets.error_rates import bounds
+from pytest_noisefloor.bets.registry import registered_bet
+from pytest_noisefloor.stats.blocks import CELL, Tally, cell_slices, cell_tokens
+
+STATISTIC = registered_bet("bet60").statistic
+SLICES = (8192, 8192, 8192)  # as registered
+
+
+def autocorrelated(rng, length, rho):
+    """AR(1) noise (length,) with heavy tails, as differences of scores have them; its mean is 0."""
+    return lfilter([1], [1, -rho], rng.standard_t(4, size=length + 500))[500:]
+
+
+def differing(rng, *, rho=0.9, true=0.0, lengths=SLICES, seeds=1, spread=0.0, user="ann"):
+    """A tally whose Δ has a known true value, its seeds a known spread."""
+    noise = [autocorrelated(rng, n, rho) for n in lengths]
+    cells = np.concatenate([np.add.reduceat(x, np.arange(0, len(x), CELL)) for x in noise])
+    tokens = cell_tokens(lengths)
+    # distinct, or one replicate
+    shifts = rng.normal(0, spread, (seeds, 1)) + 1e-9 * np.arange(seeds)[:, None]
+    zero = np.zeros((1, len(cells)))
+    return Tally(
+        user=user,
+        tokens=tokens,
+        slices=cell_slices(lengths),
+        sums={
+            "untrained": zero - 1,  # by a nat a cell, or untrained and real would be one
+            "real": np.repeat(zero, seeds, 0) + np.arange(seeds)[:, None],
+            "random": cells + (true + shifts) * tokens + np.arange(seeds)[:, None],
+        },
+    )
+
+
+def replace_seeds(one, seeds):
+    """The first seeds of a tally."""
+    sums = {arm: s[:seeds] for arm, s in one.sums.items()}
+    return replace(one, sums=sums)
+
+
+def told(what, count, trials):
+    """Print a measured share with its Clopper–Pearson bounds, and give the bounds."""
+    low, high = bounds(count, trials)
+    print(f"{what}: {count} of {trials}, {count / trials:.1%} [{low:.1%}, {high:.1%}]")
+    return low, high

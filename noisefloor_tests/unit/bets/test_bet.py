@@ -1,0 +1,169 @@
+"""Bets are data, and read strictly."""
+
+import hashlib
+from fractions import Fraction
+
+import pytest
+
+from pytest_noisefloor.bets.bet import Level, load_bet
+from pytest_noisefloor.bets.registry import registered_bet
+from pytest_noisefloor.errors import BetError
+from pytest_noisefloor.specs import Recipe, Scoring
+from pytest_noisefloor.stats.contrast import Statistic
+
+
+def test_bet60_is_what_the_source_registered_and_what_we_registered_beside_it():
+    bet = registered_bet("bet60")
+    assert (bet.id, bet.name) == ("60", "60_norm_only_noise_floor")
+    assert (bet.method, bet.seeds) == ("norm-only", (0,))
+    assert bet.users == ("programmer", "novelist", "scientist")
+    assert bet.statistic == Statistic(
+        numerator="random",
+        denominator="real",
+        reach="oracle",
+        slices="pooled by tokens",
+        seeds="mean of the logarithm",
+        unit="user",
+    )
+    assert bet.recipe == Recipe(
+        lr=5e-5,
+        steps=100,
+        batch=4,
+        sequence=256,
+        beta1=0.9,
+        beta2=0.999,
+        eps=1e-8,
+        weight_decay=0.01,
+        dtype="float32",
+        budget_s=300.0,
+    )
+    assert bet.scoring == Scoring(window=512, stride=256, tokens=8192)
+    assert [(c.level, c.comparison, c.bar, c.share) for c in bet.criteria] == [
+        (Level.STRICT, "at least", 1.5, Fraction(1)),
+        (Level.LENIENT, "at least", 1.1, Fraction(2, 3)),
+        (Level.CATASTROPHIC, "below", 1.0, Fraction(2, 3)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("users", "two_of_three"),
+    [(1, 1), (2, 2), (3, 2), (4, 3), (5, 4), (6, 4), (7, 5), (8, 6), (9, 6), (100, 67)],
+)
+def test_two_of_three_of_n_users_is_two_thirds_rounded_up(users, two_of_three):
+    needed = {c.level: c.needed(users) for c in registered_bet("bet60").criteria}
+    assert needed == {
+        Level.STRICT: users,
+        Level.LENIENT: two_of_three,
+        Level.CATASTROPHIC: two_of_three,
+    }
+
+
+# --- what a bet file may say -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('id = "60"\n', "", "key 'id' is missing"),
+        ('id = "60"', "id = 60", "id = 60; expected str"),
+        ("registered = 2026-11-23", 'registered = "today"', "registered = 'today'; expected date"),
+        ("registered = 2026-11-23", "registered = 2026-11-23T10:00:00", "expected date"),
+        ('id = "60"', 'id = "60"\nnote = "x"', "unknown key 'note'"),
+        ("seeds = [0]", "seeds = [0]\nslices = 3", "unknown key 'slices'"),
+        ("seeds = [0]", "seeds = [0, 0]", r"seeds \[0, 0\]; .*each once"),
+        ('id = "60"', 'id = "../60"', r"id = '\.\./60'; expected letters, digits, _ and -"),
+        ('method = "norm-only"', 'method = "magic"', "method = 'magic'; expected norm-only"),
+        ('users = ["programmer", "novelist", "scientist"]\n', "", "key 'users' is missing"),
+        ('users = ["programmer"', "users = [7", r"users \[7, .*expected names, each once"),
+        ('users = ["programmer"', 'users = ["novelist"', r"users \['novelist', .*each once"),
+        ('users = ["programmer"', 'users = [""', r"users \['', .*expected names"),
+        ("[statistic]", "[statistics]", "key 'statistic' is missing"),
+        (
+            'numerator = "random"',
+            'numerator = "noise"',
+            "numerator = 'noise'; expected real or ran",
+        ),
+        (
+            'numerator = "random"',
+            'numerator = ["random"]',
+            r"\[statistic\] numerator = \['random'\]; expected str",
+        ),
+        ('numerator = "random"', 'numerator = "real"', "arms real, real, oracle; expected three"),
+        ('numerator = "random"\n', "", r"\[statistic\] key 'numerator' is missing"),
+        ('reach = "oracle"', 'reach = "real"', "arms real, random, real; expected three"),
+        ('slices = "pooled by tokens"', 'slices = "mean"', "slices = 'mean'; expected 'pooled by"),
+        ('"mean of the logarithm"', '"best"', "seeds = 'best'; expected 'mean of the logarithm'"),
+        ('unit = "user"', 'unit = "slice"', "unit = 'slice'; expected 'user'"),
+        (
+            'unit = "user"',
+            'unit = "user"\nmode = 1',
+            r"\[statistic\] unknown key 'mode'; expected numerator,",
+        ),
+        ('id = "60"', 'id = "60"\nplanted = 1', "planted = 1; expected bool"),
+        ("seeds = [0]", "seeds = []", r"seeds \[\]; expected whole numbers"),
+        ("seeds = [0]", "seeds = [-1]", r"seeds \[-1\]; expected whole numbers"),
+        ("seeds = [0]", 'seeds = ["0"]', r"seeds \['0'\]; expected whole numbers"),
+        ("seeds = [0]", "seeds = 0", "seeds = 0; expected list"),
+        ("steps = 100", "steps = 0", "steps=0, .*expected at least 1"),
+        ("steps = 100", 'steps = "100"', r"\[design.recipe\] steps = '100'; expected int"),
+        (
+            "steps = 100",
+            "stepz = 100",
+            r"\[design.recipe\] unknown key 'stepz'; expected lr, steps",
+        ),
+        ("steps = 100", "steps = 100.0", r"steps = 100\.0; expected int"),
+        (
+            "tokens = 8192",
+            "tokens = 8192\nnoize = 0.1",
+            r"scoring\] unknown key 'noize'; expected win",
+        ),
+        ("stride = 256", "stride = 513", "stride=513, .*expected 1 ≤ stride ≤ window"),
+        ("[design.recipe]", "[recipe]", "key 'recipe' is missing"),
+        ("at_least = 1.5", "at_least = 0.0", "expected a bar above 0"),
+        ("at_least = 1.5", "at_least = nan", "expected a bar above 0"),
+        ("at_least = 1.5", "at_most = 1.5", "STRICT: at_most; expected one of at_least and below"),
+        (
+            "at_least = 1.5",
+            "at_least = 1.5\nbelow = 2.0",
+            "STRICT: at_least, below; expected one of at_least and below",
+        ),
+        ("at_least = 1.5", 'at_least = "1.5"', "at_least = '1.5'; expected float"),
+        ('share = "1"', "share = 0.67", "share = 0.67; expected str"),
+        ('share = "1"', 'share = "0.67"', "share '0.67'; expected \"1\" or a fraction"),
+        ('share = "1"', 'share = "1/0"', "share '1/0'; expected"),
+        ('share = "1"', 'share = "4/3"', "a share of at most 1"),
+        ('share = "1"', 'share = "1"\nusers = 3', "unknown key 'users'"),
+        ('name = "STRICT"', 'name = "SUPER"', "level 'SUPER'; expected STRICT, LENIENT or"),
+        ('name = "STRICT"', 'name = "LENIENT"', r"expected one \[\[level\]\] each"),
+        ('name = "STRICT"', 'name = "NOT_MET"', r"expected one \[\[level\]\] each"),
+        ("[design]", "[design", "not TOML"),
+    ],
+)
+def test_a_bet_file_with_a_mistake_is_one_error_that_names_it(bet_file, text, old, new, message):
+    assert text.count(old) >= 1
+    bet_file.write_text(text.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(BetError, match=message) as caught:
+        load_bet(bet_file)
+    assert str(caught.value).startswith(f"{bet_file}: ")
+
+
+def test_a_level_that_is_given_twice_is_an_error(bet_file, text):
+    bet_file.write_text(text + '\n[[level]]\nname = "STRICT"\nat_least = 0.1\nshare = "1/3"\n')
+    with pytest.raises(BetError, match=r"expected one \[\[level\]\] each of STRICT"):
+        load_bet(bet_file)
+
+
+def test_a_bet_that_nobody_registered_is_an_error_that_names_those_that_are():
+    with pytest.raises(BetError, match="bet 'bet99': expected bet37 or"):
+        registered_bet("bet99")
+
+
+def test_a_file_that_is_not_there_is_an_error(tmp_path):
+    with pytest.raises(BetError, match=r"nix\.toml: No such file"):
+        load_bet(tmp_path / "nix.toml")
+
+
+def test_the_hash_of_a_bet_does_not_depend_on_how_a_checkout_ends_its_lines(bet_file, text):
+    before = load_bet(bet_file).sha256
+    bet_file.write_bytes(text.encode().replace(b"\n", b"\r\n"))
+    assert load_bet(bet_file).sha256 == before == hashlib.sha256(text.encode()).hexdigest()

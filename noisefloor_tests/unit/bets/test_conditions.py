@@ -1,0 +1,70 @@
+"""Conditions: the words of a bet file, and the mistakes in them."""
+
+import pytest
+
+from pytest_noisefloor.bets.conditions import Condition, ConditionError, parse_label
+from pytest_noisefloor.report.labels import render_label
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("real", [Condition("real")]),
+        ("full/real", [Condition("real", "full")]),
+        ("random@5e-4", [Condition("random", None, 5e-4)]),
+        ("full/real@5e-6 | other", [Condition("real", "full", 5e-6), Condition("other")]),
+        ("untrained", [Condition("untrained")]),
+    ],
+)
+def test_a_label_names_its_conditions_in_order(words, expected):
+    assert list(parse_label(words)) == expected
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("noise", "'noise'; expected real or random or"),
+        ("", "''; expected real or"),
+        ("real |other", r"'real \|other'; expected real or"),
+        ("magic/real", "'magic/real'; expected .*full.* before '/'"),
+        ("/real", "'/real'; expected norm-only.* before '/'"),
+        ("real@0", "'real@0'; expected a learning rate above 0 after '@'"),
+        ("real@fast", "'real@fast'; expected a learning rate above 0"),
+        ("real@inf", "'real@inf'; expected a learning rate above 0"),
+        ("real@", "'real@'; expected a learning rate above 0"),
+        ("full/untrained", "'full/untrained'; expected untrained without method or rate"),
+        ("untrained@1e-3", "'untrained@1e-3'; expected untrained without method or rate"),
+        ("real | other | real", r"'real \| other \| real'; expected each condition once"),
+        (60, "60; expected real or random"),
+    ],
+)
+def test_words_that_name_nothing_are_one_error(words, message):
+    with pytest.raises(ConditionError, match=message):
+        parse_label(words)
+
+
+@pytest.mark.parametrize(
+    ("label", "words"),
+    [
+        ("real", "the user's own text"),
+        ("random | other", "the best of random tokens and the other users' adapters"),
+        ("other", "the best of the other users' adapters"),
+        ("full/real@0.0005", "full fine-tuning on the user's own text at a rate of 0.0005"),
+        ("lora-r4/real", "LoRA of rank 4 on the user's own text"),
+        ("temperature/random", "one factor of the logits trained on random tokens"),
+        ("norm-only/pooled", "norm-only on the other users' texts"),
+        ("norm-only/other", "the best of the other users' adapters by norm-only"),
+        (
+            "real | random | untrained",
+            "the best of the user's own text, random tokens and the untrained base",
+        ),
+        ("untrained", "the untrained base"),
+    ],
+)
+def test_a_label_reads_as_a_sentence_has_it(label, words):
+    assert render_label(label) == words
+
+
+@pytest.mark.parametrize("source", ["other", "pooled"])
+def test_other_users_adapters_are_trained_on_real_text(source):
+    assert Condition(source).arm == "real"

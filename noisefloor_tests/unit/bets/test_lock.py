@@ -1,0 +1,159 @@
+"""A bet is locked by its hash, and amended by a dated entry alone."""
+
+import hashlib
+import tomllib
+from datetime import date
+
+import pytest
+
+from pytest_noisefloor.bets.lock import Entry, check_lock, lock_entries, locked_since, locked_text
+from pytest_noisefloor.bets.registry import registered_bet
+from pytest_noisefloor.errors import BetError
+
+
+def entry(path, day, reason="registered"):
+    """A lock entry for a file as it stands now, whose text is kept."""
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    kept = path.parent / "locked" / f"{sha256}.toml"
+    kept.parent.mkdir(exist_ok=True)
+    kept.write_bytes(path.read_bytes())
+    return (
+        f'[[lock]]\nfile = "{path.name}"\nsha256 = "{sha256}"\ndate = {day}\nreason = "{reason}"\n'
+    )
+
+
+@pytest.fixture
+def lock(tmp_path, bet_file):
+    """A lock with one entry, of the bet as it is."""
+    path = tmp_path / "LOCK"
+    path.write_text(entry(bet_file, "2026-11-23"))
+    return path
+
+
+@pytest.fixture
+def change(bet_file, text):
+    """Lower LENIENT's bar after the registration."""
+    bet_file.write_text(text.replace("at_least = 1.1", "at_least = 1.01"), encoding="utf-8")
+
+
+def test_a_bet_as_it_was_locked_passes(bet_file, lock):
+    check_lock(bet_file, lock)
+
+
+def test_a_changed_bet_is_an_error_that_shows_how_to_amend(bet_file, lock, change):
+    with pytest.raises(BetError, match="was locked on 2026-11-23 as") as caught:
+        check_lock(bet_file, lock)
+    message, difference, how, shown = str(caught.value).split("\n\n", 3)
+    assert message.startswith(f"{bet_file}: it is not what was locked on 2026-11-23 as ")
+    lines = difference.splitlines()
+    assert lines[:2] == ["--- bet60.toml (locked)", "+++ bet60.toml (found)"]
+    assert [line for line in lines[2:] if line[0] in "+-"] == [
+        "-at_least = 1.1",
+        "+at_least = 1.01",
+    ]
+    # what the message asks for is the amendment, but for the date and the reason
+    found = hashlib.sha256(bet_file.read_bytes()).hexdigest()
+    kept = lock.parent / "locked" / f"{found}.toml"
+    assert how == f"Restore it, or amend it: copy it to {kept} and add at the end of {lock}"
+    today = date(2027, 1, 2)
+    shown = shown.replace("<today, as 2026-11-23>", str(today))
+    (amendment,) = tomllib.loads(shown)["lock"]
+    assert amendment.keys() == {"file", "sha256", "date", "reason"}
+    lock.write_text(lock.read_text() + shown)
+    kept.write_bytes(bet_file.read_bytes())
+    check_lock(bet_file, lock)
+    assert locked_text(lock_entries("bet60.toml", lock)[-1], lock) == bet_file.read_text()
+
+
+@pytest.mark.parametrize("edited", [None, "edited since"])
+def test_a_locked_text_that_is_gone_or_was_edited_is_an_error(bet_file, lock, change, edited):
+    (kept,) = (lock.parent / "locked").iterdir()
+    kept.unlink() if edited is None else kept.write_text(edited)
+    with pytest.raises(BetError, match=r"\.toml: not the text that was locked on 2026-11-23"):
+        check_lock(bet_file, lock)
+
+
+def test_the_lock_gives_its_entries_for_a_bet_oldest_first(bet_file, lock, change):
+    other = 'file = "other.toml"\nsha256 = "0"\ndate = 2026-11-24\nreason = "x"\n'
+    lock.write_text(
+        f"{lock.read_text()}[[lock]]\n{other}" + entry(bet_file, "2027-01-02", "a slip")
+    )
+    first, second = lock_entries("bet60.toml", lock)
+    assert (first.date, first.reason) == (date(2026, 11, 23), "registered")
+    found = hashlib.sha256(bet_file.read_bytes()).hexdigest()
+    assert second == Entry(found, date(2027, 1, 2), "a slip")
+    assert str(second) == f"locked on 2027-01-02 as {found[:12]}: a slip"
+
+
+def test_a_text_is_locked_since_the_first_entry_of_its_hash(bet_file, lock, text, change):
+    before, now = (
+        hashlib.sha256(one).hexdigest() for one in (text.encode(), bet_file.read_bytes())
+    )
+    assert locked_since(now, lock) is None
+    lock.write_text(
+        lock.read_text()
+        + entry(bet_file, "2027-01-02", "a slip")
+        + entry(bet_file, "2027-01-05", "its comment, said better")
+    )
+    assert locked_since(now, lock) == date(2027, 1, 2)
+    assert locked_since(before, lock) == date(2026, 11, 23)
+
+
+@pytest.mark.parametrize("day", ["2026-11-23", "2027-01-02"])
+def test_a_dated_amendment_is_accepted_also_on_the_day_of_the_registration(
+    bet_file, lock, change, day
+):
+    lock.write_text(lock.read_text() + entry(bet_file, day, "the bar was a slip of the pen"))
+    check_lock(bet_file, lock)
+
+
+def test_what_was_amended_is_no_longer_accepted(bet_file, lock, text, change):
+    lock.write_text(lock.read_text() + entry(bet_file, "2027-01-02"))
+    bet_file.write_text(text, encoding="utf-8")
+    with pytest.raises(BetError, match="was locked on 2027-01-02"):
+        check_lock(bet_file, lock)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("date = 2027-01-02\n", "", "key 'date' is missing; an entry has file, sha256, date"),
+        ("date = 2027-01-02", 'date = "today"', "date = 'today'; expected date"),
+        ('reason = "amended"', "", "key 'reason' is missing"),
+        ('reason = "amended"', 'reason = " "', "by date, each with its reason"),
+        ("date = 2027-01-02", "date = 2026-11-22", "by date, each with its reason"),
+        ("date = 2027-01-02", 'date = 2027-01-02\nby = "me"', "unknown key 'by'; an entry has"),
+        ("[[lock]]", "lock", "not TOML"),
+    ],
+)
+def test_an_amendment_that_is_not_whole_is_an_error(bet_file, lock, change, old, new, message):
+    amendment = entry(bet_file, "2027-01-02", "amended")
+    assert old in amendment
+    lock.write_text(lock.read_text() + amendment.replace(old, new))
+    with pytest.raises(BetError, match=message):
+        check_lock(bet_file, lock)
+
+
+def test_a_bet_that_was_never_locked_is_an_error(bet_file, lock):
+    other = bet_file.rename(bet_file.with_name("bet61.toml"))
+    with pytest.raises(BetError, match=r"bet61\.toml: not in LOCK; a bet is locked before"):
+        check_lock(other, lock)
+
+
+def test_a_lock_without_entries_is_an_error(bet_file, lock):
+    lock.write_text("")
+    with pytest.raises(BetError, match="key 'lock' is missing"):
+        check_lock(bet_file, lock)
+
+
+def test_a_registered_bet_is_checked_against_the_lock_beside_it(
+    bet_file, lock, change, monkeypatch
+):
+    monkeypatch.setattr(
+        "pytest_noisefloor.bets.registry.resource_path",
+        lambda _, *name: bet_file.parent.joinpath(*name),
+    )
+    with pytest.raises(BetError, match="was locked on"):
+        registered_bet("bet60")
+    lock.write_text(lock.read_text() + entry(bet_file, "2027-01-02"))
+    assert registered_bet("bet60").criteria[1].bar == 1.01

@@ -1,0 +1,222 @@
+"""Claims files: what an entry says; and each mistake, as one message naming file, claim and key."""
+
+from dataclasses import replace
+from datetime import date
+
+import pytest
+
+from noisefloor_tests.support.claims_planted import MODEL, entry
+from pytest_noisefloor.bets.bet import Level
+from pytest_noisefloor.bets.registry import registered_bet
+from pytest_noisefloor.claims.claim import ClaimError, load_claims, meaning
+
+
+@pytest.fixture
+def read(tmp_path):
+    """The claims of a file with this text."""
+
+    def load(*entries):
+        file = tmp_path / "claims.toml"
+        file.write_text("\n".join(entries))
+        return load_claims(file)
+
+    return load
+
+
+@pytest.fixture
+def refused(tmp_path):
+    """The message with which a claims file is refused."""
+
+    def load(text):
+        file = tmp_path / "claims.toml"
+        file.write_text(text)
+        with pytest.raises(ClaimError) as caught:
+            load_claims(file)
+        assert str(caught.value).startswith(f"{file}: ")
+        return str(caught.value)
+
+    return load
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"colour": "red"}, "key 'colour' = 'red'; expected one of id, bet, base"),
+        ({"method": "full"}, "key 'method' = 'full'; expected 'norm-only', which Bet 60 is about"),
+        ({"bet": "bet52"}, "; expected 'reference+ternary', which Bet 52 is about"),
+        ({"bet": "bet99"}, "key 'bet': bet 'bet99': expected bet37 or"),
+        ({"bet": None}, "key 'bet' is missing; expected text"),
+        ({"base": "nowhere"}, "key 'base' = 'nowhere'; expected reference, smollm2-135m, a"),
+        ({"base": "tiny"}, "key 'base' = 'tiny'; expected reference, smollm2-135m, a"),
+        ({"method": "magic"}, "key 'method' = 'magic'; expected norm-only"),
+        ({"asserts": "MAYBE"}, "key 'asserts' = 'MAYBE'; expected STRICT or LENIENT or NOT_MET"),
+        ({"users": []}, "key 'users' = []; expected \"shipped\" or a list of names"),
+        ({"users": "ann"}, "key 'users' = 'ann'; expected \"shipped\" or a list of names"),
+        ({"users": "zoe"}, "key 'users' = 'zoe'; expected \"shipped\" or a list of names"),
+        ({"users": ["ann", "ann"]}, "key 'users' = ['ann', 'ann']; expected \"shipped\" or a "),
+        ({"users": ["../ann"]}, "key 'users' = ['../ann']; expected \"shipped\" or a list"),
+        ({"fingerprint": "xyz"}, "key 'fingerprint' = 'xyz'; expected 12 hexadecimal digits"),
+        ({"fingerprint": "f" * 11}, "'fffffffffff'; expected 12 hexadecimal digits or more"),
+        ({"fingerprint": "f" * 65}, "; expected 12 hexadecimal digits or more"),
+        ({"fingerprint": None}, "key 'fingerprint' is missing; expected 12 hexadecimal digits"),
+        ({"note": 7}, "key 'note' = 7; expected text"),
+        ({"id": "a b"}, "key 'id' = 'a b'; expected letters"),
+        ({"id": ".."}, "key 'id' = '..'; expected letters"),
+        ({"evidence": "x.toml"}, "key 'evidence' = 'x.toml'; expected a .json file in the claims"),
+        ({"evidence": "../x.json"}, "key 'evidence' = '../x.json'; expected a .json file in the"),
+        ({"evidence": "/x.json"}, "key 'evidence' = '/x.json'; expected a .json file in"),
+        ({"texts": "nowhere"}, "key 'texts' = 'nowhere'; expected the folder of the users' texts"),
+        ({"texts": ".", "users": "shipped"}, "key 'texts' = '.'; expected the folder of the users"),
+    ],
+)
+def test_a_malformed_entry_names_file_claim_and_key(refused, changes, message):
+    text = refused(entry("x", "LENIENT", **changes))
+    assert ": claim " in text
+    assert message in text
+    assert "\n" not in text
+
+
+@pytest.mark.parametrize("date", ["2026-11-23T10:00:00", '"2026-11-23"', "20261123"])
+def test_a_date_is_a_date(refused, date):
+    text = refused(entry("x", "LENIENT").replace("2026-11-23", date))
+    assert "claim 'x': key 'date' = " in text
+    assert text.endswith("; expected a date")
+
+
+@pytest.mark.parametrize("text", ["[[claims]]", "claim = 7", "title = 'mine'", "[[claim]\n"])
+def test_a_file_of_anything_else_is_refused(refused, text):
+    refused(text)
+
+
+# --- two claims --------------------------------------------------------------------------------
+
+
+def test_an_id_that_is_given_twice_is_refused(refused):
+    text = refused(entry("again", "LENIENT") + entry("again", "STRICT", base="other/model"))
+    assert "claim 'again': key 'id': given twice" in text
+
+
+def test_evidence_of_two_claims_is_refused(refused):
+    other = {"base": "other/model", "evidence": "./x.json"}
+    text = refused(entry("x", "LENIENT") + entry("y", "LENIENT", **other))
+    assert "claim 'y': key 'evidence': given twice" in text
+
+
+@pytest.mark.parametrize("asserts", ["STRICT", "NOT_MET", "LENIENT"])
+def test_two_claims_about_one_thing_are_refused_whatever_they_assert(refused, asserts):
+    again = entry("y", asserts, users=["cy", "ann", "bob"], fingerprint="e" * 12)
+    text = refused(entry("x", "LENIENT") + again)
+    assert (
+        "claim 'y': keys 'bet', 'base', 'method', 'users' and 'texts' are those of claim 'x', "
+        f"which asserts LENIENT, as this does {asserts}; expected one claim about one thing" in text
+    )
+
+
+def test_an_entry_without_a_name_is_named_by_its_number(refused):
+    nameless = entry("y", "LENIENT", id=None)
+    assert "claim 'number 1': key 'id' is missing; expected letters" in refused(nameless)
+    assert "claim 'number 2': key 'id'" in refused(entry("x", "LENIENT") + nameless)
+
+
+def test_one_folder_by_two_names_is_one_base(refused, tmp_path):
+    tmp_path.joinpath("model").mkdir()
+    text = refused(entry("x", "LENIENT", base="model") + entry("y", "LENIENT", base="./model/"))
+    assert "those of claim 'x'" in text
+
+
+# --- what a claim says -------------------------------------------------------------------------
+
+
+def test_an_entry_is_read_as_it_stands(read, tmp_path):
+    tmp_path.joinpath("texts").mkdir()
+    one, other = read(
+        entry("a-1.b", "LENIENT", users=["cy"], texts="texts", note="mine", evidence="in/a.json"),
+        entry("b", "ABSENT", users="shipped"),
+    )
+    bet = registered_bet("bet60")
+    assert (one.id, one.bet, one.base, one.method) == ("a-1.b", bet, MODEL, bet.method)
+    assert (one.asserts, one.date, one.fingerprint) == ("LENIENT", date(2026, 11, 23), "f" * 12)
+    assert (one.users, one.shipped, other.users, other.shipped) == (("cy",), False, bet.users, True)
+    assert (one.texts, other.texts) == (tmp_path / "texts", None)
+    assert (one.note, other.note) == ("mine", "")
+    assert (one.evidence, other.evidence) == (tmp_path / "in/a.json", tmp_path / "b.json")
+    assert one.file == other.file == tmp_path / "claims.toml"
+
+
+def test_a_claim_may_be_about_three_hundred_users(read):
+    users = [f"user{n}" for n in range(300)]
+    (claim,) = read(entry("x", "LENIENT", users=users))
+    assert claim.users == tuple(users)
+
+
+def test_a_file_without_claims_claims_nothing(read):
+    assert read("") == ()
+
+
+SHOWN = "the control beaten and the base made better on each of them, resolved."
+
+
+@pytest.mark.parametrize(
+    ("asserts", "meant"),
+    [
+        ("STRICT", f"ratio at least 1.5 on all users, {SHOWN}"),
+        ("LENIENT", f"ratio at least 1.1 on 2/3 of the users, {SHOWN}"),
+        ("CATASTROPHIC", "ratio below 1 on 2/3 of the users."),
+        ("NOT_MET", "neither LENIENT nor STRICT is met, nor CATASTROPHIC."),
+        ("ABSENT", "no personalisation, the ratio within LENIENT's bar on every user."),
+    ],
+)
+def test_a_claims_sentence_is_made_of_its_keys_and_ends_with_its_note(read, asserts, meant):
+    (plain,), (noted,) = read(entry("x", asserts)), read(entry("x", asserts, note="mine"))
+    assert plain.sentence == (
+        f"Claimed on 2026-11-23, of norm-only adapters on {MODEL} for ann, bob, cy, "
+        f"by Bet 60 ({plain.bet.sha256[:12]}): {asserts}: {meant}"
+    )
+    assert noted.sentence == f"{plain.sentence} (Unverified note: mine)"
+
+
+@pytest.mark.parametrize("criterion", registered_bet("bet60").criteria, ids=str)
+def test_a_level_means_its_own_condition_in_whatever_order_a_bet_has_its_levels(criterion):
+    bet = registered_bet("bet60")
+    turned = replace(bet, criteria=bet.criteria[::-1])
+    assert meaning(turned, criterion.level.name) == meaning(bet, criterion.level.name)
+    assert str(criterion) in meaning(turned, criterion.level.name)
+
+
+@pytest.mark.parametrize(
+    ("asserts", "levels"),
+    [
+        ("STRICT", {"STRICT", "LENIENT"}),
+        *[(name, {name}) for name in ("LENIENT", "CATASTROPHIC", "NOT_MET")],
+        ("ABSENT", set()),
+    ],
+)
+def test_strict_asserts_lenient_too_and_every_other_level_itself_alone(read, asserts, levels):
+    (claim,) = read(entry("x", asserts))
+    assert {level.name for level in Level if claim.asserts_level(level)} == levels
+
+
+@pytest.mark.parametrize("base", ["reference", "smollm2-135m", "model", "./model", "o/m", "o-1/.m"])
+def test_what_a_base_may_be_is_taken_and_a_folder_located(read, tmp_path, base):
+    for folder in ("model", "reference"):
+        tmp_path.joinpath(folder).mkdir()
+    (claim,) = read(entry("x", "LENIENT", base=base))
+    folder = str(tmp_path.resolve() / "model")
+    assert claim.located == (folder if base.endswith("model") else base)
+    (rounded,) = read(entry("x", "LENIENT", base=f"{base}+ternary"))
+    assert rounded.located == f"{claim.located}+ternary"
+    assert claim.subject == ("60", claim.located, "norm-only", ("ann", "bob", "cy"))
+
+
+@pytest.mark.parametrize("digits", [12, 14, 64])
+def test_a_base_of_another_fingerprint_is_refused_by_as_many_digits_as_are_claimed(read, digits):
+    (claim,) = read(entry("x", "LENIENT", fingerprint="b" * digits))
+    claim.check_fingerprint("b" * 64)
+    for other in ("a", "c"):
+        found = "b" * (digits - 1) + other * 65
+        with pytest.raises(ClaimError) as caught:
+            claim.check_fingerprint(found)
+        assert str(caught.value) == (
+            f"{claim.file}: claim 'x': key 'fingerprint' = '{claim.fingerprint}'; "
+            f"the base {MODEL} has '{found[:digits]}'"
+        )

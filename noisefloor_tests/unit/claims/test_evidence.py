@@ -1,0 +1,319 @@
+"""Evidence is of what its claim names, today, or it is one clear error."""
+
+import json
+from dataclasses import replace
+from datetime import date
+
+import pytest
+
+from noisefloor_tests.support.claims_planted import LENIENT, entry, evidence, sealed
+from pytest_noisefloor._files import resource_path
+from pytest_noisefloor.claims.claim import load_claims
+from pytest_noisefloor.claims.evidence import EvidenceError, judge_evidence, replace_evidence
+from pytest_noisefloor.data.users import load_users
+from pytest_noisefloor.models import loading as bases
+
+
+@pytest.fixture
+def claim(tmp_path):
+    """A claim on evidence of the given content, which is LENIENT's where none is."""
+
+    def write(content=None, **changes):
+        (tmp_path / "claims.toml").write_text(entry("x", "LENIENT", **changes))
+        (tmp_path / "x.json").write_text(json.dumps(content or evidence(LENIENT)))
+        (one,) = load_claims(tmp_path / "claims.toml")
+        return one
+
+    return write
+
+
+def edited(content, path, value):
+    """The content with the value at a path."""
+    inner = content
+    for key in path[:-1]:
+        inner = inner[key]
+    inner[path[-1]] = value
+    return content
+
+
+def test_evidence_of_what_the_claim_names_is_judged(claim):
+    found = judge_evidence(claim())
+    assert found.verdict.level.name == "LENIENT"
+    assert found.gaps == (
+        "the base organisation/model, whose files are not looked for",
+        "the users' text, which the claim does not name (key 'texts')",
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (("bet", "sha256"), "0" * 64, "bet.sha256 is '0000"),
+        (("base", "name"), "other/model", "base.name is 'other/model'"),
+        (("base", "fingerprint"), "e" * 64, "base.fingerprint is 'eeee"),
+        (("method", "name"), "lora-r4", "method.name is 'lora-r4'"),
+        (("versions", "method"), 99, "the method's version is 99"),
+        (("versions", "scorer"), "sliding/0", "the scorer is 'sliding/0'"),
+        (("versions", "arms", "random"), 0, "the version of arm random is 0"),
+        (("recipe", "lr"), 5e-3, "the recipe is Recipe(lr=0.005"),
+        (("seeds",), [1], "the seeds is [1]"),
+        (("users", 0, "slices", 0, "sums"), {}, "scores in first, by arm is []"),
+        (("users", 0, "user"), "dee", "the users is ['bob', 'cy', 'dee']"),
+        (("verdict", "planted"), True, "it is PLANTED, made on a base or by a bet that only"),
+        (("versions",), {}, "not a result file (KeyError('method'))"),
+        (("times",), {}, "not a result file (KeyError('written'))"),
+        (("times", "written"), "2026-11-24T12:00:00", "not a result file (TypeError("),
+        (("times", "written"), "yesterday", "not a result file (ValueError("),
+        (("schema",), 1, "the file's schema is 1"),
+        (("users", 0, "mean_nll", "real"), 1.0, "mean NLL(real) is given as 1.0"),
+        (("users", 0, "slices"), [], "slices of [] tokens"),
+    ],
+)
+def test_evidence_of_something_else_is_an_error(claim, path, value, message):
+    one = claim(sealed(edited(evidence(LENIENT), path, value)))
+    with pytest.raises(EvidenceError) as caught:
+        judge_evidence(one)
+    assert message in str(caught.value)
+    assert str(caught.value).startswith(f"{one.evidence}: ")
+
+
+@pytest.mark.parametrize(
+    ("written", "before"),
+    [
+        ("2026-11-24T12:00:00+00:00", False),
+        ("2026-11-24T00:00:00+14:00", False),
+        ("2026-11-23T23:59:59+14:00", True),
+        ("2026-11-23T09:59:59+00:00", True),
+    ],
+)
+def test_a_result_that_was_there_before_its_bet_was_locked_is_no_evidence(claim, written, before):
+    """A slip; who makes the file again, from what is in the store, gives it a new day."""
+    one = claim(sealed(edited(evidence(LENIENT), ("times", "written"), written)))
+    assert one.bet.locked == date(2026, 11, 24)
+    if not before:
+        assert judge_evidence(one).verdict.level.name == "LENIENT"
+        return
+    with pytest.raises(EvidenceError, match="before the text of Bet 60 was locked on 2026-11-24;"):
+        judge_evidence(one)
+
+
+def test_shipped_users_must_have_been_measured_on_the_text_that_is_shipped(claim):
+    shipped = dict.fromkeys(("programmer", "novelist", "scientist"), (1.2, 1.0, 1.3))
+    with pytest.raises(EvidenceError, match="programmer's text is '0000"):
+        judge_evidence(claim(evidence(shipped), users="shipped"))
+
+
+def test_evidence_by_cell_lacks_no_cell(tmp_path):
+    """A cell that was left out must be named as a repeat of another."""
+    (claim,) = (one for one in load_claims(resource_path("claims.toml")) if one.bet.id == "46")
+    content = json.loads(claim.evidence.read_text(encoding="utf-8"))
+    left_out = content["users"].pop(3)["unit"]
+    file = tmp_path / "46.json"
+    file.write_text(json.dumps(sealed(content)))
+    with pytest.raises(EvidenceError, match=f"the list of cells is .* rests on .*{left_out}"):
+        judge_evidence(replace(claim, evidence=file))
+
+
+# --- the seal ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("users", 0, "mean_nll", "real"), 1.0),
+        (("users", 0, "delta"), 1.0),
+        (("base", "fingerprint"), "f" * 63 + "e"),
+        (("note",), "edited"),
+        (("seal",), "0" * 64),
+        (("seal",), None),
+    ],
+)
+def test_an_edited_result_breaks_its_seal(claim, path, value):
+    """Also where nothing else would tell: a figure that no judge reads, one digit of a hash."""
+    one = claim(edited(evidence(LENIENT), path, value))
+    with pytest.raises(
+        EvidenceError, match=r"x\.json: the seal is not that of the content: it was"
+    ):
+        judge_evidence(one)
+
+
+def test_sums_and_means_that_were_edited_alike_break_the_seal(claim):
+    """What the file's figures cannot tell of each other: all of cy's scores are taken from ann."""
+    content = evidence(LENIENT)
+    ann, _, cy = content["users"]
+    content["users"][2] = ann | {"user": cy["user"]}
+    with pytest.raises(EvidenceError, match="the seal is not that of the content"):
+        judge_evidence(claim(content))
+    # and whoever makes the seal anew is not caught by it, as the README says
+    assert judge_evidence(claim(sealed(content))).verdict.effects[2].ratio > 1.1
+
+
+def test_a_result_without_a_seal_is_no_evidence(claim):
+    content = evidence(LENIENT)
+    del content["seal"]
+    with pytest.raises(EvidenceError, match="or written without one; renew it with"):
+        judge_evidence(claim(content))
+
+
+def test_rewriting_the_file_in_another_layout_keeps_the_seal(claim):
+    one = claim()
+    content = json.loads(one.evidence.read_text())
+    one.evidence.write_text(json.dumps(dict(reversed(content.items())), indent=7))
+    assert judge_evidence(one).verdict.level.name == "LENIENT"
+
+
+# --- the base as it is today -------------------------------------------------------------------
+
+
+@pytest.fixture
+def base(tmp_path):
+    """Files that make a base as far as a fingerprint goes; nothing of it can be loaded."""
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    (folder / "model.safetensors").write_bytes(b"weights")
+    (folder / "tokenizer.json").write_text('{"<|endoftext|>": 0}')
+    return folder
+
+
+def measured_on(folder):
+    """Evidence of the folder as it is now, and what its claim must name."""
+    model, whole = bases.fingerprints_at_hand(str(folder))
+    content = evidence(LENIENT, "model")
+    content["base"] |= {"fingerprint": whole, "model": model}
+    return sealed(content), {"base": "model", "fingerprint": whole[:12]}
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("model.safetensors", "Weights"),
+        ("config.json", '{"hidden_size": 8}'),
+        ("tokenizer.json", '{"<|endoftext|>": 1}'),
+    ],
+)
+def test_a_base_that_changed_since_makes_its_evidence_stale(claim, base, file, content):
+    measured, named = measured_on(base)
+    one = claim(measured, **named)
+    assert judge_evidence(one).gaps == (
+        "the users' text, which the claim does not name (key 'texts')",
+    )
+    (base / file).write_text(content)
+    with pytest.raises(EvidenceError, match=r"the base measured is '\w+', but today's is '\w+'"):
+        judge_evidence(one)
+
+
+@pytest.fixture
+def unconverted(monkeypatch, tmp_path):
+    """A machine on which no base was used yet."""
+    monkeypatch.setenv("NOISEFLOOR_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.mark.parametrize("model", ["today's", "another"])
+def test_the_reference_base_is_compared_also_before_its_tokenizer_is_ready(
+    claim, unconverted, model
+):
+    today, whole = bases.fingerprints_at_hand("reference")
+    assert whole is None
+    content = evidence(LENIENT, "reference")
+    content["base"]["model"] = today if model == "today's" else "0" * 64
+    one = claim(sealed(content), base="reference")
+    if model == "another":
+        with pytest.raises(EvidenceError, match="the model measured is '0000"):
+            judge_evidence(one)
+    else:
+        assert judge_evidence(one).gaps[0] == (
+            "the tokenizer of reference (made ready when the base is first used)"
+        )
+
+
+def test_smollm2_is_not_at_hand_before_it_was_converted(unconverted):
+    assert bases.fingerprints_at_hand("smollm2-135m") == (None, None)
+
+
+def test_what_is_at_hand_is_what_a_base_is_opened_with(base):
+    opened = bases.open_base(str(base))
+    at_hand = (opened.model_fingerprint, opened.fingerprint)
+    assert bases.fingerprints_at_hand(str(base)) == at_hand
+
+
+# --- the users' text as it is today ------------------------------------------------------------
+
+
+@pytest.fixture
+def texts(tmp_path):
+    """Texts of the three users and of one more, whom no claim names."""
+    for name in (*LENIENT, "dee"):
+        folder = tmp_path / "texts" / name
+        folder.joinpath("heldout").mkdir(parents=True)
+        folder.joinpath("train.txt").write_text(f"what {name} wrote")
+        for piece in ("first", "second"):
+            folder.joinpath("heldout", f"{piece}.txt").write_text(f"{name}'s {piece} slice")
+    return tmp_path / "texts"
+
+
+@pytest.fixture
+def of_texts(claim, texts):
+    """A claim that names the folder of the texts that its evidence is of."""
+    content = evidence(LENIENT)
+    for row, user in zip(content["users"], load_users(texts), strict=False):
+        row["train_sha256"] = user.train_sha256
+        for piece, today in zip(row["slices"], user.heldout, strict=True):
+            piece |= {"slice": today.name, "sha256": today.sha256}
+    return claim(sealed(content), texts="texts")
+
+
+def test_texts_that_are_named_are_compared(of_texts):
+    assert len(judge_evidence(of_texts).gaps) == 1  # the hub's base
+
+
+@pytest.mark.parametrize(
+    ("file", "message"),
+    [
+        ("train.txt", "bob's text is "),
+        ("heldout/second.txt", "bob's held-out text is "),
+        ("heldout/third.txt", "bob's held-out text is "),
+    ],
+)
+def test_a_text_that_changed_since_makes_evidence_stale(of_texts, texts, file, message):
+    texts.joinpath("bob", file).write_text("something else")
+    with pytest.raises(EvidenceError, match=message):
+        judge_evidence(of_texts)
+
+
+def test_a_user_without_text_where_texts_are_named_is_an_error(of_texts, texts):
+    texts.joinpath("bob").rename(texts / "bobby")
+    with pytest.raises(EvidenceError, match=r"no text of bob among the users of '.*texts'"):
+        judge_evidence(of_texts)
+
+
+# --- replacing it ------------------------------------------------------------------------------
+
+
+def test_new_evidence_replaces_the_old_once_it_is_known_to_be_of_the_claim(claim):
+    one = claim({"old": True})
+    replace_evidence(one, evidence(LENIENT))
+    assert judge_evidence(one).verdict.level.name == "LENIENT"
+    assert json.loads(one.evidence.read_text()) == evidence(LENIENT)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (("seeds",), [1], "the seeds is [1], but claim 'x' rests on [0]"),
+        (("base", "fingerprint"), "e" * 64, "base.fingerprint is 'eeee"),
+        (("verdict", "planted"), True, "it is PLANTED, made on a base or by a bet that only"),
+        (("users", 0, "mean_nll", "real"), 1.0, "mean NLL(real) is given as 1.0"),
+    ],
+)
+def test_new_evidence_of_something_else_leaves_the_old_bitwise_as_it_was(
+    claim, path, value, message
+):
+    one = claim({"old": True})
+    before = one.evidence.read_bytes()
+    with pytest.raises(EvidenceError) as caught:
+        replace_evidence(one, sealed(edited(evidence(LENIENT), path, value)))
+    assert message in str(caught.value)
+    assert "left as it was, since in what was trained anew" in str(caught.value)
+    assert one.evidence.read_bytes() == before
+    assert sorted(p.name for p in one.file.parent.iterdir()) == ["claims.toml", "x.json"]

@@ -1,0 +1,46 @@
+"""What several pages here start from."""
+
+import json
+
+import pytest
+
+from pytest_noisefloor._files import resource_path
+from pytest_noisefloor.results import collection as catalogue
+from pytest_noisefloor.results.collection import registered_bets
+
+
+@pytest.fixture(scope="session")
+def every_bet():
+    return registered_bets()
+
+
+@pytest.fixture
+def bets_read_once(monkeypatch, every_bet):
+    """Reading every bet takes 50 ms."""
+    monkeypatch.setattr(catalogue, "registered_bets", lambda: every_bet)
+
+
+@pytest.fixture
+def save(tmp_path):
+    """Write a result file."""
+
+    def write(content):
+        path = tmp_path / "result.json"
+        path.write_text(json.dumps(content), encoding="utf-8")
+        return path
+
+    return write
+
+
+@pytest.fixture
+def text():
+    """The text of Bet 60's file."""
+    return resource_path("bets", "bet60.toml").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def bet_file(tmp_path, text):
+    """A copy of Bet 60 to change."""
+    path = tmp_path / "bet60.toml"
+    path.write_text(text, encoding="utf-8")
+    return path

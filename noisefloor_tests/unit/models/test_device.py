@@ -1,0 +1,101 @@
+"""Devices: which one is taken, and that an accelerator tells the same story as the CPU."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from pytest_noisefloor.models import device as devices
+from pytest_noisefloor.models.device import DeviceError, resolve
+from pytest_noisefloor.runs.progress import Watcher
+from pytest_noisefloor.runs.request import Request
+from pytest_noisefloor.runs.runner import Runner
+from pytest_noisefloor.runs.store import Store
+from pytest_noisefloor.stats.effect import mean_nll
+from pytest_noisefloor.training.methods.registry import METHODS
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    """A function: pretend that the machine has these accelerators."""
+
+    def machine(*there):
+        monkeypatch.setattr(devices, "_accelerator_possible", lambda: True)
+        monkeypatch.setattr(torch.backends.mps, "is_available", lambda: "mps" in there)
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: "cuda" in there)
+
+    return machine
+
+
+@pytest.mark.parametrize(
+    ("there", "expected"),
+    [([], "cpu"), (["cuda"], "cuda"), (["mps"], "mps"), (["cuda", "mps"], "mps")],
+    ids=str,
+)
+def test_auto_prefers_mps_then_cuda_then_the_cpu(machine, there, expected):
+    machine(*there)
+    assert resolve("auto") == expected
+
+
+def test_auto_asks_torch_only_where_a_driver_could_be(monkeypatch, tmp_path):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(devices.sys, "platform", "linux")
+    monkeypatch.setattr(devices, "_DRIVERS", (str(tmp_path / "driver"),))
+    assert resolve("auto") == "cpu"
+    (tmp_path / "driver").touch()
+    assert resolve("auto") == "cuda"
+
+
+@pytest.mark.parametrize("name", ["mps", "cuda"])
+def test_a_device_that_is_named_is_taken_or_refused(machine, name):
+    machine(name)
+    assert resolve(name) == name
+    assert resolve("cpu") == "cpu"
+    machine(*{"mps", "cuda"} - {name})
+    with pytest.raises(DeviceError, match=f"device '{name}': not available here; expected auto"):
+        resolve(name)
+
+
+# On one CPU rounding moves Δ by less than 1e-4 nats; another device sums in another order, step
+# after step, and is allowed ten times that: a hundredth of the smallest registered effect,
+# ln 1.1 = 0.095. One lost step of twenty moves it by more, as a test shows.
+DRIFT = 1e-3
+
+
+@pytest.fixture
+def delta(tiny, recipe, scoring, ann, tmp_path):
+    """A function: Δ on a device, in nats per token."""
+
+    def delta(device, **changes):
+        runner = Runner(
+            store=Store(tmp_path),  # one for both devices, as a user has
+            base=tiny,
+            device=device,
+            method=METHODS["norm-only"],
+            recipe=replace(recipe, **{"lr": 0.3, "steps": 20, **changes}),
+            scoring=scoring,
+            watcher=Watcher(),
+        )
+        nll = {
+            arm: mean_nll([runner.scores(Request(ann, arm), piece) for piece in ann.heldout])
+            for arm in ("random", "real")
+        }
+        return nll["random"] - nll["real"]
+
+    return delta
+
+
+@pytest.mark.slow
+def test_an_accelerator_agrees_with_the_cpu(delta, capsys):
+    device = resolve("auto")
+    if device == "cpu":
+        pytest.skip("needs an accelerator (MPS or CUDA), and this machine has none")
+    on_cpu, there = delta("cpu"), delta(device)
+    with capsys.disabled():
+        print(f"\nΔ on cpu {on_cpu:.6f}, on {device} {there:.6f}: drift {there - on_cpu:+.1e} nats")
+    assert abs(there - on_cpu) < DRIFT
+
+
+@pytest.mark.slow
+def test_the_allowed_drift_is_less_than_one_lost_step(delta):
+    assert abs(delta("cpu") - delta("cpu", steps=19)) > DRIFT

@@ -1,0 +1,261 @@
+"""What is said of a verdict holds of its bet: of cells, of bars of 1, of whatever is compared."""
+
+from dataclasses import replace
+from functools import cache
+from itertools import product
+
+import pytest
+
+from noisefloor_tests.support.results_planted import planted_tallies
+from pytest_noisefloor.bets.bet import Level
+from pytest_noisefloor.bets.error_rates import assess
+from pytest_noisefloor.bets.judging import Scenario, judge, margin, supported
+from pytest_noisefloor.bets.registry import registered_bet
+from pytest_noisefloor.report.prose import criterion_sentence, render_prose
+from pytest_noisefloor.report.tables import chance_table, interval_table, level_table, render, table
+from pytest_noisefloor.stats.effect import Effect
+from pytest_noisefloor.stats.inference import resolve
+from pytest_noisefloor.stats.significance import holm
+
+pytestmark = pytest.mark.usefixtures("few_resamples")
+
+RATES = {Level.CATASTROPHIC: 5, Level.NOT_MET: 4, Level.LENIENT: 2, Level.STRICT: 1}
+
+
+@cache
+def measured(name, gains, seeds=1):
+    """A bet with the tallies of units whose help is given; control and oracle leave the base."""
+    bet = registered_bet(name)
+    spreads = {arm: tuple(0.01 * s * k for s in range(seeds)) for k, arm in enumerate(ARMS, 1)}
+    users = {f"u{n}": (gain, 1.0, 1.0) for n, gain in enumerate(gains)}
+    own = {
+        "real": bet.statistic.denominator,
+        "random": bet.statistic.numerator,
+        "oracle": bet.statistic.reach,
+    }
+    tallies = [
+        replace(
+            one,
+            sums={
+                **{own.get(arm, arm): sums for arm, sums in one.sums.items()},
+                "untrained": one.sums["untrained"],
+            },
+        )
+        for one in planted_tallies(users, spreads=spreads)
+    ]
+    return bet, tallies
+
+
+ARMS = ("real", "random", "oracle")
+
+
+def verdict(name, gains, *, seeds=1, units=None):
+    """Judge; ``units`` names more units than were measured, each like one of those, in turn."""
+    bet, tallies = measured(name, tuple(gains), seeds)
+    few = resolve(tallies, bet.statistic, margin=margin(bet))
+    named = units or [one.user for one in tallies]
+    effects = [
+        Effect(
+            user=user,
+            nll={arm: tallies[n % len(few)].mean(arm) for arm in tallies[0].sums},
+            statistic=bet.statistic,
+        )
+        for n, user in enumerate(named)
+    ]
+    resolved = [replace(few[n % len(few)], user=user) for n, user in enumerate(named)]
+    ratios = sorted({1.0, *(c.bar for c in bet.criteria if c.comparison == "at least")})
+    rates = tuple(Scenario(ratio, 12, RATES) for ratio in ratios if bet.statistic.by_user)
+    return replace(judge(bet, effects, resolved=resolved), error_rates=rates)
+
+
+CELLS = [f"{u}, seed {s}, s{k}" for u, s, k in product("abc", range(5), range(3))]
+
+
+# --- cells -------------------------------------------------------------------------------------
+
+
+def test_of_cells_counts_are_said_and_only_those_that_lost_are_named():
+    """Of 45 every third lost: 15 are named, the others nowhere."""
+    one = verdict("bet60-seeds", (1.1, 1.05, 0.95), units=CELLS)
+    text = render_prose(one)
+    assert "The ratio is resolved above 1 in 30 of 45 cells and below 1 in 15; " in text
+    assert "the user's own text made the base better, resolved, in 30 of 45." in text
+    assert "In 15 of 45 cells random tokens beat the user's own text: a, seed 0, s2 (0.9" in text
+    assert [text.count(f"{name} (") for name in CELLS] == [0, 0, 1] * 15
+    assert [text.count(name) for name in CELLS] == [0, 0, 1] * 15
+    low, high = min(e.ratio for e in one.effects), max(e.ratio for e in one.effects)
+    assert criterion_sentence(one, one.bet.criteria[0]) == (
+        "STRICT (ratio at least 1 on 45 of 45 cells) does not hold: 30 of 45 "
+        f"(ratios from {low:.4f} to {high:.4f})."
+    )
+
+
+def test_of_many_cells_that_lost_twenty_are_named():
+    text = render_prose(verdict("bet60-seeds", (0.95,), units=CELLS))
+    assert sum(text.count(name) for name in CELLS) == 20
+    assert "and 25 more." in text
+
+
+def test_nothing_that_takes_cells_for_users_is_said_of_them():
+    one = verdict("bet60-seeds", (1.1, 1.05, 0.95), units=CELLS)
+    text = render(one)
+    for word in ("Across", "chance alone", "Were every true ratio", "that the bet registers"):
+        assert word not in text
+    for word in ("seeds stand", "one seed", "One seed", "true ratio of all", "45 users", "user "):
+        assert word not in text
+    assert "Cells share users and adapters, so no test across them" in text
+    assert "`python -m pytest_noisefloor summary`" in text
+    assert table(one.effects).startswith("cell ")
+    assert "… and 25 more of 45 cells;" in interval_table(one)
+
+
+def test_a_level_of_cells_that_may_not_be_claimed_counts_where_it_is_not_shown():
+    """Ratios a thousandth above 1 meet a bar of 1 and are not resolved: noise is 0.0016 nats."""
+    one = verdict("bet60-seeds", (1.1, 1.0005), units=CELLS)
+    assert one.level is Level.STRICT
+    text = render_prose(one)
+    assert "STRICT may not be claimed: on 22 of 45 cells it is not shown that the user's" in text
+
+
+def short(tally):
+    """A tally cut to two cells of tokens, of which no interval can be had."""
+    sums = {arm: of[:, :2] for arm, of in tally.sums.items()}
+    return replace(tally, tokens=tally.tokens[:2], slices=tally.slices[:2], sums=sums)
+
+
+def assessed(name, tallies):
+    bet = registered_bet(name)
+    effects = [
+        Effect(user=t.user, nll={arm: t.mean(arm) for arm in t.sums}, statistic=bet.statistic)
+        for t in tallies
+    ]
+    return assess(bet, effects, tallies)
+
+
+def test_a_user_too_short_for_an_interval_costs_no_other_its_own():
+    _, (one, other, third) = measured("bet60", (1.2, 1.2, 1.0))
+    found = assessed("bet60", [one, short(other), third])
+    assert (found.won, found.level, found.error_rates) == (("u0",), Level.LENIENT, ())
+    assert supported(found) == ()
+    text = render(found)
+    assert "For u0 the ratio is 1." in text
+    assert "Too little held-out text for any interval: u1." in text
+    assert found.unresolved == "too few independent blocks: u1"
+    assert [one.holm for one in found.resolved] == list(
+        holm([*(one.p for one in found.resolved), 1.0])[:2]
+    )
+    assert "LENIENT may not be claimed: on u1 it is not shown that the user's own text" in text
+    assert "How often this bet errs by chance is not known, since not all users have" in text
+    assert "true ratio of all users" not in text
+
+
+def test_a_cell_too_short_for_an_interval_costs_no_other_its_own():
+    _, (one, other, third) = measured("bet60-seeds", (1.1, 1.1, 1.1))
+    found = assessed("bet60-seeds", [one, short(other), third])
+    assert found.won == ("u0", "u2")
+    assert found.level is Level.STRICT
+    assert found.error_rates == ()
+    assert supported(found) == ()
+    text = render(found)
+    assert "The ratio is resolved above 1 in 2 of 3 cells" in text
+    assert "Too little held-out text for any interval: 1 of 3 cells." in text
+    assert "STRICT may not be claimed: on 1 of 3 cells it is not shown that" in text
+    assert supported(assessed("bet60-seeds", [one, third])) == ("LENIENT", "STRICT")
+
+
+def test_users_or_cells_that_are_all_too_short_leave_point_estimates():
+    _, tallies = measured("bet60-seeds", (1.1, 1.1))
+    assert "an interval needs 20" in assessed("bet60-seeds", list(map(short, tallies))).unresolved
+    _, tallies = measured("bet60", (1.1, 1.1))
+    found = assessed("bet60", list(map(short, tallies)))
+    assert (
+        "nothing may be claimed but NOT_MET. User 'u1': 128 held-out tokens make"
+        in render_prose(found)
+    )
+    assert "an interval needs 20.\n\nCATASTROPHIC has no margin" in render_prose(found)
+
+
+def test_point_estimates_of_cells_name_no_cell_that_won():
+    one = verdict("bet60-seeds", (1.1,), units=CELLS)
+    text = render_prose(replace(one, resolved=(), reach=(), error_rates=()))
+    assert "Point estimates only" in text
+    assert not [name for name in CELLS if name in text]
+
+
+# --- bars of 1 ---------------------------------------------------------------------------------
+
+
+def test_where_the_bar_is_no_difference_nothing_is_within_it():
+    one = verdict("bet63-01", (1.05, 0.95, 0.95))
+    assert one.level is Level.CATASTROPHIC
+    text = render(one)
+    for word in ("TOST", "LENIENT's bar", "level's bar", "is absent", "below the registered"):
+        assert word not in text
+    assert "of repetitions. That the best of several" in text
+    assert "an effect is shown for u0" in text
+    assert "no margin" not in text  # whose sign is no toss where the best of several was chosen
+    wide = verdict("bet60", (1.05, 1.0, 1.0))
+    assert "TOST" in chance_table(wide)
+    assert "an effect below the registered levels is shown for u0" in render_prose(wide)
+
+
+def test_at_a_bar_that_two_levels_share_each_has_its_power():
+    """Of 12 repetitions 3 are LENIENT or more, 1 is STRICT; a bar that is below asks nothing."""
+    one = verdict("bet60", (1.2, 1.2, 1.2))
+    bars = {Level.STRICT: 1.1, Level.LENIENT: 1.1, Level.CATASTROPHIC: 1.1}
+    same = [replace(c, bar=bars[c.level]) for c in one.bet.criteria]
+    bet = replace(one.bet, criteria=tuple(sorted(same, key=lambda c: c.level)))
+    rates = (Scenario(1.0, 12, RATES), Scenario(1.1, 12, RATES))
+    text = render_prose(replace(one, bet=bet, error_rates=rates))
+    assert "were it a level's bar, LENIENT in 25% at 1.1, STRICT in 8% at 1.1." in text
+
+
+# --- what is compared --------------------------------------------------------------------------
+
+
+def test_against_the_untrained_base_there_is_help_alone():
+    one = verdict("bet52", (1.05, 1.05, 0.95))
+    text = render(one)
+    assert "For u0 the ratio, which is help alone, is 1.05" in text
+    assert "harm" not in text
+    assert "personalisation" not in text
+    assert table(one.effects).splitlines()[0].count("untrained") == 1
+    assert "Reach of LENIENT (2 needed), were the adapters trained on the held-out" in text
+    points = render(replace(one, resolved=(), reach=(), error_rates=()))
+    assert "For u0 the user's own text changed the base's perplexity by -4." in points
+    assert "harm" not in points
+
+
+def test_reach_is_said_only_where_the_users_own_text_is_measured():
+    """Bet 60's why sets the base against random tokens: the held-out text is no better of those."""
+    one = verdict("bet60-why-harm", (1.05, 1.05, 0.95))
+    text = render(one)
+    for word in ("each of", "reach", "held-out text", "oracle", "score"):
+        assert word not in text
+    real = verdict("bet60", (1.2, 1.2, 1.2))
+    assert "reach by help alone" in level_table(real)
+    assert "oracle's ratio" in interval_table(real)
+
+
+def test_absence_of_personalisation_is_spoken_of_only_against_random_tokens():
+    assert "personalisation is absent" in render_prose(verdict("bet60", (1.05, 1.0, 1.0)))
+    for name in ("bet37", "bet61"):
+        assert "personalisation" not in render_prose(verdict(name, (1.02, 1.0, 1.0)))
+
+
+def test_several_seeds_are_not_one_even_where_the_control_has_none():
+    many = render_prose(verdict("bet52", (1.05, 1.05, 1.05), seeds=3))
+    assert "One seed" not in many
+    assert "Their noise includes that between seeds of the user's own text." in many
+    assert "One seed shows no spread" in render_prose(verdict("bet52", (1.05, 1.05, 1.05)))
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("bet49", True), ("bet61", True), ("bet37", False), ("bet60", False)]
+)
+def test_that_the_best_of_several_was_chosen_by_the_held_out_text_is_said(name, said):
+    one = verdict(name, (1.2, 1.2, 1.2))
+    chosen = "The best of several was chosen by the held-out text itself, and intervals take the"
+    assert (chosen in render_prose(one)) is said
+    points = render_prose(replace(one, resolved=(), reach=(), error_rates=()))
+    assert ("was chosen by the held-out text itself." in points) is said

@@ -1,0 +1,174 @@
+"""The roll-up: what a folder's results say together, and nothing written by halves."""
+
+import json
+
+import numpy as np
+import pytest
+
+from noisefloor_tests.support.results_by_hand import changed, found, noise_floor, part, save
+from noisefloor_tests.unit.results.test_comparisons import confusion, formats
+from pytest_noisefloor import cli
+from pytest_noisefloor.cli import main
+from pytest_noisefloor.report import figures
+from pytest_noisefloor.results.collection import registered_bets
+from pytest_noisefloor.stats.blocks import CELL, pack
+
+FILE = "60_norm_only_noise_floor.json"
+pytestmark = pytest.mark.usefixtures("bets_read_once")
+
+
+@pytest.fixture
+def floor():
+    return found("bet60", noise_floor())
+
+
+def can_draw(monkeypatch, can):
+    for place in (figures, cli):
+        monkeypatch.setattr(place, "can_draw", lambda: can)
+
+
+@pytest.fixture(autouse=True)
+def no_pictures(monkeypatch):
+    """Most tests want none, whatever is installed."""
+    can_draw(monkeypatch, False)
+
+
+# --- the command --------------------------------------------------------------------------------
+
+
+def test_the_command_writes_what_it_prints_and_the_same_as_json(tmp_path, monkeypatch, capsys):
+    for one in (found("bet60", noise_floor()), confusion(), formats()):
+        times = {"written": "2026-11-24T12:00:00+00:00"} | one.content["times"]
+        save(tmp_path, changed(one, times=times))
+    save(tmp_path, found("bet60-long", noise_floor()))
+    save(tmp_path, part(found("bet60", noise_floor()), "verdict", planted=True), "PLANTED_60.json")
+    monkeypatch.chdir(tmp_path)
+    assert main(["summary"]) == 0
+    printed, errors = capsys.readouterr()
+    assert not errors
+    text = (tmp_path / "results" / "SUMMARY.md").read_text(encoding="utf-8")
+    assert printed == f"{text}{figures.MISSING}\n"
+    assert not list(tmp_path.glob("results/*.png"))
+    assert "\nLeft out: 1 PLANTED.\n" in printed
+    lines = [" ".join(line.split()) for line in printed.splitlines()]
+    assert lines[2].startswith(
+        "| bet | title | base | level | STRICT, LENIENT, CATASTROPHIC | ratio,"
+    )
+    assert (
+        "| 60 | Norm-only noise floor | reference | NOT_MET | ratio at least 1.5 on all users; "
+        "ratio at least 1.1 on 2/3 of the users; ratio below 1 on 2/3 of the users | "
+        "1.0100 (programmer) | 0 of 3 | "
+        "unknown | unknown | no | 2026-11-24 | 66c414e55d6f | |"
+    ) in lines
+    assert "| random | +0.01005, – | +0.01005, – | +0.01005, – |" in lines
+    assert "| unigram | not run | not run | not run |" in lines
+    assert "| novelist | 27.1126 (+0.0000) | 148.413 (-0.2000) | 492.749 (-0.2000) |" in lines
+    assert (
+        "| 0.05 | 5e-05 | 1000 | 60-long | novelist | 1.0100 | 0.9900 | 1.0202 | 1.0408 |"
+    ) in lines
+    assert (
+        "| full | 10,000,000 | 40,000,000 | 50.0 | 3.85000 | 3.85000 | 3.85000 | lora-r4 |"
+    ) in lines
+    content = json.loads((tmp_path / "results" / "SUMMARY.json").read_text(encoding="utf-8"))
+    assert content["left_out"] == {"PLANTED": 1}
+    assert {row["bet"] for row in content["bets"]} == {bet.id for bet in registered_bets()}
+    assert {*content["bases"]["reference"]} == {"ladder", "matrix", "budget", "pareto"}
+    assert main(["summary", str(tmp_path)]) == 0  # its own files are no results
+    assert capsys.readouterr().out == printed
+
+
+def test_the_command_writes_the_pictures_that_there_are_results_for(tmp_path, floor, monkeypatch):
+    """Drawing itself is proved elsewhere."""
+    drawn = {"png": b"a picture", "svg": b"another"}
+    can_draw(monkeypatch, True)
+    monkeypatch.setattr(figures, "draw_ladders", lambda _: drawn)
+    monkeypatch.setattr(figures, "draw_budget", lambda _: drawn)
+    save(tmp_path, floor)
+    assert main(["summary", str(tmp_path)]) == 0
+    written = {path.name for path in (tmp_path / "results").iterdir()}
+    assert written == {FILE, "SUMMARY.md", "SUMMARY.json", "ladder.png", "ladder.svg"}
+    assert (tmp_path / "results" / "ladder.png").read_bytes() == b"a picture"
+    assert "\n![ladder.png](ladder.png)\n" in (tmp_path / "results" / "SUMMARY.md").read_text()
+    save(tmp_path, found("bet60-long", noise_floor()))
+    assert main(["summary", str(tmp_path)]) == 0
+    assert (tmp_path / "results" / "budget.svg").read_bytes() == b"another"
+
+
+def by_cell(seeds):
+    """Bet 46 with two slices of a cell each, whose own text wins in all but the last seed."""
+    means = {
+        f"programmer, seed {seed}, {piece}": {
+            "untrained": 4.0,
+            "real": 3.9,
+            "full/real": 3.95 + at / 10 - (seed == seeds - 1) * 0.2,
+            "oracle": 3.5,
+        }
+        for seed in range(seeds)
+        for at, piece in enumerate(("core", "tools"))
+    }
+    rows = [
+        {
+            "user": "programmer",
+            "unit": unit,
+            "seed": int(unit.split(", ")[1].removeprefix("seed ")),
+            "slices": [
+                {
+                    "slice": unit.rpartition(", ")[2],
+                    "tokens": CELL,
+                    "sums": {label: pack(np.array([[CELL * x]])) for label, x in of.items()},
+                }
+            ],
+        }
+        for unit, of in means.items()
+    ]
+    return found("bet46", means, rows=rows, cell=CELL, seeds=[0, 1, 2, 3, 4])
+
+
+def test_a_bet_by_cell_has_its_signs_their_test_and_the_split_of_the_variance(tmp_path, capsys):
+    save(tmp_path, by_cell(5))
+    assert main(["summary", str(tmp_path)]) == 0
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert "| programmer | core | `++++-` |" in lines
+    assert "| programmer | tools | `++++-` |" in lines
+    assert "No cell has a standard error of its own." in lines
+    said = "8 cells above 0, 2 below: p = 0.11 (exact two-sided sign test). Cells share users,"
+    assert any(line.startswith(said) for line in lines)
+    assert "| slice | 0.005 | 0.0707 | 38% | 0.025 | 1 |" in lines
+    assert "| seed | 0.008 | 0.0894 | 62% | 0.016 | 4 |" in lines
+    content = json.loads((tmp_path / "results" / "SUMMARY.json").read_text(encoding="utf-8"))
+    cells = content["bases"]["reference"]["cells"]["46"]
+    assert cells["sign_test"]["p"] == pytest.approx(2 * (1 + 10 + 45) / 2**10)
+    assert [part["name"] for part in cells["variance"]] == ["slice", "seed", "left"]
+    assert (len(cells["delta"]), cells["no_variance"]) == (10, "")
+
+
+def test_a_bet_by_cell_whose_variance_cannot_be_split_says_why(tmp_path, capsys):
+    save(tmp_path, by_cell(1))
+    assert main(["summary", str(tmp_path)]) == 0
+    said = "\nNo split of the variance: fewer than two slices or seeds.\n"
+    assert said in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "not JSON"),
+        ('{"schema": 2, "bet": {}}', "key 'verdict' is missing"),
+        ('{"schema": 2, "verdict": {"planted": false}, "bet": 60}', "not a result file"),
+    ],
+)
+def test_a_broken_file_is_one_line_and_nothing_is_written(tmp_path, floor, capsys, text, message):
+    save(tmp_path, floor)
+    broken = tmp_path / "results" / "61_confusion_matrix.json"
+    broken.write_text(text)
+    assert main(["summary", str(tmp_path)]) == 2
+    printed, errors = capsys.readouterr()
+    assert not printed
+    assert errors.startswith(f"error: {broken}: {message}")
+    assert errors.count("\n") == 1
+    assert sorted(path.name for path in broken.parent.iterdir()) == [FILE, broken.name]
+
+
+def test_a_folder_without_results_is_refused(tmp_path, capsys):
+    assert main(["summary", str(tmp_path / "nowhere")]) == 2
+    assert f"{tmp_path / 'nowhere' / 'results'}: no result file" in capsys.readouterr().err

@@ -1,0 +1,86 @@
+"""What a person sees of a long work: on a terminal one line, in a file lines that end."""
+
+import io
+
+import pytest
+
+from pytest_noisefloor.runs import progress
+from pytest_noisefloor.runs.progress import Watcher
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self):
+        return True
+
+
+@pytest.fixture(autouse=True)
+def _no_pause_between_lines(monkeypatch):
+    monkeypatch.setattr(progress, "PLAIN_INTERVAL_S", 0.0)
+
+
+def work(watcher):
+    """Two runs of two steps, the first scored."""
+    with watcher.watch(runs=2, cost=6):
+        watcher.begin("ann, real", new_runs=1)
+        watcher.advance(1, "step 1 of 2, loss 3.100")
+        watcher.tell("one at a time")
+        watcher.advance(1, "step 2 of 2, loss 3.000")
+        watcher.begin("ann, real: scoring letters", new_runs=0)
+        watcher.advance(2)
+        watcher.begin("ann, random", new_runs=1)
+        watcher.advance(1, "step 1 of 2, loss 9.000")
+        watcher.advance(1, "step 2 of 2, loss 8.000")
+
+
+def test_in_a_file_each_state_is_a_line_that_ends_so_that_a_log_shows_it():
+    stream = io.StringIO()
+    work(Watcher(stream))
+    text = stream.getvalue()
+    assert text.endswith("\n")
+    assert not {"\r", "\x1b"} & set(text)
+    assert "one at a time" in text.splitlines()
+    shown = [line for line in text.splitlines() if "gone" in line]
+    assert [line.partition(" |")[0] for line in shown[-5:]] == [
+        "run 1 of 2: ann, real",
+        "run 1 of 2: ann, real",
+        "run 1 of 2: ann, real: scoring letters",
+        "run 2 of 2: ann, random",
+        "run 2 of 2: ann, random",
+    ]
+    assert shown[-1].endswith("left, step 2 of 2, loss 8.000")
+
+
+def test_on_a_terminal_the_line_is_written_over_and_cleared_at_the_end():
+    stream = Terminal()
+    work(Watcher(stream))
+    first, *_, last = stream.getvalue().split("\r")
+    assert (first, last) == ("\n", "")
+    assert "one at a time\n" in stream.getvalue()
+    assert stream.getvalue().count("\n") == 2
+
+
+def test_several_runs_at_once_are_counted_as_such():
+    stream = io.StringIO()
+    watcher = Watcher(stream)
+    with watcher.watch(runs=3, cost=3):
+        watcher.begin("ann, real and 1 more", new_runs=2)
+        watcher.advance(2)
+        watcher.begin("bob, real", new_runs=1)
+        watcher.advance(1)
+    assert "runs 1–2 of 3: ann, real and 1 more |" in stream.getvalue()
+    assert "run 3 of 3: bob, real |" in stream.getvalue()
+
+
+@pytest.mark.parametrize("kind", [io.StringIO, Terminal])
+def test_an_interruption_says_that_nothing_is_lost(kind):
+    stream = kind()
+    with pytest.raises(KeyboardInterrupt), Watcher(stream).watch(runs=1, cost=1):
+        raise KeyboardInterrupt
+    assert "interrupted: what is finished is kept" in stream.getvalue()
+
+
+def test_without_a_stream_nothing_is_shown_and_all_else_works(capfd):
+    work(Watcher())
+    assert capfd.readouterr() == ("", "")

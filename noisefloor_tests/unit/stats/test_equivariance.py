@@ -1,0 +1,181 @@
+"""Statistics scale, shift and turn round with their arms as their definitions say."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from noisefloor_tests.support.tallies_planted import differing
+from pytest_noisefloor.stats.blocks import autocorrelation_time, block_sums
+from pytest_noisefloor.stats.bootstrap import interval
+from pytest_noisefloor.stats.significance import (
+    across_users,
+    detectable,
+    equivalence,
+    holm,
+    sign_flip,
+)
+
+# By which floating-point numbers scale without rounding.
+FACTORS = st.integers(-8, 8).map(lambda exponent: 2.0**exponent)
+SHIFTS = st.floats(-4, 4)
+SEEDS = st.integers(0, 1000)
+
+# Sums of 128 cells of some hundred nats round to 128 × 2⁻⁵³ of 10⁴; in a mean and in bounds that
+# are quantiles of means, that is below 1e-11 nats per token, and intervals are 1e-3 wide and more.
+ROUNDING = 1e-11
+
+
+pytestmark = pytest.mark.usefixtures("few_resamples")
+
+DRAWN = settings(max_examples=10)
+
+
+def drawn(seed, seeds=1):
+    rng = np.random.default_rng(seed)
+    return differing(rng, rho=0.5, true=0.1, seeds=seeds, spread=0.01)
+
+
+def changed(tally, **sums):
+    return replace(tally, sums=tally.sums | sums)
+
+
+def figures(found):
+    return [found.estimate, found.low, found.high, found.error]
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+@DRAWN
+@given(seed=SEEDS, factor=FACTORS)
+def test_intervals_scale_with_the_scores_to_the_last_bit(seeds, seed, factor):
+    one = drawn(seed, seeds)
+    scaled = interval(
+        changed(one, **{a: s * factor for a, s in one.sums.items()}), "random", "real"
+    )
+    usual = interval(one, "random", "real")
+    assert figures(scaled) == [factor * figure for figure in figures(usual)]
+    assert (scaled.freedom, scaled.blocks) == (usual.freedom, usual.blocks)
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+@DRAWN
+@given(seed=SEEDS, shift=SHIFTS)
+def test_intervals_shift_with_one_arm_and_stay_as_wide(seeds, seed, shift):
+    one = drawn(seed, seeds)
+    usual = figures(interval(one, "random", "real"))
+    worse = changed(one, random=one.sums["random"] + shift * one.tokens)
+    expected = [*(figure + shift for figure in usual[:3]), usual[3]]
+    np.testing.assert_allclose(
+        figures(interval(worse, "random", "real")), expected, rtol=0, atol=ROUNDING
+    )
+
+
+@DRAWN
+@given(seed=SEEDS)
+def test_what_is_hard_under_both_arms_alike_changes_no_interval(seed):
+    one = drawn(seed)
+    hard = np.random.default_rng(seed).gamma(2, 100, one.tokens.shape)
+    both = changed(one, real=one.sums["real"] + hard, random=one.sums["random"] + hard)
+    found = (figures(interval(tally, "random", "real")) for tally in (one, both))
+    np.testing.assert_allclose(*found, rtol=0, atol=ROUNDING)
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+@DRAWN
+@given(seed=SEEDS)
+def test_exchanging_the_arms_turns_the_interval_round(seeds, seed):
+    one = drawn(seed, seeds)
+    there, back = interval(one, "random", "real"), interval(one, "real", "random")
+    assert (back.estimate, back.error) == (-there.estimate, there.error)
+    np.testing.assert_allclose([back.low, back.high], [-there.high, -there.low], atol=ROUNDING)
+
+
+@DRAWN
+@given(seed=SEEDS, factor=FACTORS, shifts=st.lists(SHIFTS, min_size=3, max_size=3))
+def test_an_autocorrelation_time_knows_neither_scale_nor_level(seed, factor, shifts):
+    series = [*np.random.default_rng(seed).normal(size=(3, 200)).cumsum(axis=1)]
+    moved = [factor * x + factor * shift for x, shift in zip(series, shifts, strict=True)]
+    usual = autocorrelation_time(series)
+    assert autocorrelation_time(moved) == pytest.approx(usual, rel=1e-9)
+
+
+@DRAWN
+@given(seed=SEEDS, factor=FACTORS)
+def test_blocks_add_up_to_all_scores_and_their_tokens(seed, factor):
+    one = drawn(seed)
+    sums, tokens = block_sums(one, "random", "real")[:2]
+    assert tokens.sum() == one.tokens.sum()
+    difference = one.sums["random"] - one.sums["real"]
+    assert sums.sum() == pytest.approx(difference.sum(), abs=ROUNDING * tokens.sum())
+    scaled = changed(one, random=one.sums["real"] + factor * difference)
+    np.testing.assert_allclose(
+        block_sums(scaled, "random", "real")[0], factor * sums, rtol=1e-9, atol=1e-9
+    )
+
+
+# --- tests -------------------------------------------------------------------------------------
+
+# Up to 13 blocks or users a test is exact. Sums that are equal by other roundings would count as
+# smaller or not by chance, so these are whole numbers.
+WHOLE = arrays.arrays(np.float64, st.integers(1, 7), elements=st.integers(-50, 50))
+BLOCKS = WHOLE.filter(lambda sums: len(sums) > 1)  # an interval needs twenty
+
+
+@given(BLOCKS, FACTORS, st.randoms(use_true_random=False))
+def test_a_sign_flip_knows_neither_scale_nor_order_nor_direction(sums, factor, random):
+    p = sign_flip(sums)
+    shuffled = np.array(random.sample([*sums], len(sums)))
+    assert p == sign_flip(factor * sums) == sign_flip(-sums) == sign_flip(shuffled)
+    assert 2 / 2 ** len(sums) <= p <= 1
+
+
+def by_enumeration(sums):
+    """The share of all tosses of signs whose sum is as large, one at a time."""
+    tosses = np.array(np.meshgrid(*[[-1, 1]] * len(sums))).reshape(len(sums), -1)
+    return float(np.mean(np.abs(sums @ tosses) >= abs(sums.sum())))
+
+
+@given(BLOCKS)
+def test_a_sign_flip_counts_every_toss(sums):
+    assert sign_flip(sums) == by_enumeration(sums)
+
+
+@given(WHOLE, FACTORS, st.randoms(use_true_random=False), st.data())
+def test_across_users_knows_neither_scale_nor_order_and_a_better_user_never_hurts(
+    deltas, factor, random, data
+):
+    p = across_users([*deltas])
+    assert p == across_users([*(factor * deltas)])
+    assert p == across_users(random.sample([*deltas], len(deltas)))
+    better = deltas.copy()
+    better[data.draw(st.integers(0, len(deltas) - 1))] += data.draw(st.integers(0, 50))
+    assert across_users([*better]) <= p
+
+
+PS = st.lists(st.floats(0, 1), min_size=1, max_size=8)
+
+
+@given(PS, st.data())
+def test_holm_keeps_the_order_of_what_it_adjusts_and_never_lowers_it(ps, data):
+    order = data.draw(st.permutations(range(len(ps))))
+    adjusted = holm(ps)
+    assert holm([ps[i] for i in order]) == tuple(adjusted[i] for i in order)
+    assert all(p <= q <= min(1, len(ps) * p) for p, q in zip(ps, adjusted, strict=True))
+    ranked = sorted(zip(ps, adjusted, strict=True))
+    assert [q for _, q in ranked] == sorted(adjusted)
+
+
+@DRAWN
+@given(seed=SEEDS, factor=FACTORS, margin=st.floats(0.01, 1))
+def test_equivalence_and_the_detectable_effect_scale_with_the_noise(seed, factor, margin):
+    one = interval(drawn(seed), "random", "real")
+    scaled = replace(one, estimate=factor * one.estimate, error=factor * one.error)
+    assert equivalence(scaled, factor * margin) == equivalence(one, margin)
+    assert equivalence(replace(one, estimate=-one.estimate), margin) == equivalence(one, margin)
+    assert detectable(scaled) == factor * detectable(one)
+    assert equivalence(one, 2 * margin) <= equivalence(one, margin)
+    assert math.isclose(equivalence(one, abs(one.estimate)), 0.5)
