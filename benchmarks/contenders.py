@@ -17,8 +17,8 @@ import numpy.typing as npt
 import torch
 from safetensors.numpy import save
 
-from pytest_noisefloor.models.head import head_of
-from pytest_noisefloor.runs.autotune import chosen
+from pytest_noisefloor.models.head import lm_head
+from pytest_noisefloor.runs.autotune import autotune
 from pytest_noisefloor.runs.store import Store
 from pytest_noisefloor.training.loop import train
 from pytest_noisefloor.training.methods.norm_only import gain_names
@@ -99,10 +99,10 @@ def plain_loop(model: nn.Module, shape: Shape, steps: int, tick: Callable[[], No
 
 def noisefloor(model: nn.Module, shape: Shape, steps: int, tick: Callable[[], None]) -> Gains:
     """The suite's own training, the choice of a kernel for a new store included."""
-    head = head_of(model)
+    head = lm_head(model)
     with tempfile.TemporaryDirectory() as folder:
         rows = shape.batch * (shape.sequence - 1)
-        kernel = chosen(Store(Path(folder)), "benchmark", "cpu", lambda: head, rows)
+        kernel = autotune(Store(Path(folder)), "benchmark", "cpu", lambda: head, rows)
     done = train(
         model,
         replace(head, kernel=kernel),
@@ -118,7 +118,7 @@ def group(model: nn.Module, shape: Shape, steps: int, count: int, tick: Callable
     """The suite's own training of some adapters, each on tokens of its own, as one batch."""
     train_stacked(
         model,
-        head_of(model),
+        lm_head(model),
         METHODS["norm-only"],
         {f"run {seed}": shape.stream(steps, seed) for seed in range(count)},
         shape.recipe(steps),

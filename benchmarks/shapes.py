@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pytest_noisefloor._typing import Ids
-from pytest_noisefloor.data.arms import ARMS, Material
+from pytest_noisefloor.data.arms import ARMS, ArmInput
 from pytest_noisefloor.specs import Recipe
 
 if TYPE_CHECKING:
@@ -59,8 +59,8 @@ class Shape:
 
     def stream(self, steps: int, seed: int = 0) -> Iterator[Ids]:
         """The token ids (batch, sequence) of each step of a run, equal for all contenders."""
-        material = Material(user="benchmark", vocabulary=self.vocabulary, text=None)
-        return ARMS["random"].blocks(material, self.recipe(steps), seed)
+        material = ArmInput(user="benchmark", vocabulary=self.vocabulary, text=None)
+        return ARMS["random"].batches(material, self.recipe(steps), seed)
 
     def flops(self) -> dict[str, float]:
         """Floating-point operations of a training step that no exact method can leave out.

@@ -21,10 +21,10 @@ from tqdm import tqdm
 
 from pytest_noisefloor.bets.registry import registered_bet
 from pytest_noisefloor.data.users import load_users
-from pytest_noisefloor.models.head import head_of
+from pytest_noisefloor.models.head import lm_head
 from pytest_noisefloor.models.loading import open_base
 from pytest_noisefloor.models.scoring import score
-from pytest_noisefloor.runs.progress import Watcher
+from pytest_noisefloor.runs.progress import ProgressBar
 from pytest_noisefloor.runs.record import Record
 from pytest_noisefloor.runs.request import Request
 from pytest_noisefloor.runs.runner import Runner
@@ -85,7 +85,7 @@ def _steps(about: str, count: int) -> Iterator[tuple[list[float], Callable[[], N
 def scoring(_: Path, *, shape: str, tokens: int, repeats: int) -> dict[str, Any]:
     """Time the scoring of a held-out slice by the registered windows."""
     model = SHAPES[shape].model()
-    head = head_of(model)
+    head = lm_head(model)
     slice_ = np.random.default_rng(60).integers(SHAPES[shape].vocabulary, size=tokens)
     memory = PeakMemory()
 
@@ -202,14 +202,14 @@ def bfloat16(folder: Path, *, base: str, user: str) -> dict[str, Any]:
             method=METHODS[bet.method],
             recipe=replace(bet.recipe, matmul=matmul),
             scoring=bet.scoring,
-            watcher=Watcher(sys.stderr),
+            watcher=ProgressBar(sys.stderr),
         )
         nll, seconds = {}, []
-        for arm in (bet.statistic.numerator, bet.statistic.denominator):
+        for arm in (bet.contrast.numerator, bet.contrast.denominator):
             request = Request(who, arm)
             seconds.append(runner.adapter(request).seconds)
             nll[arm] = mean_nll([runner.scores(request, piece) for piece in who.heldout])
-        delta = nll[bet.statistic.numerator] - nll[bet.statistic.denominator]
+        delta = nll[bet.contrast.numerator] - nll[bet.contrast.denominator]
         found[matmul] = {"delta": delta, "adapter_s": seconds, "kernel": runner.kernel}
     low, registered = (found[matmul]["delta"] for matmul in ("bfloat16", "float32"))
     return {"base": base, "user": user, **found, "deviation": low - registered}

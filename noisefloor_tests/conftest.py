@@ -83,14 +83,14 @@ def write_users() -> Callable[..., Path]:
 
 
 @pytest.fixture(scope="session")
-def planted_study(
+def planted_experiment(
     tmp_path_factory: pytest.TempPathFactory, write_users: Callable[..., Path], tiny: Base
 ) -> Experiment:
     """Bet 60 on the tiny base for two users, with two seeds and two steps; not yet judged."""
     from pytest_noisefloor.bets.registry import registered_bet
     from pytest_noisefloor.data.users import load_users
     from pytest_noisefloor.experiment import Experiment
-    from pytest_noisefloor.runs.progress import Watcher
+    from pytest_noisefloor.runs.progress import ProgressBar
     from pytest_noisefloor.runs.runner import Runner
     from pytest_noisefloor.runs.store import Store
     from pytest_noisefloor.training.methods.registry import METHODS
@@ -104,7 +104,7 @@ def planted_study(
         method=METHODS[bet.method],
         recipe=replace(bet.recipe, steps=2),
         scoring=bet.scoring,
-        watcher=Watcher(),
+        watcher=ProgressBar(),
     )
     users = load_users(write_users(out / "users", "ann", "bob"))
     return Experiment(bet=bet, runner=runner, users=users, seeds=(0, 1), out=out)
@@ -190,9 +190,9 @@ def model(tiny):
 
 @pytest.fixture
 def head(model):
-    from pytest_noisefloor.models.head import head_of
+    from pytest_noisefloor.models.head import lm_head
 
-    return head_of(model)
+    return lm_head(model)
 
 
 @pytest.fixture(scope="session")

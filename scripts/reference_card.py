@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 from pytest_noisefloor._files import resource_path
 from pytest_noisefloor.data.users import load_users
 from pytest_noisefloor.errors import NoisefloorError
-from pytest_noisefloor.models.head import head_of
+from pytest_noisefloor.models.head import lm_head
 from pytest_noisefloor.models.loading import open_base
 from pytest_noisefloor.models.scoring import score
 from pytest_noisefloor.specs import Scoring
@@ -31,7 +31,7 @@ def users_perplexities() -> dict[str, float]:
     """Perplexity of each shipped user's held-out slices, pooled by tokens, under the base."""
     base, scoring = open_base("reference"), Scoring()
     model = base.model("cpu")
-    head, tokenizer = head_of(model), base.tokenizer
+    head, tokenizer = lm_head(model), base.tokenizer
     found = {}
     for user in load_users("shipped"):
         slices = [tokenizer.encode(s.text)[: scoring.tokens] for s in user.heldout]

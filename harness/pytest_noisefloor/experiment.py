@@ -12,10 +12,16 @@ from typing import Any
 import numpy as np
 
 from pytest_noisefloor.bets import Bet, Verdict, assess
-from pytest_noisefloor.data import Slice, SliceLeak, User, check_leak, check_others
+from pytest_noisefloor.data import (
+    Slice,
+    SliceLeak,
+    User,
+    check_contamination,
+    check_cross_contamination,
+)
 from pytest_noisefloor.results import Unit, effect_record, result, write_result
-from pytest_noisefloor.runs import Adapter, Entrant, Lineup, Request, Runner, file_adapters
-from pytest_noisefloor.stats import Effect, Scores, jensen_shannon, mean_nll, pack, tally
+from pytest_noisefloor.runs import Adapter, Plan, PlannedRun, Request, Runner, export_adapters
+from pytest_noisefloor.stats import Effect, Scores, bin_sums, encode_sums, jensen_shannon, mean_nll
 
 from .errors import NoisefloorError
 from .specs import UNTRAINED
@@ -39,7 +45,7 @@ class Experiment:
         self.users = tuple(users)
         self.seeds = tuple(seeds)
         self.out = out
-        self._lineup = Lineup(bet, runner, users)
+        self._lineup = Plan(bet, runner, users)
         self._leaks = _leaks(self.users)
 
     @property
@@ -78,11 +84,11 @@ class Experiment:
         verdict = assess(
             self.bet,
             [one.effect for one in units],
-            [one.tally for one in units],
+            [one.bin_sums for one in units],
             planted=self.planted,
-            divergences=[u.record["divergence"] for u in units if self.bet.statistic.by_pair],
+            divergences=[u.record["divergence"] for u in units if self.bet.contrast.by_pair],
         )
-        filed = file_adapters(
+        filed = export_adapters(
             entrants, self.out, bet=self.bet, prefix=self._prefix, first_seed=self.seeds[0]
         )
         content = result(
@@ -123,9 +129,9 @@ class Experiment:
         Raises:
             NoisefloorError: two arms left the same adapter.
         """
-        labels = self.bet.statistic.compared
+        labels = self.bet.contrast.compared
         for user, seed in product(self.users, self.seeds):
-            one, other = (self._lineup.entrants(label, user, seed) for label in labels)
+            one, other = (self._lineup.runs_for(label, user, seed) for label in labels)
             for a, b in product(one, other):
                 if a.runner is b.runner and UNTRAINED not in (a.name, b.name):
                     _check_different(a, b)
@@ -134,14 +140,14 @@ class Experiment:
 
     def _units(self) -> Iterator[Unit]:
         """What the bet's levels count, or make pairs of: users, or their slices."""
-        statistic, texts = self.bet.statistic, self.runner.texts
+        contrast, texts = self.bet.contrast, self.runner.texts
         for user in self.users:
-            if statistic.by_user:
+            if contrast.by_user:
                 yield self._measure(user.name, user, user.heldout, self.seeds)
-            for piece in user.heldout if statistic.by_pair else ():
+            for piece in user.heldout if contrast.by_pair else ():
                 far = jensen_shannon(texts.training(user), texts.scored(piece))
                 yield self._slice(user, piece, self.seeds, piece.name, divergence=far)
-            for seed, piece in product(self.seeds, user.heldout) if statistic.by_cell else ():
+            for seed, piece in product(self.seeds, user.heldout) if contrast.by_cell else ():
                 yield self._slice(user, piece, (seed,), f"seed {seed}, {piece.name}", seed=seed)
 
     def _slice(
@@ -156,7 +162,7 @@ class Experiment:
         self, name: str, user: User, pieces: Sequence[Slice], seeds: Sequence[int]
     ) -> Unit:
         """What a unit's scores give, each read once, and known to be of the same tokens."""
-        labels = (UNTRAINED, *self.bet.statistic.trained)
+        labels = (UNTRAINED, *self.bet.contrast.trained)
         found = {label: self._scored(label, user, pieces, seeds) for label in labels}
         means = {
             label: {entrant: _mean(scores) for entrant, scores in by_entrant.items()}
@@ -166,7 +172,7 @@ class Experiment:
         scores = [
             {label: found[label][best[label]][at] for label in labels} for at in range(len(pieces))
         ]
-        sums = tally(name, scores)
+        sums = bin_sums(name, scores)
         effect = self._effect(name, {label: means[label][best[label]] for label in labels})
         leaks = dict(zip(user.heldout, self._leaks[user.name], strict=True))
         record: dict[str, Any] = {
@@ -177,7 +183,11 @@ class Experiment:
             "tokens": int(sums.tokens.sum()),
             "slices": [
                 self._slice_record(piece, leaks[piece], scores[at])
-                | {"sums": {arm: pack(s[:, sums.slices == at]) for arm, s in sums.sums.items()}}
+                | {
+                    "sums": {
+                        arm: encode_sums(s[:, sums.slices == at]) for arm, s in sums.sums.items()
+                    }
+                }
                 for at, piece in enumerate(pieces)
             ],
         }
@@ -199,7 +209,7 @@ class Experiment:
         }
 
     def _effect(self, name: str, means: Mapping[str, float]) -> Effect:
-        return Effect(user=name, nll=means, statistic=self.bet.statistic)
+        return Effect(user=name, nll=means, contrast=self.bet.contrast)
 
     def _scored(
         self, label: str, user: User, pieces: Sequence[Slice], seeds: Sequence[int]
@@ -209,7 +219,7 @@ class Experiment:
         for piece in pieces:
             by_name: dict[str, list[Scores]] = {}
             for seed in (0,) if label == UNTRAINED else seeds:
-                for one in self._lineup.entrants(label, user, seed):
+                for one in self._lineup.runs_for(label, user, seed):
                     scored = one.runner.scored(one.request, piece)
                     by_name.setdefault(one.name, []).append(scored)
             for name, of_seeds in by_name.items():
@@ -220,8 +230,8 @@ class Experiment:
 @lru_cache(maxsize=4)
 def _leaks(users: tuple[User, ...]) -> dict[str, tuple[SliceLeak, ...]]:
     """What leaks of each user's slices; once for all bets on the same users."""
-    leaks = {user.name: check_leak(user) for user in users}
-    check_others(users)
+    leaks = {user.name: check_contamination(user) for user in users}
+    check_cross_contamination(users)
     return leaks
 
 
@@ -231,7 +241,7 @@ def _mean(scores: Sequence[Sequence[Scores]]) -> float:
     return float(np.mean([mean_nll([of_slice[at].nll for of_slice in scores]) for at in seeds]))
 
 
-def _check_different(a: Entrant, b: Entrant) -> None:
+def _check_different(a: PlannedRun, b: PlannedRun) -> None:
     one, other = (entrant.runner.adapter(entrant.request).tensors for entrant in (a, b))
     if all(np.array_equal(one[name], other[name]) for name in one):
         raise NoisefloorError(
@@ -246,8 +256,8 @@ def _distinct(units: Sequence[Unit]) -> Iterator[Unit]:
     seen: set[tuple[Any, ...]] = set()
     for unit in units:
         slices = tuple(piece["sha256"] for piece in unit.record["slices"])
-        compared = unit.effect.statistic.compared
-        sums = (unit.tally.sums[label].tobytes() for label in compared)
+        compared = unit.effect.contrast.compared
+        sums = (unit.bin_sums.sums[label].tobytes() for label in compared)
         found = (unit.record["user"], slices, *sums)
         if found not in seen:
             seen.add(found)

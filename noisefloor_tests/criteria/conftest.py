@@ -19,7 +19,7 @@ def outcome(request: pytest.FixtureRequest, noisefloor_study: Callable[..., Expe
     """A registered bet carried through, once a session: its verdict, and the claim about it."""
 
     def outcome(bet: str | None = None, base: str | None = None) -> tuple[Verdict, Claim | None]:
-        study = noisefloor_study(base, bet)
-        return judged(request.config, study), claimed(request.config, study)
+        experiment = noisefloor_study(base, bet)
+        return judged(request.config, experiment), claimed(request.config, experiment)
 
     return outcome

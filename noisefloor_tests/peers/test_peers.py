@@ -13,17 +13,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers
 
+from noisefloor_tests.support.bins_planted import differing
 from noisefloor_tests.support.habits import forked
-from noisefloor_tests.support.tallies_planted import differing
-from pytest_noisefloor.bets.error_rates import bounds
-from pytest_noisefloor.data.arms import ARMS, Material
-from pytest_noisefloor.models.head import head_of
+from pytest_noisefloor.bets.error_rates import rate_bounds
+from pytest_noisefloor.data.arms import ARMS, ArmInput
+from pytest_noisefloor.models.head import lm_head
 from pytest_noisefloor.models.scoring import score
 from pytest_noisefloor.specs import Scoring
 from pytest_noisefloor.stats import bootstrap
-from pytest_noisefloor.stats.blocks import CELL, block_sums
-from pytest_noisefloor.stats.bootstrap import interval
-from pytest_noisefloor.stats.significance import detectable, equivalence, holm
+from pytest_noisefloor.stats.blocks import BIN_TOKENS, block_sums
+from pytest_noisefloor.stats.bootstrap import block_bootstrap
+from pytest_noisefloor.stats.significance import holm, minimum_detectable_effect, tost
 from pytest_noisefloor.training.loop import train
 from pytest_noisefloor.training.methods.base import restore, snapshot
 from pytest_noisefloor.training.methods.registry import METHODS
@@ -105,7 +105,7 @@ def test_peft_under_the_trainer_trains_the_same_low_rank_adapter(contenders, sha
             restore({name.removeprefix("base_model.model."): p for name, p in own.items()}, initial)
             return contenders.under_trainer(adapted, shape, steps, lambda: None)
 
-    ours = train(model, head_of(model), method, shape.stream(steps), shape.recipe(steps)).tensors
+    ours = train(model, lm_head(model), method, shape.stream(steps), shape.recipe(steps)).tensors
     for one, (name, other) in zip(by_peft(8), ours.items(), strict=True):
         np.testing.assert_allclose(other, one, rtol=0, atol=GAIN, err_msg=name)
         assert np.abs(other - initial[name]).max() > 100 * GAIN
@@ -128,8 +128,8 @@ class Changed:
         return replace(self.shape.recipe(steps), **self.recipes)
 
     def stream(self, steps):
-        material = Material("benchmark", self.vocabulary, None)
-        return ARMS["random"].blocks(material, self.shape.recipe(steps), self.seed)
+        arm_input = ArmInput("benchmark", self.vocabulary, None)
+        return ARMS["random"].batches(arm_input, self.shape.recipe(steps), self.seed)
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def test_the_harness_finds_the_same_total_for_a_document(harness, length):
         (theirs,) = harness.loglikelihood_rolling([request], disable_tqdm=True)
 
     tokens = np.array(harness.tokenizer(text)["input_ids"])
-    head = head_of(harness.model)
+    head = lm_head(harness.model)
 
     def total(prefix, window):
         plan = Scoring(window=window, stride=window)
@@ -209,7 +209,7 @@ def test_the_harness_finds_the_same_total_for_a_document(harness, length):
 def skewed():
     """Skewed differences in 20 blocks, the fewest there may be, where each refinement shows."""
     rng = np.random.default_rng(9)
-    one = differing(rng, rho=0.0, lengths=(40 * CELL,))
+    one = differing(rng, rho=0.0, lengths=(40 * BIN_TOKENS,))
     tilted = one.sums["random"] + 60 * rng.exponential(1, size=40) ** 1.5
     return replace(one, sums=one.sums | {"random": tilted})
 
@@ -228,12 +228,12 @@ def test_arch_finds_the_same_interval_by_its_own_bootstrap(skewed, monkeypatch):
     from scipy import stats
 
     monkeypatch.setattr(bootstrap, "RESAMPLES", resamples)
-    ours = interval(skewed, "random", "real")
+    ours = block_bootstrap(skewed, "random", "real")
     sums, tokens = block_sums(skewed, "random", "real")[:2]
     n = len(sums)
     assert n == ours.blocks == 20
     error = stats.sem(sums / tokens)
-    found = (np.array([ours.low, ours.high]) - ours.estimate) / ours.error
+    found = (np.array([ours.low, ours.high]) - ours.estimate) / ours.se
 
     def mean(sums, tokens):
         return np.array([sums.sum() / tokens.sum()])
@@ -256,12 +256,12 @@ def test_statsmodels_finds_the_same_equivalence(skewed):
     sums, tokens = block_sums(skewed, "random", "real")[:2]
     assert len({*tokens}) == 1
     found = describe(sums / tokens)
-    ours = interval(skewed, "random", "real")
+    ours = block_bootstrap(skewed, "random", "real")
     assert ours.estimate == pytest.approx(found.mean, rel=1e-12)
-    ours = replace(ours, error=float(found.std_mean), freedom=len(sums) - 1.0)
+    ours = replace(ours, se=float(found.std_mean), df=len(sums) - 1.0)
     for margin in (0.5 * ours.estimate, ours.estimate, 1.1 * ours.estimate, 3 * ours.estimate):
         p, _, _ = found.ttost_mean(-margin, margin)
-        assert equivalence(ours, margin) == pytest.approx(p, rel=1e-9)
+        assert tost(ours, margin) == pytest.approx(p, rel=1e-9)
 
 
 @pytest.fixture(scope="module")
@@ -281,9 +281,11 @@ def test_statsmodels_needs_the_same_effect_for_the_same_power():
     blocks, and to 1 % at 20.
     """
     power = peer("statsmodels.stats.power").TTestPower()
-    one = interval(differing(np.random.default_rng(60), rho=0.0), "random", "real")
+    one = block_bootstrap(differing(np.random.default_rng(60), rho=0.0), "random", "real")
     for blocks, bar in ((384, 1e-3), (20, 1e-2)):
-        ours = detectable(replace(one, freedom=blocks - 1.0)) / (one.error * math.sqrt(blocks))
+        ours = minimum_detectable_effect(replace(one, df=blocks - 1.0)) / (
+            one.se * math.sqrt(blocks)
+        )
         theirs = power.solve_power(nobs=blocks, alpha=0.05, power=0.8)
         assert ours == pytest.approx(theirs, rel=bar)
         other = power.solve_power(nobs=blocks, alpha=0.05, power=0.81)
@@ -299,7 +301,7 @@ def proportion():
 def test_statsmodels_has_the_same_clopper_pearson_bounds(proportion, trials, data):
     hits = data.draw(st.integers(0, trials))
     np.testing.assert_allclose(
-        bounds(hits, trials),
+        rate_bounds(hits, trials),
         proportion.proportion_confint(hits, trials, method="beta"),
         rtol=1e-8,
         atol=1e-12,

@@ -64,13 +64,13 @@ def pytester(pytester):
 
 
 @pytest.fixture(scope="session")
-def preloaded(planted_study):
+def preloaded(planted_experiment):
     """What a run in this process forgets at its end, and torch cannot be imported twice."""
     import safetensors.torch  # noqa: F401
     import tokenizers  # noqa: F401
     import transformers
 
-    assert planted_study.verdict  # has imported all that a study needs
+    assert planted_experiment.verdict  # has imported all that an experiment needs
     assert all((transformers.AutoModelForCausalLM, transformers.AutoTokenizer))
 
 

@@ -21,7 +21,7 @@ from pytest_noisefloor.bets.bet import Level
 from pytest_noisefloor.bets.registry import registered_bet
 from pytest_noisefloor.claims.claim import ClaimError, load_claims
 from pytest_noisefloor.claims.evidence import EvidenceError
-from pytest_noisefloor.claims.review import fault
+from pytest_noisefloor.claims.review import disagreement
 from pytest_noisefloor.plugin import session
 from pytest_noisefloor.plugin.claim_items import Gate
 from pytest_noisefloor.plugin.outcomes import check_criterion
@@ -161,19 +161,19 @@ CRITERIA = [
 ]
 
 
-def test_a_study_of_other_seeds_than_the_bets_is_claimed_by_nobody():
+def test_an_experiment_of_other_seeds_than_the_bets_is_claimed_by_nobody():
     bet = registered_bet("bet60")
     base = SimpleNamespace(name="base", fingerprint="f" * 64)
     gate = SimpleNamespace(claim_about=lambda **about: about["bet"])
     settings = SimpleNamespace(users="shipped")
     config = SimpleNamespace(stash={session.GATE: gate, session.SETTINGS: settings})
 
-    def study(seeds):
+    def experiment(seeds):
         runner = SimpleNamespace(base=base)
         return SimpleNamespace(bet=bet, runner=runner, users=(), seeds=seeds)
 
-    assert session.claimed(config, study(bet.seeds)) is bet
-    assert session.claimed(config, study((7,))) is None
+    assert session.claimed(config, experiment(bet.seeds)) is bet
+    assert session.claimed(config, experiment((7,))) is None
 
 
 @pytest.mark.parametrize(("asserts", "users", "changed"), CRITERIA)
@@ -187,7 +187,7 @@ def test_a_criterion_is_held_to_its_claim_and_the_claim_fails_with_it(
     verdict = verdict_on(users)
     found = {name: outcome(verdict, Level[name], claim) for name in RIGHT}
     assert found == RIGHT | changed
-    assert (fault(claim, verdict) is None) == ("failed" not in found.values())
+    assert (disagreement(claim, verdict) is None) == ("failed" not in found.values())
 
 
 def test_a_base_of_the_claimed_name_with_another_fingerprint_is_no_unclaimed_base(project):

@@ -53,14 +53,14 @@ def test_a_project_gets_adapters_comparison_files_and_one_table(pytester, downst
     assert f"\nPLANTED {level}. STRICT" in capsys.readouterr().out
 
 
-def test_an_adapter_file_loads_without_pickle_and_equals_its_twin(planted_study):
+def test_an_adapter_file_loads_without_pickle_and_equals_its_twin(planted_experiment):
     import torch
     from safetensors.torch import load_file
 
-    assert planted_study.verdict
-    files = sorted(planted_study.out.glob("out/*.pt"))
+    assert planted_experiment.verdict
+    files = sorted(planted_experiment.out.glob("out/*.pt"))
     assert len(files) == 8
-    real = planted_study.adapter("ann", "real").tensors
+    real = planted_experiment.adapter("ann", "real").tensors
     for file in files:
         loaded = torch.load(file, weights_only=True)
         twin = load_file(file.with_suffix(".safetensors"))
@@ -69,7 +69,7 @@ def test_an_adapter_file_loads_without_pickle_and_equals_its_twin(planted_study)
         for name, tensor in loaded.items():
             assert tensor.dtype == torch.float32
             assert torch.equal(tensor, twin[name])
-    first = torch.load(planted_study.out / "out/PLANTED_60_real_ann.pt", weights_only=True)
+    first = torch.load(planted_experiment.out / "out/PLANTED_60_real_ann.pt", weights_only=True)
     assert all(torch.equal(first[name], torch.from_numpy(real[name].copy())) for name in real)
 
 
@@ -148,8 +148,8 @@ def test_an_unknown_base_is_one_clear_error_for_each_test_that_wants_it(pytester
     assert "def " not in result.stdout.str()
 
 
-def test_a_user_that_is_not_there_is_an_error_that_names_those_who_are(planted_study):
+def test_a_user_that_is_not_there_is_an_error_that_names_those_who_are(planted_experiment):
     from pytest_noisefloor.errors import NoisefloorError
 
     with pytest.raises(NoisefloorError, match="user 'cy': expected one of ann, bob"):
-        planted_study.adapter("cy", "real")
+        planted_experiment.adapter("cy", "real")

@@ -30,7 +30,7 @@ def criteria(pytester):
                     Effect(
                         user=f"user{{i}}",
                         nll={{"real": 1.0, "random": 1.0 + log(ratio)}},
-                        statistic=bet.statistic,
+                        contrast=bet.contrast,
                     )
                     for i, ratio in enumerate(ratios)
                 ]

@@ -150,6 +150,6 @@ def test_results_of_another_base_than_the_usual_one_have_their_own_folder(
 ):
     """Bet 52 is about a ternary base: that is where its result stands by itself."""
     config = pytester.parseconfigure("--noisefloor-base=tiny", "--noisefloor-out=runs")
-    monkeypatch.setattr(session, "build_study", lambda _, **given: given["out"])
-    out = session.open_study(config, lambda name: name, lambda *_: (), named, bet)
+    monkeypatch.setattr(session, "build_experiment", lambda _, **given: given["out"])
+    out = session.open_experiment(config, lambda name: name, lambda *_: (), named, bet)
     assert out == pytester.path / "runs" / folder

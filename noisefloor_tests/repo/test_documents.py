@@ -22,8 +22,8 @@ from pytest_noisefloor.bets.bet import load_bet
 from pytest_noisefloor.bets.registry import registered_bet
 from pytest_noisefloor.claims.claim import load_claims
 from pytest_noisefloor.report.summary import record, summarised
-from pytest_noisefloor.results.collection import Catalogue, registered_bets
-from pytest_noisefloor.results.collection import rows as tabled
+from pytest_noisefloor.results.collection import Collection, registered_bets
+from pytest_noisefloor.results.collection import collection_rows as tabled
 
 pytestmark = pytest.mark.skipif(
     not (CHECKOUT / "pyproject.toml").is_file(),
@@ -153,13 +153,13 @@ def keys(value, named=("mean_nll", "perplexity", "mean_nll_by_seed", "training_s
             yield from keys(inner, named)
 
 
-def test_every_key_of_a_result_file_is_documented(planted_study):
-    assert planted_study.verdict
-    content = json.loads(planted_study.result_path.read_text(encoding="utf-8"))
+def test_every_key_of_a_result_file_is_documented(planted_experiment):
+    assert planted_experiment.verdict
+    content = json.loads(planted_experiment.result_path.read_text(encoding="utf-8"))
     text = (CHECKOUT / "docs" / "results.md").read_text(encoding="utf-8")
     documented = set(re.findall(r"`([\w-]+)`", text))
     found = set(keys(content))
-    assert len(found) > 50  # a study that was judged, not an empty file
+    assert len(found) > 50  # an experiment that was judged, not an empty file
     assert not sorted(found - documented)
 
 
@@ -169,7 +169,7 @@ def test_the_pattern_of_a_bet_file_is_bet_60(tmp_path):
     file.write_text(pattern.partition("```")[0], encoding="utf-8")
     shown, bet = load_bet(file), registered_bet("bet60")
     assert (shown.id, shown.locked) == ("our-own", None)
-    kept = ("method", "users", "seeds", "recipe", "scoring", "statistic", "criteria")
+    kept = ("method", "users", "seeds", "recipe", "scoring", "contrast", "criteria")
     assert [getattr(shown, key) for key in kept] == [getattr(bet, key) for key in kept]
 
 
@@ -178,7 +178,7 @@ def test_the_committed_summary_has_every_registered_bet_as_it_is_locked():
     assert {row["bet"]: row["sha256"] for row in rows} == {
         b.id: b.sha256 for b in registered_bets()
     }
-    expected = tabled(Catalogue(registered_bets(), {}, {}))
+    expected = tabled(Collection(registered_bets(), {}, {}))
     assert {(row["bet"], row["base"]): row["bars"] for row in rows} == {
         (row["bet"], row["base"]): row["bars"] for row in expected
     }
@@ -205,7 +205,7 @@ def test_every_key_of_a_summary_is_documented():
     by_bet = {(one.verdict.bet.id, one.base): one for one in results}
     for one in results:
         one.content["times"].setdefault("written", "2026-11-24")
-    content = record(summarised(Catalogue(registered_bets(), by_bet, {"PLANTED": 1})))
+    content = record(summarised(Collection(registered_bets(), by_bet, {"PLANTED": 1})))
     (of_base,) = content.pop("bases").values()
     of_base["ladder"] = [*of_base["ladder"].values()]
     of_base["cells"] = [*of_base["cells"].values()]

@@ -15,8 +15,8 @@ class Generous(Real):
     def __init__(self, **budget):
         self._budget = budget
 
-    def blocks(self, material, recipe, seed):
-        return super().blocks(material, replace(recipe, **self._budget), seed)
+    def batches(self, arm_input, recipe, seed):
+        return super().batches(arm_input, replace(recipe, **self._budget), seed)
 
 
 @dataclass

@@ -19,7 +19,7 @@ from pytest_noisefloor.bets.bet import load_bet
 from pytest_noisefloor.data.users import Slice, User
 from pytest_noisefloor.experiment import Experiment
 from pytest_noisefloor.models.base import Base
-from pytest_noisefloor.runs.progress import Watcher
+from pytest_noisefloor.runs.progress import ProgressBar
 from pytest_noisefloor.runs.runner import Runner
 from pytest_noisefloor.runs.store import Store
 from pytest_noisefloor.specs import digest
@@ -129,8 +129,8 @@ def known_nll(text, gains):
     return nll[np.concatenate([[END], ids[:-1]]), ids]
 
 
-def study(base, users, out, *, bet=BET, seeds=(0,), method=None, **recipe):
-    """A study as the full tier has it, of a planted base under a planted bet."""
+def experiment(base, users, out, *, bet=BET, seeds=(0,), method=None, **recipe):
+    """An experiment as the full tier has it, of a planted base under a planted bet."""
     runner = Runner(
         store=Store(out / "store"),
         base=base,
@@ -138,6 +138,6 @@ def study(base, users, out, *, bet=BET, seeds=(0,), method=None, **recipe):
         method=method or METHODS[bet.method],
         recipe=replace(bet.recipe, **recipe),
         scoring=bet.scoring,
-        watcher=Watcher(),
+        watcher=ProgressBar(),
     )
     return Experiment(bet=bet, runner=runner, users=users, seeds=seeds, out=out)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pytest_noisefloor.bets.judging import judge
 from pytest_noisefloor.bets.registry import registered_bet
-from pytest_noisefloor.results.collection import Found
+from pytest_noisefloor.results.collection import LoadedResult
 from pytest_noisefloor.results.schema import (
     RESULT_SCHEMA,
     bet_record,
@@ -21,10 +21,10 @@ from pytest_noisefloor.stats.effect import Effect
 USERS = ("programmer", "novelist", "scientist")
 
 
-def found(name, nll, *, base="reference", rows=(), **more) -> Found:
+def found(name, nll, *, base="reference", rows=(), **more) -> LoadedResult:
     """A result of a bet: each unit's mean NLL by label, and what else its row and the file have."""
     bet = registered_bet(name)
-    effects = [Effect(user=unit, nll=of, statistic=bet.statistic) for unit, of in nll.items()]
+    effects = [Effect(user=unit, nll=of, contrast=bet.contrast) for unit, of in nll.items()]
     verdict = judge(bet, effects)
     content = {
         "schema": RESULT_SCHEMA,
@@ -41,7 +41,7 @@ def found(name, nll, *, base="reference", rows=(), **more) -> Found:
         "verdict": verdict_record(verdict),
         "times": {"written": "2026-11-24T12:00:00+00:00"},
     }
-    return Found(Path(f"{bet.name}.json"), sealed(content | more), verdict, ())
+    return LoadedResult(Path(f"{bet.name}.json"), sealed(content | more), verdict, ())
 
 
 def sealed(content):
@@ -49,12 +49,12 @@ def sealed(content):
     return content | {"seal": seal(content)}
 
 
-def changed(one, **more) -> Found:
+def changed(one, **more) -> LoadedResult:
     """A result with other content, its seal made anew."""
-    return Found(one.path, sealed(one.content | more), one.verdict, ())
+    return LoadedResult(one.path, sealed(one.content | more), one.verdict, ())
 
 
-def part(one, key, **more) -> Found:
+def part(one, key, **more) -> LoadedResult:
     """A result with other content under one key."""
     return changed(one, **{key: one.content[key] | more})
 

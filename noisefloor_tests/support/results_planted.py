@@ -18,14 +18,14 @@ from pytest_noisefloor.results.schema import (
     verdict_record,
 )
 from pytest_noisefloor.specs import SCORER
-from pytest_noisefloor.stats.blocks import CELL, Scores, Tally, pack, tally
+from pytest_noisefloor.stats.blocks import BIN_TOKENS, BinSums, Scores, bin_sums, encode_sums
 from pytest_noisefloor.stats.effect import Effect
 from pytest_noisefloor.training.methods.registry import METHODS
 
 LENGTHS = (4096, 4096)
 
 
-def planted_tallies(users, *, noise: float = 0.1, spreads=None) -> list[Tally]:
+def planted_tallies(users, *, noise: float = 0.1, spreads=None) -> list[BinSums]:
     """Tallies of users given as name: (help, harm, the oracle's help), quotients of perplexities.
 
     Each token's score has noise of its own under each arm, so that Δ has a standard error of
@@ -37,7 +37,7 @@ def planted_tallies(users, *, noise: float = 0.1, spreads=None) -> list[Tally]:
         "untrained": (0.0,),
         **(spreads or dict.fromkeys(("real", "random", "oracle"), (0.0,))),
     }
-    tallies = []
+    all_bins = []
     for name, (help_, harm, oracle) in users.items():
         shifts = {
             "untrained": 0.0,
@@ -59,25 +59,25 @@ def planted_tallies(users, *, noise: float = 0.1, spreads=None) -> list[Tally]:
                     for arm, shift in shifts.items()
                 }
             )
-        tallies.append(tally(name, slices))
-    return tallies
+        all_bins.append(bin_sums(name, slices))
+    return all_bins
 
 
-def effects_of(tallies) -> list[Effect]:
+def effects_of(all_bins) -> list[Effect]:
     """The effects that tallies give, by Bet 60's statistic."""
-    statistic = registered_bet("bet60").statistic
+    contrast = registered_bet("bet60").contrast
     return [
-        Effect(user=t.user, nll={arm: t.mean(arm) for arm in t.sums}, statistic=statistic)
-        for t in tallies
+        Effect(user=t.user, nll={arm: t.mean(arm) for arm in t.sums}, contrast=contrast)
+        for t in all_bins
     ]
 
 
 def planted_result(users, *, base="organisation/model", fingerprint="f" * 64):
     """The content of a result file about such users, whole but for what no judge reads."""
     bet = registered_bet("bet60")
-    tallies = planted_tallies(users)
-    effects = effects_of(tallies)
-    verdict = assess(bet, effects, tallies)
+    all_bins = planted_tallies(users)
+    effects = effects_of(all_bins)
+    verdict = assess(bet, effects, all_bins)
     recipe = {key: getattr(bet.recipe, key) for key in bet.recipe.__slots__}
     scoring = {key: getattr(bet.scoring, key) for key in bet.scoring.__slots__}
     content = {
@@ -93,7 +93,7 @@ def planted_result(users, *, base="organisation/model", fingerprint="f" * 64):
         "recipe": recipe,
         "scoring": scoring,
         "seeds": list(bet.seeds),
-        "cell": CELL,
+        "cell": BIN_TOKENS,
         "users": [
             {
                 **effect_record(effect),
@@ -105,7 +105,8 @@ def planted_result(users, *, base="organisation/model", fingerprint="f" * 64):
                         "sha256": sha256,
                         "tokens": length,
                         "sums": {
-                            arm: pack(sums[:, one.slices == k]) for arm, sums in one.sums.items()
+                            arm: encode_sums(sums[:, one.slices == k])
+                            for arm, sums in one.sums.items()
                         },
                     }
                     for k, (length, (name, sha256)) in enumerate(
@@ -113,7 +114,7 @@ def planted_result(users, *, base="organisation/model", fingerprint="f" * 64):
                     )
                 ],
             }
-            for effect, one in zip(effects, tallies, strict=True)
+            for effect, one in zip(effects, all_bins, strict=True)
         ],
         "verdict": verdict_record(verdict),
         "times": {"written": "2026-11-24T12:00:00+00:00"},

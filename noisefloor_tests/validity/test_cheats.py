@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from noisefloor_tests.support.cheating import Apart, Generous, Halved, Sly
-from noisefloor_tests.support.planted import damaged_base, study, user
+from noisefloor_tests.support.planted import damaged_base, experiment, user
 from pytest_noisefloor._files import resource_path
 from pytest_noisefloor.bets import registry
 from pytest_noisefloor.bets.registry import registered_bet
@@ -37,17 +37,17 @@ class Place:
     folder: Path
     patch: pytest.MonkeyPatch
 
-    def study(self, *users, base=None, **changes):
-        """A study of one user and two steps, unless told otherwise."""
+    def experiment(self, *users, base=None, **changes):
+        """An experiment of one user and two steps, unless told otherwise."""
         settings = {"steps": 2, **changes}
-        return study(base or damaged_base(0.5), users or (ANN,), self.folder, **settings)
+        return experiment(base or damaged_base(0.5), users or (ANN,), self.folder, **settings)
 
     def verdict(self, **changes):
-        return self.study(**changes).verdict
+        return self.experiment(**changes).verdict
 
 
 def test_without_a_cheat_there_is_a_verdict(tiny, tmp_path, monkeypatch):
-    assert Place(tmp_path, monkeypatch).study(ANN, BOB).verdict.planted
+    assert Place(tmp_path, monkeypatch).experiment(ANN, BOB).verdict.planted
 
 
 # --- text --------------------------------------------------------------------------------------
@@ -55,16 +55,16 @@ def test_without_a_cheat_there_is_a_verdict(tiny, tmp_path, monkeypatch):
 
 def held_out_text_is_trained_on(place):
     cheat = replace(ANN, train=f"{ANN.train} {ANN.heldout[0].text}")
-    place.study(cheat)
+    place.experiment(cheat)
 
 
 def a_user_is_trained_on_another_users_text_as_well(place):
     """A list of training texts that is never emptied between users."""
-    place.study(ANN, replace(BOB, train=f"{ANN.train} {BOB.train}"))
+    place.experiment(ANN, replace(BOB, train=f"{ANN.train} {BOB.train}"))
 
 
 def a_user_is_trained_on_another_users_held_out_text(place):
-    place.study(ANN, replace(BOB, train=f"{BOB.train} {ANN.heldout[0].text}"))
+    place.experiment(ANN, replace(BOB, train=f"{BOB.train} {ANN.heldout[0].text}"))
 
 
 # --- arms --------------------------------------------------------------------------------------
@@ -135,12 +135,12 @@ def the_random_arm_is_scored_on_other_tokens(place):
 
 
 def made(place, kind):
-    """All that a study makes, a second look at it, and where its two arms' records of a kind are.
+    """An experiment's files, a second look at it, and where its two arms' records of a kind are.
 
     Of scores they are those of the first slice.
     """
     assert place.verdict()
-    again = place.study()
+    again = place.experiment()
     specs = [
         again.runner.run_spec(request)
         if kind == "adapters"

@@ -17,22 +17,22 @@ from scipy.signal import lfilter
 from noisefloor_tests.support.planted import BET
 from pytest_noisefloor._files import resource_path
 from pytest_noisefloor.bets.bet import Level
-from pytest_noisefloor.bets.error_rates import bounds
+from pytest_noisefloor.bets.error_rates import rate_bounds
 from pytest_noisefloor.bets.judging import judge, margin
 from pytest_noisefloor.results.files import read_file
 from pytest_noisefloor.stats import bootstrap, significance
 from pytest_noisefloor.stats.blocks import (
-    CELL,
+    BIN_TOKENS,
     Scores,
+    bin_sums,
+    bin_sums_from_record,
     block_sums,
     slice_blocks,
-    tally,
-    tally_from_record,
 )
-from pytest_noisefloor.stats.bootstrap import interval
+from pytest_noisefloor.stats.bootstrap import block_bootstrap
 from pytest_noisefloor.stats.effect import Effect
 from pytest_noisefloor.stats.inference import FLIP_TIMES
-from pytest_noisefloor.stats.significance import ALPHA, between_slices, equivalence, sign_flip
+from pytest_noisefloor.stats.significance import ALPHA, between_slices, sign_flip, tost
 
 RATIOS = (1.0, 1.05, 1.1, 1.5, 2.0)
 USERS = ("programmer", "novelist", "scientist")
@@ -50,7 +50,7 @@ def noise():
 
 def fit(row):
     """Yule and Walker's equations on the autocovariances of the cells, pooled over slices."""
-    real = tally_from_record(row["user"], row["slices"])
+    real = bin_sums_from_record(row["user"], row["slices"])
     delta = (real.sums["random"] - real.sums["real"])[0] / real.tokens
     series = [delta[real.slices == k] - delta[real.slices == k].mean() for k in range(SLICES)]
     lags = [sum(float(x[lag:] @ x[: len(x) - lag]) for x in series) for lag in range(STEPS + 1)]
@@ -65,13 +65,13 @@ def simulated(rng, user, ratio):
     coefficients, residuals = noise()[user]
     slices = []
     for _ in range(SLICES):
-        drawn = rng.choice(residuals, TOKENS // CELL + 50)
+        drawn = rng.choice(residuals, TOKENS // BIN_TOKENS + 50)
         cells = lfilter([1], [1, *-coefficients], drawn)[50:]
         text = rng.gamma(2, 2, TOKENS)
         scores = {"untrained": text + 0.01, "real": text}
-        scores["random"] = text + math.log(ratio) + np.repeat(cells, CELL)
+        scores["random"] = text + math.log(ratio) + np.repeat(cells, BIN_TOKENS)
         slices.append({arm: [Scores(nll.astype("f4"), "same")] for arm, nll in scores.items()})
-    return tally(USERS[user], slices)
+    return bin_sums(USERS[user], slices)
 
 
 def measured(ratio, trios):
@@ -80,10 +80,10 @@ def measured(ratio, trios):
     hits, levels = np.zeros(3, dtype=int), []
     for _ in range(trios):
         users = [simulated(rng, user, ratio) for user in range(3)]
-        found = [interval(one, "random", "real") for one in users]
+        found = [block_bootstrap(one, "random", "real") for one in users]
         hits += [one.low <= math.log(ratio) <= one.high for one in found]
         effects = [
-            Effect(user=t.user, nll={a: t.mean(a) for a in t.sums}, statistic=BET.statistic)
+            Effect(user=t.user, nll={a: t.mean(a) for a in t.sums}, contrast=BET.contrast)
             for t in users
         ]
         levels.append(judge(BET, effects).level)
@@ -112,7 +112,7 @@ def test_a_known_ratio_is_held_by_its_intervals(monkeypatch):
     """
     monkeypatch.setattr(bootstrap, "RESAMPLES", 499)
     hits = sum(measured(ratio, 10)[0].sum() for ratio in RATIOS)
-    low, high = bounds(hits, 150)
+    low, high = rate_bounds(hits, 150)
     assert hits >= 130, f"coverage {hits} of 150 [{low:.3f}, {high:.3f}]"
 
 
@@ -140,11 +140,11 @@ def test_false_alarms_on_the_evidences_own_noise_measured(monkeypatch):
             null, at_bar = simulated(rng, user, 1.0), simulated(rng, user, math.exp(bar))
             sums, *_ = block_sums(null, "random", "real", times=FLIP_TIMES)
             flips += sign_flip(sums) < ALPHA
-            bars += equivalence(interval(at_bar, "random", "real"), bar) < ALPHA
+            bars += tost(block_bootstrap(at_bar, "random", "real"), bar) < ALPHA
             p = between_slices(slice_blocks(null, "random", "real", times=FLIP_TIMES))
             apart += p is not None and p < ALPHA
         for what, count in (("sign-flip", flips), ("TOST", bars), ("slices apart", apart)):
-            low, high = bounds(count, 1000)
+            low, high = rate_bounds(count, 1000)
             print(f"{name}: {what} {count} of 1000 [{low:.3f}, {high:.3f}]")
             assert count <= 120
 
@@ -163,13 +163,13 @@ def test_coverage_of_a_known_ratio_measured(monkeypatch, ratio):
     monkeypatch.setattr(bootstrap, "RESAMPLES", 999)
     hits, levels = measured(ratio, 400)
     for name, count in zip(USERS, hits, strict=True):
-        low, high = bounds(count, 400)
+        low, high = rate_bounds(count, 400)
         print(f"true ratio {ratio}, {name}: coverage {count} of 400 [{low:.3f}, {high:.3f}]")
-    low, high = bounds(hits.sum(), 1200)
+    low, high = rate_bounds(hits.sum(), 1200)
     print(f"true ratio {ratio}: coverage {hits.sum()} of 1200 [{low:.3f}, {high:.3f}]")
     for level in Level:
         count = levels.count(level)
-        low, high = bounds(count, 400)
+        low, high = rate_bounds(count, 400)
         print(f"true ratio {ratio}: {level.name} {count} of 400 [{low:.3f}, {high:.3f}]")
     assert hits.sum() >= 0.905 * 1200
     expected = {1.0: (Level.CATASTROPHIC, 1 / 2), 1.1: (Level.LENIENT, 1 / 2)}

@@ -11,14 +11,14 @@ from noisefloor_tests.support.planted import (
     FINAL,
     adverse,
     damaged_base,
+    experiment,
     known_nll,
-    study,
     uniform,
     user,
 )
 from pytest_noisefloor.bets.bet import Level
-from pytest_noisefloor.bets.error_rates import bounds, error_rates
-from pytest_noisefloor.bets.judging import judge, supported
+from pytest_noisefloor.bets.error_rates import error_rates, rate_bounds
+from pytest_noisefloor.bets.judging import claimable, judge
 from pytest_noisefloor.data.arms import ARMS, Random
 from pytest_noisefloor.report.tables import render
 
@@ -36,7 +36,7 @@ def users(names=NAMES, **texts):
 @pytest.fixture(scope="module")
 def repaired(tiny, tmp_path_factory):
     """Three users of a base whose gains were cut to a fifth."""
-    return study(
+    return experiment(
         damaged_base(DAMAGE), users(lengths=(4096, 4096)), tmp_path_factory.mktemp("study")
     )
 
@@ -47,7 +47,7 @@ def test_a_planted_signal_reaches_its_planted_strict(repaired):
     assert verdict.level is Level.STRICT
     assert verdict.rests_on_harm == ()
     assert verdict.helped == NAMES
-    assert supported(verdict) == ("LENIENT", "STRICT")
+    assert claimable(verdict) == ("LENIENT", "STRICT")
     for effect in verdict.effects:
         assert effect.winner == "real"
 
@@ -76,8 +76,8 @@ def test_a_planted_verdict_says_so_wherever_it_is_printed(repaired):
 def test_a_planted_bet_or_base_is_enough_to_be_planted(repaired, tmp_path, whose):
     bet = BET if whose == "bet" else replace(BET, planted=False)
     base = replace(damaged_base(), planted=whose == "base")
-    assert study(base, repaired.users, tmp_path, bet=bet).planted
-    assert not study(
+    assert experiment(base, repaired.users, tmp_path, bet=bet).planted
+    assert not experiment(
         replace(base, planted=False), repaired.users, tmp_path, bet=replace(bet, planted=False)
     ).planted
 
@@ -87,7 +87,7 @@ def test_damage_is_repaired_in_part_and_the_more_the_more_there_was(tiny, tmp_pa
     (ann,) = users(NAMES[:1])
     helps = []
     for factor in (1.0, 0.7, 0.4, DAMAGE):
-        (effect,) = study(damaged_base(factor), [ann], tmp_path).verdict.effects
+        (effect,) = experiment(damaged_base(factor), [ann], tmp_path).verdict.effects
         text = ann.heldout[0].text
         damage = np.mean(known_nll(text, np.full(16, factor)) - known_nll(text, np.ones(16)))
         helps.append(math.log(effect.help))
@@ -107,7 +107,7 @@ def test_users_who_write_uniform_tokens_have_nothing_to_be_learnt(tiny, tmp_path
     The spread of Δ between adapters is 0.01 nats, so LENIENT's bar is 9 of them away.
     """
     nobody = users(train=uniform(), heldout=uniform())
-    verdict = study(damaged_base(), nobody, tmp_path).verdict
+    verdict = experiment(damaged_base(), nobody, tmp_path).verdict
     assert verdict.level <= Level.NOT_MET
     assert all(effect.help > 2 for effect in verdict.effects)
 
@@ -117,14 +117,14 @@ class AgainRandom(Random):
 
     name = "real"
 
-    def blocks(self, material, recipe, seed):
-        return super().blocks(replace(material, user=f"{material.user} again"), recipe, seed)
+    def batches(self, arm_input, recipe, seed):
+        return super().batches(replace(arm_input, user=f"{arm_input.user} again"), recipe, seed)
 
 
 def trios(base, out, count, *, recipe=None, **texts):
     """The verdicts on ``count`` trios of users, each user with adapters and texts of their own."""
     everybody = users([f"user{n}" for n in range(3 * count)], lengths=(256,), **texts)
-    effects = study(base, everybody, out, **(recipe or {"steps": 2})).verdict.effects
+    effects = experiment(base, everybody, out, **(recipe or {"steps": 2})).verdict.effects
     return [judge(BET, effects[at : at + 3]) for at in range(0, 3 * count, 3)]
 
 
@@ -159,7 +159,7 @@ def test_null_rates_measured(tiny, tmp_path, monkeypatch, null):
     stated = next(s for s in error_rates(BET, ((spread, len(deltas) - 1),) * 3) if s.ratio == 1)
     for level in (Level.STRICT, Level.LENIENT, Level.CATASTROPHIC):
         count = sum(one.level == level for one in found)
-        low, high = bounds(count, 200)
+        low, high = rate_bounds(count, 200)
         rate = stated.counts[level] / stated.trials
         print(f"{null}: {level.name} {count} of 200 [{low:.3f}, {high:.3f}], stated {rate:.3f}")
         # by its own simulation a rate that was never seen may still be one in a thousand
@@ -171,7 +171,7 @@ def test_null_rates_measured(tiny, tmp_path, monkeypatch, null):
 
 
 def test_a_text_adverse_to_the_held_out_text_is_catastrophic(tiny, tmp_path):
-    verdict = study(damaged_base(DAMAGE), users(train=adverse()), tmp_path, lr=0.2).verdict
+    verdict = experiment(damaged_base(DAMAGE), users(train=adverse()), tmp_path, lr=0.2).verdict
     assert verdict.level is Level.CATASTROPHIC
     assert all(effect.help < 1 for effect in verdict.effects)
     assert "Inversion: for ann, random tokens beat the user's own text by" in render(verdict)
@@ -180,12 +180,12 @@ def test_a_text_adverse_to_the_held_out_text_is_catastrophic(tiny, tmp_path):
 def test_a_ratio_that_a_learning_rate_bought_is_said_to_rest_on_harm(tiny, tmp_path):
     """The same base, users and tokens: only the rate differs, and there is nothing to be learnt."""
     whose = users(NAMES[:2])
-    honest = study(damaged_base(), whose, tmp_path, lr=0.01).verdict
-    bought = study(damaged_base(), whose, tmp_path, lr=0.2).verdict
+    honest = experiment(damaged_base(), whose, tmp_path, lr=0.01).verdict
+    bought = experiment(damaged_base(), whose, tmp_path, lr=0.2).verdict
     assert (honest.level, honest.rests_on_harm) == (Level.NOT_MET, ())
     assert bought.level is Level.STRICT
     assert bought.rests_on_harm == (Level.STRICT, Level.LENIENT)
-    assert supported(bought) == ()
+    assert claimable(bought) == ()
     text = render(bought)
     assert "STRICT rests on harm: with help in place of the ratio it would not be met." in text
     header, _, *rows = text.split("\n\n")[1].splitlines()

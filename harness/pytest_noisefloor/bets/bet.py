@@ -15,7 +15,7 @@ from typing import Any, Literal
 from pytest_noisefloor._files import file_sha256, read_toml
 from pytest_noisefloor.errors import BetError, NoisefloorError
 from pytest_noisefloor.specs import UNTRAINED, Recipe, Scoring
-from pytest_noisefloor.stats import Statistic
+from pytest_noisefloor.stats import Contrast
 from pytest_noisefloor.training import METHODS, is_method
 
 from .conditions import ConditionError, parse_label
@@ -40,20 +40,20 @@ class Criterion:
 
     level: Level
     comparison: Literal["at least", "below"]
-    bar: float
-    share: Fraction
+    threshold: float
+    fraction: Fraction
 
-    def needed(self, users: int) -> int:
+    def n_required(self, users: int) -> int:
         """Users that must satisfy the condition: the share, rounded up."""
-        return math.ceil(self.share * users)
+        return math.ceil(self.fraction * users)
 
     def __str__(self) -> str:
         return self.of("user")
 
     def of(self, unit: str) -> str:
         """The condition in words, of what a bet counts."""
-        share = f"all {unit}s" if self.share == 1 else f"{self.share} of the {unit}s"
-        return f"ratio {self.comparison} {self.bar:g} on {share}"
+        share = f"all {unit}s" if self.fraction == 1 else f"{self.fraction} of the {unit}s"
+        return f"ratio {self.comparison} {self.threshold:g} on {share}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +80,7 @@ class Bet:
     seeds: tuple[int, ...]
     recipe: Recipe
     scoring: Scoring
-    statistic: Statistic
+    contrast: Contrast
     criteria: tuple[Criterion, ...]
     sha256: str
     base: str | None
@@ -113,9 +113,9 @@ class Bet:
         ways = [c.comparison for c in (catastrophic, lenient, strict)]
         if (
             ways != ["below", "at least", "at least"]
-            or not catastrophic.bar <= lenient.bar <= strict.bar
-            or lenient.share > strict.share
-            or catastrophic.share + lenient.share <= 1
+            or not catastrophic.threshold <= lenient.threshold <= strict.threshold
+            or lenient.fraction > strict.fraction
+            or catastrophic.fraction + lenient.fraction <= 1
         ):
             raise BetError(
                 "levels that could hold together or out of order; expected CATASTROPHIC below a "
@@ -128,28 +128,28 @@ class Bet:
         """Refuse what is compared with itself, and comparisons without the bet's own method."""
         for key in ("numerator", "denominator", "reach"):
             try:
-                parse_label(getattr(self.statistic, key))
+                parse_label(getattr(self.contrast, key))
             except ConditionError as error:
                 raise BetError(f"{key} = {error}") from None
         whole = [
             replace(c, method=c.method or self.method, lr=c.lr or self.recipe.lr)
-            for label in self.statistic.compared
+            for label in self.contrast.compared
             for c in parse_label(label)
         ]
         if len(set(whole)) < len(whole):
-            labels = " against ".join(self.statistic.compared)
+            labels = " against ".join(self.contrast.compared)
             raise BetError(f"{labels}: one condition twice, by the bet's own method and rate")
         own = (self.method, self.recipe.lr)
         if not any((c.method, c.lr) == own for c in whole if c.source != UNTRAINED):
             raise BetError(
-                f"{' against '.join(self.statistic.compared)}: expected an adapter by the bet's "
+                f"{' against '.join(self.contrast.compared)}: expected an adapter by the bet's "
                 f"own method, {self.method}, at its own rate"
             )
 
     @property
     def controlled(self) -> bool:
         """Whether the user's own text is set against random tokens by the same method and rate."""
-        (own, *more), rivals = map(parse_label, self.statistic.compared)
+        (own, *more), rivals = map(parse_label, self.contrast.compared)
         return own.source == "real" and not more and replace(own, source="random") in rivals
 
     @property
@@ -187,7 +187,7 @@ def load_bet(path: Path) -> Bet:
             seeds=tuple(take(design, "seeds", list)),
             recipe=made(Recipe, "design.recipe", take(design, "recipe", dict)),
             scoring=made(Scoring, "design.scoring", take(design, "scoring", dict)),
-            statistic=made(Statistic, "statistic", take(content, "statistic", dict)),
+            contrast=made(Contrast, "statistic", take(content, "statistic", dict)),
             criteria=tuple(_criterion(row) for row in take(content, "level", list)),
             sha256=file_sha256(path),
             planted="planted" in content and take(content, "planted", bool),
@@ -212,11 +212,11 @@ def _criterion(table: Mapping[str, Any]) -> Criterion:
     key = "below" if "below" in row else "at_least"
     criterion = Criterion(
         level=Level[name],
-        bar=take(row, key, float),
+        threshold=take(row, key, float),
         comparison="below" if key == "below" else "at least",
-        share=Fraction(share),
+        fraction=Fraction(share),
     )
     nothing_left(row)
-    if criterion.share > 1 or not 0 < criterion.bar < math.inf:
+    if criterion.fraction > 1 or not 0 < criterion.threshold < math.inf:
         raise ValueError(f"{name}: {criterion}; expected a bar above 0 and a share of at most 1")
     return criterion

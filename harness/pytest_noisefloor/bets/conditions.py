@@ -77,7 +77,7 @@ def _is_rate(rate: str) -> bool:
         return False
 
 
-def several(label: str) -> bool:
+def is_best_of(label: str) -> bool:
     """Whether the best of more than one adapter stands for a label."""
     named = parse_label(label)
     return len(named) > 1 or named[0].source == OTHER

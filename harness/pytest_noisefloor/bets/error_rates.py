@@ -15,16 +15,16 @@ from pytest_noisefloor.stats import (
     LARGEST_NLL,
     SEED,
     UNRESOLVED,
+    BinSums,
     Effect,
     StatisticsError,
-    Tally,
     TooFewBlocks,
-    paired,
-    resolve,
+    infer,
+    slice_pairs,
 )
 
 from .bet import Bet, Level
-from .judging import Scenario, Verdict, judge, margin
+from .judging import SimulatedRates, Verdict, judge, margin
 
 TRIALS = 1000
 """Repetitions for each true ratio: a rate is then known to 3 points, one near 0 to 0.4."""
@@ -38,7 +38,7 @@ divided by the number of tokens."""
 def assess(
     bet: Bet,
     effects: Sequence[Effect],
-    tallies: Sequence[Tally],
+    all_bins: Sequence[BinSums],
     *,
     planted: bool = False,
     divergences: Sequence[float] = (),
@@ -52,27 +52,27 @@ def assess(
     Raises:
         StatisticsError: means that are not those of the tallies, or scores nothing rests on.
     """
-    for effect, tally in zip(effects, tallies, strict=True):
-        _check_means(effect, tally)
-    if bet.statistic.by_pair:
-        pairs = paired(effects, divergences)
+    for effect, bins in zip(effects, all_bins, strict=True):
+        _check_means(effect, bins)
+    if bet.contrast.by_pair:
+        pairs = slice_pairs(effects, divergences)
         return judge(bet, pairs, planted=planted, unresolved=UNRESOLVED)
     try:
-        resolved = resolve(tallies, bet.statistic, margin=margin(bet))
+        resolved = infer(all_bins, bet.contrast, margin=margin(bet))
     except TooFewBlocks as reason:
         return judge(bet, effects, planted=planted, unresolved=str(reason))
     verdict = judge(bet, effects, planted=planted, resolved=resolved)
     if verdict.short:
         why = f"too few independent blocks: {'; '.join(verdict.short)}"
         return replace(verdict, unresolved=why)
-    if bet.statistic.by_cell:
+    if bet.contrast.by_cell:
         return verdict  # cells share users and adapters: rates of independent ones say nothing
     return replace(verdict, error_rates=error_rates(bet, tuple(one.noise for one in resolved)))
 
 
-def _check_means(effect: Effect, tally: Tally) -> None:
-    for arm in tally.sums:
-        said, summed = effect.nll.get(arm), tally.mean(arm)
+def _check_means(effect: Effect, bins: BinSums) -> None:
+    for arm in bins.sums:
+        said, summed = effect.nll.get(arm), bins.mean(arm)
         if said is None or abs(said - summed) > AGREEMENT:
             raise StatisticsError(
                 f"user {effect.user!r}: mean NLL({arm}) is given as {said}, but the scores' sums "
@@ -81,7 +81,7 @@ def _check_means(effect: Effect, tally: Tally) -> None:
 
 
 @lru_cache(maxsize=64)
-def error_rates(bet: Bet, noise: tuple[tuple[float, float], ...]) -> tuple[Scenario, ...]:
+def error_rates(bet: Bet, noise: tuple[tuple[float, float], ...]) -> tuple[SimulatedRates, ...]:
     """How often each level comes out when every user's true ratio is 1, or at a level's bar.
 
     ``noise`` has each user's standard error of Δ in nats and its degrees of freedom; estimates are
@@ -89,11 +89,11 @@ def error_rates(bet: Bet, noise: tuple[tuple[float, float], ...]) -> tuple[Scena
     errors lack the spread between trainings, and the rates are those of a design less noisy than it
     is.
     """
-    ratios = sorted({1.0, *(c.bar for c in bet.criteria if c.comparison == "at least")})
-    return tuple(_scenario(bet, ratio, np.array(noise)) for ratio in ratios)
+    ratios = sorted({1.0, *(c.threshold for c in bet.criteria if c.comparison == "at least")})
+    return tuple(_simulate(bet, ratio, np.array(noise)) for ratio in ratios)
 
 
-def _scenario(bet: Bet, ratio: float, noise: npt.NDArray[np.float64]) -> Scenario:
+def _simulate(bet: Bet, ratio: float, noise: npt.NDArray[np.float64]) -> SimulatedRates:
     """One true ratio; ``noise`` is (users, 2)."""
     rng = np.random.default_rng(SEED)
     errors, freedoms = noise.T
@@ -101,18 +101,18 @@ def _scenario(bet: Bet, ratio: float, noise: npt.NDArray[np.float64]) -> Scenari
     # a few degrees of freedom have tails that no perplexity has; the level is the same at the cap
     drawn = drawn.clip(-LARGEST_NLL, LARGEST_NLL)
     counts = dict.fromkeys(Level, 0)
-    over, under = bet.statistic.numerator, bet.statistic.denominator
+    over, under = bet.contrast.numerator, bet.contrast.denominator
     for deltas in drawn.tolist():
         users = [
-            Effect(user=str(i), nll={under: 0.0, over: delta}, statistic=bet.statistic)
+            Effect(user=str(i), nll={under: 0.0, over: delta}, contrast=bet.contrast)
             for i, delta in enumerate(deltas)
         ]
         counts[judge(bet, users).level] += 1
-    return Scenario(ratio, TRIALS, counts)
+    return SimulatedRates(ratio, TRIALS, counts)
 
 
 @cache
-def bounds(count: int, trials: int) -> tuple[float, float]:
+def rate_bounds(count: int, trials: int) -> tuple[float, float]:
     """95 % bounds of a simulated probability (Clopper & Pearson 1934, Biometrika 26:404)."""
     from scipy import stats
 

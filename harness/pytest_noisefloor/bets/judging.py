@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_noisefloor.errors import NoisefloorError
-from pytest_noisefloor.stats import ALPHA, Effect, Interval, Resolved
+from pytest_noisefloor.stats import ALPHA, Effect, Interval, UserInference
 
 from .bet import Bet, Criterion, Level
 
@@ -40,7 +40,7 @@ class Reach:
     """
 
     level: Level
-    needed: int
+    n_required: int
     by_ratio: tuple[str, ...]
     open_ratio: tuple[str, ...]
     by_help: tuple[str, ...]
@@ -67,13 +67,13 @@ class Reach:
         return _REACHED[self.within_help]
 
     def _enough(self, counted: tuple[str, ...], unknown: tuple[str, ...]) -> bool | None:
-        if len(counted) >= self.needed:
+        if len(counted) >= self.n_required:
             return True
-        return False if len(counted) + len(unknown) < self.needed else None
+        return False if len(counted) + len(unknown) < self.n_required else None
 
 
 @dataclass(frozen=True)
-class Scenario:
+class SimulatedRates:
     """What judge() said in ``trials`` simulated repetitions at one true ratio of every user."""
 
     ratio: float
@@ -96,16 +96,16 @@ class Verdict:
     effects: tuple[Effect, ...]
     met: dict[Level, tuple[str, ...]]
     planted: bool
-    resolved: tuple[Resolved, ...]
+    resolved: tuple[UserInference, ...]
     reach: tuple[Reach, ...]
     rests_on_harm: tuple[Level, ...]
     unresolved: str
-    error_rates: tuple[Scenario, ...] = ()
+    error_rates: tuple[SimulatedRates, ...] = ()
 
     def holds(self, level: Level) -> bool:
         """Whether a criterion's condition holds; STRICT and LENIENT can hold together."""
         criterion = next(c for c in self.bet.criteria if c.level == level)
-        return len(self.met[level]) >= criterion.needed(len(self.effects))
+        return len(self.met[level]) >= criterion.n_required(len(self.effects))
 
     @property
     def short(self) -> tuple[str, ...]:
@@ -133,15 +133,15 @@ class Verdict:
         """Whether LENIENT is shown to be within reach, by the oracles' lower bounds."""
         lenient = next(c for c in self.bet.criteria if c.level == Level.LENIENT)
         lows = [math.exp(one.oracle.low) for one in self.resolved if one.oracle is not None]
-        return sum(compare(low, lenient) for low in lows) >= lenient.needed(len(self.effects))
+        return sum(compare(low, lenient) for low in lows) >= lenient.n_required(len(self.effects))
 
     @property
     def absent(self) -> tuple[str, ...]:
         """Users whose ratio is shown to lie within LENIENT's bar, on either side (TOST)."""
-        return tuple(one.user for one in self.resolved if one.absent < ALPHA)
+        return tuple(one.user for one in self.resolved if one.equivalence_p < ALPHA)
 
 
-def supported(verdict: Verdict) -> tuple[str, ...]:
+def claimable(verdict: Verdict) -> tuple[str, ...]:
     """What a claim may assert on this verdict: level names, and ABSENT.
 
     LENIENT and STRICT need more than the level: on every user that meets it, the user's own text
@@ -165,7 +165,7 @@ def supported(verdict: Verdict) -> tuple[str, ...]:
 
 def margin(bet: Bet) -> float:
     """What counts as no effect, in nats: the logarithm of LENIENT's bar."""
-    return math.log(next(c.bar for c in bet.criteria if c.level == Level.LENIENT))
+    return math.log(next(c.threshold for c in bet.criteria if c.level == Level.LENIENT))
 
 
 def judge(
@@ -173,7 +173,7 @@ def judge(
     effects: Sequence[Effect],
     *,
     planted: bool = False,
-    resolved: Sequence[Resolved] = (),
+    resolved: Sequence[UserInference] = (),
     unresolved: str = "",
 ) -> Verdict:
     """The level that a bet's criteria give to the users' effects.
@@ -189,8 +189,8 @@ def judge(
     users = [effect.user for effect in effects]
     if not users or len(set(users)) != len(users):
         raise JudgeError(f"users {', '.join(users) or '(none)'}: expected each once, at least one")
-    if any(effect.statistic != bet.statistic for effect in effects):
-        raise JudgeError(f"effects of another statistic than Bet {bet.id}'s, {bet.statistic}")
+    if any(effect.contrast != bet.contrast for effect in effects):
+        raise JudgeError(f"effects of another statistic than Bet {bet.id}'s, {bet.contrast}")
     known = [one.user for one in resolved]  # one whose text is too short costs no other its own
     if known != [user for user in users if user in known]:
         raise JudgeError(
@@ -201,7 +201,7 @@ def judge(
         criterion.level: tuple(e.user for e in effects if satisfies(e, criterion))
         for criterion in bet.criteria
     }
-    reached = [c.level for c in bet.criteria if len(met[c.level]) >= c.needed(len(effects))]
+    reached = [c.level for c in bet.criteria if len(met[c.level]) >= c.n_required(len(effects))]
     good = [level for level in reached if level > Level.NOT_MET]
     return Verdict(
         bet,
@@ -216,7 +216,7 @@ def judge(
             for c in bet.criteria
             if c.level in good
             and all(e.help is not None for e in effects)
-            and sum(compare(e.help or 0.0, c) for e in effects) < c.needed(len(users))
+            and sum(compare(e.help or 0.0, c) for e in effects) < c.n_required(len(users))
         ),
         unresolved=unresolved,
     )
@@ -230,11 +230,13 @@ def satisfies(effect: Effect, criterion: Criterion) -> bool:
 def compare(value: float, criterion: Criterion) -> bool:
     """Whether a quotient of perplexities satisfies a criterion's condition."""
     if criterion.comparison == "at least":
-        return value >= criterion.bar * (1 - SLACK)
-    return value < criterion.bar * (1 - SLACK)
+        return value >= criterion.threshold * (1 - SLACK)
+    return value < criterion.threshold * (1 - SLACK)
 
 
-def _reach(bet: Bet, effects: Sequence[Effect], resolved: Sequence[Resolved]) -> tuple[Reach, ...]:
+def _reach(
+    bet: Bet, effects: Sequence[Effect], resolved: Sequence[UserInference]
+) -> tuple[Reach, ...]:
     """The reach of every level with a least ratio, where any user's oracle is resolved."""
     if all(one.oracle is None and one.oracle_help is None for one in resolved):
         return ()
@@ -257,7 +259,7 @@ def _reach(bet: Bet, effects: Sequence[Effect], resolved: Sequence[Resolved]) ->
     return tuple(
         Reach(
             c.level,
-            c.needed(len(effects)),
+            c.n_required(len(effects)),
             *counted([e.ratio for e in effects], by_ratio, c),
             *counted([e.help for e in effects], by_help, c),
         )

@@ -4,5 +4,5 @@ from .evidence import Evidence as Evidence
 from .evidence import claimed_users as claimed_users
 from .evidence import judge_evidence as judge_evidence
 from .evidence import replace_evidence as replace_evidence
-from .review import fault as fault
-from .review import fault_of as fault_of
+from .review import criterion_disagreement as criterion_disagreement
+from .review import disagreement as disagreement

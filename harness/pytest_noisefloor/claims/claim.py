@@ -12,7 +12,7 @@ from typing import Any
 
 from pytest_noisefloor._files import read_toml
 from pytest_noisefloor.bets import ABSENT, ASSERTIONS, Bet, Level, open_bet, registered_bet
-from pytest_noisefloor.data import NAME
+from pytest_noisefloor.data import USER_NAME
 from pytest_noisefloor.errors import BetError, NoisefloorError
 from pytest_noisefloor.models import SHIPPED, TERNARY, locate
 from pytest_noisefloor.training import METHODS, is_method
@@ -56,7 +56,7 @@ def _is_base(value: str, here: Path) -> bool:
 
 def _are_users(value: object, _: Path) -> bool:
     if isinstance(value, list):
-        named = all(isinstance(user, str) and NAME.fullmatch(user) for user in value)
+        named = all(isinstance(user, str) and USER_NAME.fullmatch(user) for user in value)
         return bool(value) and named and len(set(value)) == len(value)
     return value == "shipped"
 
@@ -178,7 +178,7 @@ def meaning(bet: Bet, asserts: str) -> str:
         if one.level > Level.NOT_MET
         else ""
     )
-    return f"{asserts}: {one.of(bet.statistic.unit_word)}{shown}"
+    return f"{asserts}: {one.of(bet.contrast.unit_word)}{shown}"
 
 
 def load_claims(file: Path) -> tuple[Claim, ...]:

@@ -130,19 +130,17 @@ def _compared(claim: Claim, content: dict[str, Any]) -> Iterator[Row]:
     yield "the scoring", Scoring(**content["scoring"]), claim.bet.scoring
     yield "the users", sorted({row["user"] for row in content["users"]}), sorted(claim.users)
     yield "the seeds", content["seeds"], list(claim.bet.seeds)
-    if claim.bet.statistic.by_cell:
+    if claim.bet.contrast.by_cell:
         yield "the list of cells", *_cells(content)
     # only arms of the bet: what a file of evidence names is not imported
-    arms = {c.arm for label in claim.bet.statistic.trained for c in parse_label(label)} - {
-        UNTRAINED
-    }
+    arms = {c.arm for label in claim.bet.contrast.trained for c in parse_label(label)} - {UNTRAINED}
     for arm, version in versions["arms"].items():
         today = open_arm(arm).version if arm in arms else None
         yield f"the version of arm {arm}", version, today
     for row in content["users"]:
         for piece in row["slices"]:
             what = f"{unit_name(row)}'s scores in {piece['slice']}, by arm"
-            yield what, sorted(piece["sums"]), sorted((UNTRAINED, *claim.bet.statistic.trained))
+            yield what, sorted(piece["sums"]), sorted((UNTRAINED, *claim.bet.contrast.trained))
 
 
 def _base_today(claim: Claim, content: dict[str, Any]) -> tuple[list[Row], list[str]]:

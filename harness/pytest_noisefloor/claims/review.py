@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-from pytest_noisefloor.bets import ABSENT, Level, Verdict, supported
+from pytest_noisefloor.bets import ABSENT, Level, Verdict, claimable
 from pytest_noisefloor.report import SHOWN, render
 from pytest_noisefloor.stats import Interval
 
 from .claim import Claim, meaning
 
 
-def fault(claim: Claim, verdict: Verdict) -> str | None:
+def disagreement(claim: Claim, verdict: Verdict) -> str | None:
     """What is wrong with a claim on this verdict, as a reviewer would write it; None if nothing.
 
     A claim holds where each of the bet's criteria agrees with it: ``check_criterion`` asks this of
     one criterion, and this function of all.
     """
-    texts = (fault_of(claim, verdict, c.level) for c in verdict.bet.criteria)
+    texts = (criterion_disagreement(claim, verdict, c.level) for c in verdict.bet.criteria)
     return next((text for text in texts if text), None)
 
 
-def fault_of(claim: Claim, verdict: Verdict, level: Level) -> str | None:
+def criterion_disagreement(claim: Claim, verdict: Verdict, level: Level) -> str | None:
     """What one criterion has against a claim: asserted and missed or not shown, or unclaimed.
 
     LENIENT also answers for ABSENT, which is about its bar.
     """
     holds, asserted = verdict.holds(level), claim.asserts_level(level)
-    allowed = supported(verdict)
+    allowed = claimable(verdict)
     unproved = level > Level.NOT_MET and level.name not in allowed
     absent = claim.asserts == ABSENT and level == Level.LENIENT
     if holds == asserted and not (asserted and unproved) and not (absent and ABSENT not in allowed):

@@ -27,7 +27,7 @@ class ArmError(NoisefloorError):
 
 
 @dataclass(frozen=True, slots=True)
-class Material:
+class ArmInput:
     """What an arm may draw on: the vocabulary's size, and of its user what the arm reads."""
 
     user: str
@@ -42,7 +42,7 @@ class Arm(Protocol):
     version: int
     reads: Reads
 
-    def blocks(self, material: Material, recipe: Recipe, seed: int) -> Iterator[Ids]:
+    def batches(self, arm_input: ArmInput, recipe: Recipe, seed: int) -> Iterator[Ids]:
         """Yield ``recipe.steps`` arrays (batch, sequence) of token ids."""
         ...
 
@@ -56,16 +56,16 @@ def generator(seed: int, *names: str) -> np.random.Generator:
     return np.random.default_rng([seed, *words])
 
 
-def _text(material: Material, recipe: Recipe, reads: Reads) -> Ids:
+def _text(arm_input: ArmInput, recipe: Recipe, reads: Reads) -> Ids:
     """The text to draw on, of at least one block.
 
     Raises:
         ArmError: the text is shorter than that.
     """
-    text = material.text
+    text = arm_input.text
     if text is None or len(text) < recipe.sequence:
         raise ArmError(
-            f"user {material.user!r}: {0 if text is None else len(text)} "
+            f"user {arm_input.user!r}: {0 if text is None else len(text)} "
             f"{reads.removesuffix(' text')} tokens; "
             f"expected at least one block of {recipe.sequence}"
         )
@@ -79,14 +79,14 @@ class Real:
     version = 1
     reads: Reads = "training text"
 
-    def blocks(self, material: Material, recipe: Recipe, seed: int) -> Iterator[Ids]:
+    def batches(self, arm_input: ArmInput, recipe: Recipe, seed: int) -> Iterator[Ids]:
         """Yield blocks of consecutive tokens, their starts uniform over the text.
 
         Raises:
             ArmError: the text is shorter than one block.
         """
-        text = _text(material, recipe, self.reads)
-        rng = generator(seed, material.user)
+        text = _text(arm_input, recipe, self.reads)
+        rng = generator(seed, arm_input.user)
         within = np.arange(recipe.sequence)
         for _ in range(recipe.steps):
             starts = rng.integers(len(text) - recipe.sequence + 1, size=(recipe.batch, 1))
@@ -99,15 +99,15 @@ class Shuffled(Real):
     name = "shuffled"
     version = 1
 
-    def blocks(self, material: Material, recipe: Recipe, seed: int) -> Iterator[Ids]:
+    def batches(self, arm_input: ArmInput, recipe: Recipe, seed: int) -> Iterator[Ids]:
         """Yield what ``real`` would, of the whole text after one permutation of its tokens.
 
         Raises:
             ArmError: the text is shorter than one block.
         """
-        text = _text(material, recipe, self.reads)
-        shuffled = generator(seed, material.user, self.name).permutation(text)
-        yield from super().blocks(replace(material, text=shuffled), recipe, seed)
+        text = _text(arm_input, recipe, self.reads)
+        shuffled = generator(seed, arm_input.user, self.name).permutation(text)
+        yield from super().batches(replace(arm_input, text=shuffled), recipe, seed)
 
 
 class Unigram:
@@ -117,14 +117,14 @@ class Unigram:
     version = 1
     reads: Reads = "training text"
 
-    def blocks(self, material: Material, recipe: Recipe, seed: int) -> Iterator[Ids]:
+    def batches(self, arm_input: ArmInput, recipe: Recipe, seed: int) -> Iterator[Ids]:
         """Yield independent ids, each as likely as it is frequent in the text.
 
         Raises:
             ArmError: the text is shorter than one block, as for ``real``.
         """
-        text = _text(material, recipe, self.reads)
-        rng = generator(seed, material.user)
+        text = _text(arm_input, recipe, self.reads)
+        rng = generator(seed, arm_input.user)
         for _ in range(recipe.steps):
             yield text[rng.integers(len(text), size=(recipe.batch, recipe.sequence))]
 
@@ -136,11 +136,11 @@ class Random:
     version = 1
     reads: Reads = "nothing"
 
-    def blocks(self, material: Material, recipe: Recipe, seed: int) -> Iterator[Ids]:
-        """Yield independent, uniformly distributed ids; never reads ``material.text``."""
-        rng = generator(seed, material.user)
+    def batches(self, arm_input: ArmInput, recipe: Recipe, seed: int) -> Iterator[Ids]:
+        """Yield independent, uniformly distributed ids; never reads ``arm_input.text``."""
+        rng = generator(seed, arm_input.user)
         for _ in range(recipe.steps):
-            yield rng.integers(material.vocabulary, size=(recipe.batch, recipe.sequence))
+            yield rng.integers(arm_input.vocabulary, size=(recipe.batch, recipe.sequence))
 
 
 class Oracle(Real):
@@ -175,7 +175,7 @@ def open_arm(words: str) -> Arm:
     if words in ARMS:
         return ARMS[words]
     try:
-        members = {"name": str, "version": int, "reads": str, "blocks": Callable}
+        members = {"name": str, "version": int, "reads": str, "batches": Callable}
         found: Arm = imported(words, members, ARMS)
     except NoisefloorError as error:
         raise ArmError(f"arm {error}") from error.__cause__

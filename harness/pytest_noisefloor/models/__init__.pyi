@@ -1,11 +1,11 @@
 from .base import Base as Base
 from .cross_entropy import mean_loss as mean_loss
 from .device import exclusive as exclusive
-from .device import resolve as resolve
-from .head import Head as Head
-from .head import head_of as head_of
+from .device import resolve_device as resolve_device
+from .head import LMHead as LMHead
 from .head import hidden_states as hidden_states
 from .head import kernels as kernels
+from .head import lm_head as lm_head
 from .loading import SHIPPED as SHIPPED
 from .loading import fingerprints_at_hand as fingerprints_at_hand
 from .loading import locate as locate

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from .head import _ATTENTION, Head, _product
+from .head import _ATTENTION, LMHead, _product
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,7 +31,7 @@ VOCABULARY_PARTS = 4
 
 
 @torch.no_grad()
-def token_losses(hidden: Tensor, targets: Tensor, head: Head) -> Tensor:
+def token_losses(hidden: Tensor, targets: Tensor, head: LMHead) -> Tensor:
     """Negative log-likelihood in nats of each target: (rows, hidden), (rows,) → (rows,)."""
     losses = torch.empty(len(targets), device=hidden.device)
     rows, parts = _tiles(head)
@@ -42,7 +42,7 @@ def token_losses(hidden: Tensor, targets: Tensor, head: Head) -> Tensor:
     return losses
 
 
-def mean_loss(hidden: Tensor, targets: Tensor, head: Head) -> Tensor:
+def mean_loss(hidden: Tensor, targets: Tensor, head: LMHead) -> Tensor:
     """Mean cross-entropy in nats of targets (rows,), differentiable in ``hidden`` (rows, hidden).
 
     It is differentiable in the head's weight and bias where one of them requires a gradient.
@@ -58,7 +58,7 @@ class _MeanLoss(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor, head: Head
+        ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor, head: LMHead
     ) -> Tensor:
         if weight.requires_grad or (bias is not None and bias.requires_grad):
             way = _by_rows
@@ -75,7 +75,7 @@ class _MeanLoss(torch.autograd.Function):
         return (*found, *(None for _ in ctx.needs_input_grad[len(found) :]))
 
 
-def _by_rows(hidden: Tensor, targets: Tensor, head: Head) -> tuple[Tensor, ...]:
+def _by_rows(hidden: Tensor, targets: Tensor, head: LMHead) -> tuple[Tensor, ...]:
     """Sum of losses, and its gradients to ``scale`` times hidden, weight and bias.
 
     All logits of some rows at a time, turned in place into softmax − onehot, behind the cap.
@@ -102,7 +102,7 @@ def _by_rows(hidden: Tensor, targets: Tensor, head: Head) -> tuple[Tensor, ...]:
     return total, gradient, to_weight, to_bias
 
 
-def _by_attention(hidden: Tensor, targets: Tensor, head: Head) -> tuple[Tensor, Tensor]:
+def _by_attention(hidden: Tensor, targets: Tensor, head: LMHead) -> tuple[Tensor, Tensor]:
     """Sum of losses, and its gradient to ``scale · hidden``: softmax(scale · h Wᵀ) W − W[target].
 
     That is attention with the rows of W as keys and as values. torch's fused kernel for it (Dao et
@@ -121,7 +121,7 @@ def _by_attention(hidden: Tensor, targets: Tensor, head: Head) -> tuple[Tensor, 
     return total.to(hidden.dtype), mean.sub_(head.weight[targets])
 
 
-def _by_tiles(hidden: Tensor, targets: Tensor, head: Head) -> tuple[Tensor, Tensor]:
+def _by_tiles(hidden: Tensor, targets: Tensor, head: LMHead) -> tuple[Tensor, Tensor]:
     """The same for every head and device: a tile of logits at a time, by the online softmax.
 
     What was summed so far is rescaled whenever a tile has a larger logit (Milakov & Gimelshein
@@ -159,7 +159,7 @@ def _by_tiles(hidden: Tensor, targets: Tensor, head: Head) -> tuple[Tensor, Tens
     return total, gradient
 
 
-def _tiles(head: Head) -> tuple[int, list[slice]]:
+def _tiles(head: LMHead) -> tuple[int, list[slice]]:
     """Rows of hidden states that go together, and the parts of the vocabulary."""
     vocabulary = len(head.weight)
     rows, columns = CPU_TILE

@@ -20,7 +20,7 @@ class DeviceError(NoisefloorError):
     """A device that this machine does not have."""
 
 
-def resolve(name: str) -> str:
+def resolve_device(name: str) -> str:
     """The device type to use: ``auto`` prefers mps, then cuda, then cpu.
 
     Raises:

@@ -23,7 +23,7 @@ _AS_IT_IS = ("TokenizersBackend", "PreTrainedTokenizerFast")
 """Classes of tokenizer that take tokenizer.json as it is; others rebuild parts of it."""
 
 
-def fingerprints(folder: Path, tokenizer: Path | None) -> tuple[str, str | None]:
+def base_fingerprints(folder: Path, tokenizer: Path | None) -> tuple[str, str | None]:
     """SHA-256 (hex) of config and weights, and of these with the tokenizer if it is given.
 
     Raises:

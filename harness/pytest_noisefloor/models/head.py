@@ -31,7 +31,7 @@ class HeadError(NoisefloorError):
 
 
 @dataclass(frozen=True)
-class Head:
+class LMHead:
     """From hidden states to logits: ``cap(scale · (h Wᵀ + b))``, cap(z) = c·tanh(z / c)."""
 
     weight: Tensor  # (vocabulary, hidden)
@@ -70,7 +70,7 @@ class Head:
         return None if self.softcap is None else 1 - (logits / self.softcap).square_()
 
 
-def kernels(head: Head) -> tuple[Kernel, ...]:
+def kernels(head: LMHead) -> tuple[Kernel, ...]:
     """The kernels that can compute a head, the one to use without a measurement first."""
     on_cpu = head.weight.device.type == "cpu"
     fp32 = head.weight.dtype == torch.float32
@@ -90,7 +90,7 @@ def hidden_states(model: nn.Module, ids: Tensor) -> Tensor:
     return states
 
 
-def head_of(model: nn.Module) -> Head:
+def lm_head(model: nn.Module) -> LMHead:
     """The head of a causal LM, checked against the model's own logits on a few tokens.
 
     Raises:
@@ -100,7 +100,7 @@ def head_of(model: nn.Module) -> Head:
     projection = inner.get_output_embeddings()
     config = inner.config.get_text_config()
     softcap = getattr(config, "final_logit_softcapping", None)
-    head = Head(
+    head = LMHead(
         weight=projection.weight,
         bias=getattr(projection, "bias", None),
         scale=getattr(config, "logit_scale", 1.0) / getattr(config, "logits_scaling", 1.0),

@@ -13,10 +13,10 @@ from pytest_noisefloor._files import resource_path
 from pytest_noisefloor.errors import BaseError
 
 from .base import Base
-from .fingerprint import END_OF_TEXT, fingerprints
+from .fingerprint import END_OF_TEXT, base_fingerprints
 from .smollm2 import converted, smollm2
 from .ternary import TERNARY, ternarise, ternary_fingerprint
-from .tiny import _tiny
+from .tiny import tiny_base
 
 if TYPE_CHECKING:
     from pytest_noisefloor._typing import Ids
@@ -40,7 +40,7 @@ def open_base(name: str) -> Base:
     if name.endswith(TERNARY):
         return _ternary(open_base(name.removesuffix(TERNARY)))
     if name == "tiny":
-        return _tiny()
+        return tiny_base()
     if name == "reference":
         return _from_folder(name, resource_path("bases", "reference"), smollm2("tokenizer"))
     if name == "smollm2-135m":
@@ -77,7 +77,7 @@ def fingerprints_at_hand(name: str) -> tuple[str | None, str | None]:
         folder = tokenizer = Path(name).expanduser()
     if not folder.is_dir():
         return None, None
-    return fingerprints(folder, tokenizer if tokenizer.is_dir() else None)
+    return base_fingerprints(folder, tokenizer if tokenizer.is_dir() else None)
 
 
 def _ternary(base: Base) -> Base:
@@ -124,7 +124,7 @@ class _FolderTokenizer:
 
 
 def _from_folder(name: str, folder: Path, tokenizer: Path) -> Base:
-    model_fingerprint, fingerprint = fingerprints(folder, tokenizer)
+    model_fingerprint, fingerprint = base_fingerprints(folder, tokenizer)
     assert fingerprint is not None  # noqa: S101 (for the type checker; a tokenizer is given)
 
     def load() -> Any:

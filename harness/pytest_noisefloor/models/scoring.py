@@ -14,7 +14,7 @@ from pytest_noisefloor.errors import NoisefloorError
 from pytest_noisefloor.specs import Scoring
 
 from .cross_entropy import token_losses
-from .head import Head, hidden_states
+from .head import LMHead, hidden_states
 from .hidden_noise import noisy_blocks
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def windows(length: int, scoring: Scoring) -> Iterator[tuple[int, int, int]]:
 
 
 def score(
-    model: nn.Module, head: Head, tokens: Ids, prefix: int, scoring: Scoring
+    model: nn.Module, head: LMHead, tokens: Ids, prefix: int, scoring: Scoring
 ) -> npt.NDArray[np.float32]:
     """Negative log-likelihood in nats of each of ``tokens`` (n,), as a document of its own → (n,).
 
@@ -60,7 +60,7 @@ def score(
 
 
 def score_copies(
-    model: nn.Module, head: Head, tokens: Ids, prefix: int, scoring: Scoring, *, copies: int
+    model: nn.Module, head: LMHead, tokens: Ids, prefix: int, scoring: Scoring, *, copies: int
 ) -> npt.NDArray[np.float32]:
     """The same for a model that treats each of ``copies`` of its rows in its own way → (copies, n).
 
@@ -94,7 +94,7 @@ def score_copies(
 
 
 @torch.no_grad()
-def _losses(model: nn.Module, head: Head, ids: Ids, targets: Ids) -> npt.NDArray[np.float32]:
+def _losses(model: nn.Module, head: LMHead, ids: Ids, targets: Ids) -> npt.NDArray[np.float32]:
     device = head.weight.device
     hidden = hidden_states(model, torch.from_numpy(ids).to(device))[:, -targets.shape[1] :]
     losses = token_losses(

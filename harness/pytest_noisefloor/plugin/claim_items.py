@@ -181,14 +181,14 @@ class ClaimItem(pytest.Item):
         Raises:
             ClaimFailed: with what a reviewer would write.
         """
-        from pytest_noisefloor.claims import fault
+        from pytest_noisefloor.claims import disagreement
 
         gaps = self.evidence.gaps
         said = f"Not compared with what is here today: {'; '.join(gaps)}." if gaps else ""
         self.add_report_section("call", "claim", f"{self.claim.sentence}\n{said}".strip())
         if said:
             self.user_properties.append((NOT_COMPARED, said))
-        if text := fault(self.claim, self.evidence.verdict):
+        if text := disagreement(self.claim, self.evidence.verdict):
             raise ClaimFailed(text)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:

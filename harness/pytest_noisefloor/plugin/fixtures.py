@@ -10,7 +10,7 @@ import pytest
 
 from pytest_noisefloor.errors import NoisefloorError
 
-from .session import GATE, SETTINGS, claimed, explained, judged, open_study
+from .session import GATE, SETTINGS, claimed, explained, judged, open_experiment
 
 if TYPE_CHECKING:
     from pytest_noisefloor.bets import Verdict
@@ -24,7 +24,7 @@ def noisefloor_study(request: pytest.FixtureRequest) -> Callable[..., Experiment
     """A bet on a base with the session's users and device: ``noisefloor_study(base, bet)``.
 
     Without ``bet`` it is the session's; without ``base`` the bet's own or else the session's. One
-    study each a session. Where this is not enough, build a ``study.Experiment`` yourself.
+    experiment each a session. Where this is not enough, build an ``Experiment`` yourself.
     """
     from pytest_noisefloor.data import load_users
     from pytest_noisefloor.models import open_base
@@ -32,10 +32,10 @@ def noisefloor_study(request: pytest.FixtureRequest) -> Callable[..., Experiment
     opened, loaded = cache(open_base), cache(load_users)
 
     @cache
-    def study(base: str | None = None, bet: str | None = None) -> Experiment:
-        return explained(partial(open_study, request.config, opened, loaded, base, bet))
+    def experiment(base: str | None = None, bet: str | None = None) -> Experiment:
+        return explained(partial(open_experiment, request.config, opened, loaded, base, bet))
 
-    return study
+    return experiment
 
 
 @pytest.fixture(scope="session")

@@ -166,14 +166,14 @@ class Methodology:
         if not claim.bet.controlled:
             return (
                 f"claim {claim.id!r} is by Bet {claim.bet.id}, which compares with "
-                f"{render_label(claim.bet.statistic.numerator)}; expected a bet that sets the "
+                f"{render_label(claim.bet.contrast.numerator)}; expected a bet that sets the "
                 "user's own text against random tokens by the same method"
             )
         if waits:
             return None
-        from pytest_noisefloor.bets import supported
+        from pytest_noisefloor.bets import claimable
 
-        allowed = supported(self.gate.evidence(claim).verdict)
+        allowed = claimable(self.gate.evidence(claim).verdict)
         if claim.asserts in allowed:
             return None
         return (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_noisefloor.bets import Level, Verdict
-from pytest_noisefloor.claims import Claim, fault_of
+from pytest_noisefloor.claims import Claim, criterion_disagreement
 from pytest_noisefloor.report import criterion, criterion_sentence, render
 
 
@@ -13,7 +13,7 @@ def check_criterion(verdict: Verdict, level: Level, claim: Claim | None = None) 
     """Let the running test report one criterion, held to the claim about it if there is one.
 
     With a claim: met, shown and asserted passes; missed and not asserted is an expected failure
-    with the numbers; whatever ``fault_of`` has against the claim fails. Without one STRICT and
+    with the numbers; whatever ``criterion_disagreement`` finds fails. Without a claim STRICT and
     LENIENT pass if met and are expected failures if missed, CATASTROPHIC fails if met. Planted
     verdicts are skipped, since they prove the machinery and no criterion.
 
@@ -27,7 +27,7 @@ def check_criterion(verdict: Verdict, level: Level, claim: Claim | None = None) 
         pytest.skip(f"PLANTED, no registered criterion: {sentence}")
     if verdict.bet.mark:
         sentence = f"{verdict.bet.mark}: {sentence}"
-    if claim is not None and (text := fault_of(claim, verdict, level)):
+    if claim is not None and (text := criterion_disagreement(claim, verdict, level)):
         pytest.fail(f"{sentence}\n{text}", pytrace=False)
     holds = verdict.holds(level)
     if level is Level.CATASTROPHIC:

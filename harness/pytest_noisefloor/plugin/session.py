@@ -33,29 +33,29 @@ SETTINGS = pytest.StashKey[options.Settings]()
 GATE = pytest.StashKey[claim_items.Gate]()
 
 
-def judged(config: pytest.Config, study: Experiment) -> Verdict:
+def judged(config: pytest.Config, experiment: Experiment) -> Verdict:
     """A study's verdict, whose table the session will print at its end."""
     from pytest_noisefloor.report import render
 
-    verdict = explained(lambda: study.verdict)
-    config.stash[REPORTS][str(study.result_path)] = render(verdict)
+    verdict = explained(lambda: experiment.verdict)
+    config.stash[REPORTS][str(experiment.result_path)] = render(verdict)
     return verdict
 
 
-def claimed(config: pytest.Config, study: Experiment) -> Claim | None:
+def claimed(config: pytest.Config, experiment: Experiment) -> Claim | None:
     """The claim in the session's claims file about a study's bet, base, method and users.
 
     None for a study of other seeds than the bet's, of which nobody claims anything.
     """
-    if study.seeds != study.bet.seeds:
+    if experiment.seeds != experiment.bet.seeds:
         return None
     return explained(
         lambda: config.stash[GATE].claim_about(
-            bet=study.bet,
-            base=study.runner.base.name,
-            fingerprint=study.runner.base.fingerprint,
-            method=study.bet.method,
-            users=[user.name for user in study.users],
+            bet=experiment.bet,
+            base=experiment.runner.base.name,
+            fingerprint=experiment.runner.base.fingerprint,
+            method=experiment.bet.method,
+            users=[user.name for user in experiment.users],
             where=config.stash[SETTINGS].users,
         )
     )
@@ -83,7 +83,7 @@ def renew_evidence(config: pytest.Config, claim: Claim) -> None:
     base = replace(open_base(claim.located), name=claim.base)  # no path of this machine
     claim.check_fingerprint(base.fingerprint)
     where = "shipped" if claim.shipped else str(claim.texts or settings.users)
-    study = build_study(
+    experiment = build_experiment(
         config,
         bet=claim.bet,
         base=base,
@@ -91,8 +91,8 @@ def renew_evidence(config: pytest.Config, claim: Claim) -> None:
         seeds=claim.bet.seeds,
         out=settings.out / ".noisefloor" / "claims" / claim.id,
     )
-    verdict = study.verdict
-    replace_evidence(claim, json.loads(study.result_path.read_text(encoding="utf-8")))
+    verdict = experiment.verdict
+    replace_evidence(claim, json.loads(experiment.result_path.read_text(encoding="utf-8")))
     config.stash[REPORTS][str(claim.evidence)] = render(verdict)
 
 
@@ -107,7 +107,7 @@ def session_bet(settings: options.Settings, name: str | None = None) -> Bet:
     return replace(bet, recipe=recipe, altered=True)
 
 
-def open_study(
+def open_experiment(
     config: pytest.Config,
     opened: Callable[[str], Base],
     loaded: Callable[[str, tuple[str, ...]], tuple[User, ...]],
@@ -119,7 +119,7 @@ def open_study(
     bet = session_bet(settings, name)
     usual = bet.base or settings.base
     base = named or usual
-    return build_study(
+    return build_experiment(
         config,
         bet=bet,
         base=opened(base),
@@ -130,7 +130,7 @@ def open_study(
     )
 
 
-def build_study(
+def build_experiment(
     config: pytest.Config,
     *,
     bet: Bet,
@@ -141,19 +141,19 @@ def build_study(
 ) -> Experiment:
     """An experiment on the session's store and device, whose progress its terminal shows."""
     from pytest_noisefloor.experiment import Experiment
-    from pytest_noisefloor.models import resolve
-    from pytest_noisefloor.runs import Runner, Store, Watcher
+    from pytest_noisefloor.models import resolve_device
+    from pytest_noisefloor.runs import ProgressBar, Runner, Store
     from pytest_noisefloor.training import open_method
 
     settings = config.stash[SETTINGS]
     runner = Runner(
         store=Store(settings.out / ".noisefloor"),
         base=base,
-        device=resolve(settings.device),
+        device=resolve_device(settings.device),
         method=open_method(bet.method),
         recipe=bet.recipe,
         scoring=bet.scoring,
-        watcher=Watcher(_terminal(config), line=_worker()),
+        watcher=ProgressBar(_terminal(config), line=_worker()),
         workers=int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")),
     )
     return Experiment(bet=bet, runner=runner, users=users, seeds=seeds, out=out)

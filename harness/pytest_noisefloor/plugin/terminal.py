@@ -13,14 +13,14 @@ from .session import REPORTS, SETTINGS, session_bet
 
 def header(config: pytest.Config) -> list[str]:
     """What a session is about to use: base, device, recipe, seeds, bet."""
-    from pytest_noisefloor.models import open_base, resolve
+    from pytest_noisefloor.models import open_base, resolve_device
 
     settings = config.stash[SETTINGS]
     try:
         bet = session_bet(settings)
         name = bet.base or settings.base
         base = f"{name} ({open_base(name).fingerprint[:12]})"
-        device = resolve(settings.device)
+        device = resolve_device(settings.device)
     except NoisefloorError as error:
         return [f"noisefloor: {error}"]
     seeds = ", ".join(map(str, settings.seeds or bet.seeds))

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from pytest_noisefloor.results import FIGURES, NOT_RUN, REAL, Point, Rung
+from pytest_noisefloor.results import FIGURES, NOT_RUN, REAL, BudgetPoint, LadderRung
 from pytest_noisefloor.specs import UNTRAINED
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def can_draw() -> bool:
     return find_spec("matplotlib") is not None
 
 
-def draw_ladders(ladders: Mapping[str, Mapping[str, Sequence[Rung]]]) -> dict[str, bytes]:
+def draw_ladders(ladders: Mapping[str, Mapping[str, Sequence[LadderRung]]]) -> dict[str, bytes]:
     """The ladder of each base (a row) and user (a column), by format."""
     columns = max(map(len, ladders.values()))
 
@@ -49,7 +49,7 @@ def draw_ladders(ladders: Mapping[str, Mapping[str, Sequence[Rung]]]) -> dict[st
     return _drawn(draw, len(ladders), columns, sharey="row")
 
 
-def _ladder(ax: Axes, title: str, rungs: Sequence[Rung]) -> None:
+def _ladder(ax: Axes, title: str, rungs: Sequence[LadderRung]) -> None:
     """Gains as points with their 95 % intervals, the base below, the oracle above."""
     ax.axvline(0, color="0.8", linewidth=0.8)
     for height, rung in enumerate(rungs):
@@ -73,7 +73,7 @@ def _ladder(ax: Axes, title: str, rungs: Sequence[Rung]) -> None:
 _OFFSET: dict[str, Any] = {"textcoords": "offset points"}
 
 
-def draw_budget(points: Mapping[str, Sequence[Point]]) -> dict[str, bytes]:
+def draw_budget(points: Mapping[str, Sequence[BudgetPoint]]) -> dict[str, bytes]:
     """The budget curve of each base (a row) and user (a column), by format."""
     users = {base: list(dict.fromkeys(p.user for p in of)) for base, of in points.items()}
     columns = max(map(len, users.values()))
@@ -92,7 +92,7 @@ def draw_budget(points: Mapping[str, Sequence[Point]]) -> dict[str, bytes]:
     return _drawn(draw, len(points), columns, sharey=False)
 
 
-def _budget(ax: Axes, points: Sequence[Point]) -> None:
+def _budget(ax: Axes, points: Sequence[BudgetPoint]) -> None:
     """A line through the points of one number of steps, filled; the others hollow."""
     ax.set_xscale("log")
     ax.set_yscale("symlog", linthresh=LINEAR)

@@ -5,19 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from pytest_noisefloor.bets import Level, Reach, Verdict, bounds, several
-from pytest_noisefloor.stats import ALPHA, FLIPS, Resolved, across_users, users_needed
+from pytest_noisefloor.bets import Level, Reach, Verdict, is_best_of, rate_bounds
+from pytest_noisefloor.stats import ALPHA, FLIPS, UserInference, across_users, users_needed
 
 from .labels import (
     LEVELS,
     SHOWN,
     control,
-    counted,
     has_harm,
     has_reach,
+    name_or_count,
     names,
-    own,
     quotient,
+    treatment,
 )
 
 
@@ -25,7 +25,7 @@ def shown_of_users(verdict: Verdict) -> list[str]:
     """What intervals and tests show of each user and of all together."""
     return [
         *(_measured(verdict, one) for one in verdict.resolved[:SHOWN]),
-        certainty(verdict),
+        interval_footnote(verdict),
         *_where(verdict),
         *_who_won(verdict),
         _across(verdict),
@@ -37,17 +37,19 @@ def shown_of_users(verdict: Verdict) -> list[str]:
 def shown_of_cells(verdict: Verdict) -> list[str]:
     """How many cells' intervals show what, and why nothing is said of all together."""
     cells = len(verdict.effects)
-    helped = f"{own(verdict)} made the base better, resolved, in {len(verdict.helped)} of {cells}"
+    helped = (
+        f"{treatment(verdict)} made the base better, resolved, in {len(verdict.helped)} of {cells}"
+    )
     return [
         f"The ratio is resolved above 1 in {len(verdict.won)} of {cells} cells and below 1 in "
         f"{len(verdict.lost)}; {helped}.",
-        certainty(verdict),
+        interval_footnote(verdict),
         "Cells share users and adapters, so no test across them and no rate of chance is given: "
         "for their signs and the split of the variance see `python -m pytest_noisefloor summary`.",
     ]
 
 
-def certainty(verdict: Verdict) -> str:
+def interval_footnote(verdict: Verdict) -> str:
     """On what the intervals rest, and of what they say nothing."""
     blocks = [
         interval.blocks
@@ -55,7 +57,7 @@ def certainty(verdict: Verdict) -> str:
         for interval in (one.delta, one.harm, one.help, one.oracle, one.oracle_help)
         if interval is not None
     ]
-    by_cell = verdict.bet.statistic.by_cell
+    by_cell = verdict.bet.contrast.by_cell
     unknown = [one.user for one in verdict.resolved if one.help is None]
     whom = f"{len(unknown)} cells" if by_cell else names(unknown)
     missing = (
@@ -64,7 +66,9 @@ def certainty(verdict: Verdict) -> str:
         else ""
     )
     if verdict.short:
-        missing += f" Too little held-out text for any interval: {counted(verdict.short, verdict)}."
+        missing += (
+            f" Too little held-out text for any interval: {name_or_count(verdict.short, verdict)}."
+        )
     seeds = verdict.resolved[0].delta.seeds
     scope = (
         "conditional on each cell's adapters and text"
@@ -80,7 +84,7 @@ def certainty(verdict: Verdict) -> str:
 
 def reach_in_words(verdict: Verdict) -> list[str]:
     """What was reachable, where the oracle's adapter says so."""
-    if not has_reach(verdict.bet.statistic):
+    if not has_reach(verdict.bet.contrast):
         return []
     if not verdict.reach:
         return ["What was reachable is not known."]
@@ -94,7 +98,7 @@ def error_rates_in_words(verdict: Verdict) -> str:
     null = next(s for s in verdict.error_rates if s.ratio == 1)
     parts = []
     for level in LEVELS:
-        low, high = bounds(null.counts[level], null.trials)
+        low, high = rate_bounds(null.counts[level], null.trials)
         parts.append(
             f"{level.name} in {null.counts[level] / null.trials:.1%} [{low:.1%}, {high:.1%}]"
         )
@@ -103,7 +107,7 @@ def error_rates_in_words(verdict: Verdict) -> str:
         f"{scenario.ratio:g}"
         for scenario in verdict.error_rates
         for c in sorted(verdict.bet.criteria, key=lambda c: c.level)
-        if scenario.ratio != 1 and c.comparison == "at least" and c.bar == scenario.ratio
+        if scenario.ratio != 1 and c.comparison == "at least" and c.threshold == scenario.ratio
     ]
     at_bar = f"; were it a level's bar, {', '.join(power)}" if power else ""
     return (
@@ -118,14 +122,14 @@ def without_margin(verdict: Verdict) -> list[str]:
     Of users alone: their signs are tosses that do not hang together, and others' are not. Nor is
     the sign a toss where the best of several was chosen.
     """
-    statistic = verdict.bet.statistic
-    if not statistic.by_user or any(map(several, statistic.compared)):
+    contrast = verdict.bet.contrast
+    if not contrast.by_user or any(map(is_best_of, contrast.compared)):
         return []
     users = len(verdict.effects)
     words = []
     for c in verdict.bet.criteria:
-        if c.bar == 1:
-            tosses = sum(math.comb(users, k) for k in range(c.needed(users), users + 1))
+        if c.threshold == 1:
+            tosses = sum(math.comb(users, k) for k in range(c.n_required(users), users + 1))
             words.append(
                 f"{c.level.name} has no margin: without any difference, chance alone brings it in "
                 f"{tosses / 2**users:.0%} of repetitions, whatever the noise."
@@ -139,16 +143,16 @@ def _share(counts: dict[Level, int], least: Level, trials: int) -> str:
 
 def _noise(verdict: Verdict) -> str:
     """What the rates of chance know of the spread between trainings and of a choice."""
-    if any(map(several, verdict.bet.statistic.compared)):
+    if any(map(is_best_of, verdict.bet.contrast.compared)):
         return "That the best of several was chosen is in none of these rates."
     if verdict.resolved[0].delta.seeds == 1:
         return (
             "One seed shows no spread between trainings, so LENIENT and STRICT come by chance at "
             "least so often."
         )
-    a_a = [one.a_a for one in verdict.resolved if one.a_a is not None]
+    a_a = [one.aa_sd for one in verdict.resolved if one.aa_sd is not None]
     if not a_a:
-        return f"Their noise includes that between seeds of {own(verdict)}."
+        return f"Their noise includes that between seeds of {treatment(verdict)}."
     return (
         f"Their noise includes that between seeds: two adapters of {control(verdict)} with "
         f"different seeds (A/A) differ by up to {max(a_a):.2g} nats per token, one standard "
@@ -156,9 +160,9 @@ def _noise(verdict: Verdict) -> str:
     )
 
 
-def _measured(verdict: Verdict, one: Resolved) -> str:
+def _measured(verdict: Verdict, one: UserInference) -> str:
     """One user's quotients with their intervals."""
-    if not has_harm(verdict.bet.statistic):
+    if not has_harm(verdict.bet.contrast):
         return f"For {one.user} the ratio, which is help alone, is {quotient(one.delta)}."
     return (
         f"For {one.user} the ratio is {quotient(one.delta)}: harm {quotient(one.harm)} × help "
@@ -172,9 +176,9 @@ def _where(verdict: Verdict) -> list[str]:
     def few(p: float | None) -> bool:
         return p is not None and p < ALPHA
 
-    ratio = [one.user for one in verdict.resolved if few(one.slices)]
-    help_ = [one.user for one in verdict.resolved if few(one.slices_help)]
-    differ = [("the ratio", ratio), *([("help", help_)] if has_harm(verdict.bet.statistic) else [])]
+    ratio = [one.user for one in verdict.resolved if few(one.slices_p)]
+    help_ = [one.user for one in verdict.resolved if few(one.slices_help_p)]
+    differ = [("the ratio", ratio), *([("help", help_)] if has_harm(verdict.bet.contrast) else [])]
     said = " and ".join(f"in {what} for {names(users)}" for what, users in differ if users)
     if not said:
         return []
@@ -193,12 +197,12 @@ def _who_won(verdict: Verdict) -> list[str]:
     words = []
     if won:
         words.append(
-            f"For these adapters, beyond chance, {own(verdict)} beat {control(verdict)} for "
+            f"For these adapters, beyond chance, {treatment(verdict)} beat {control(verdict)} for "
             f"{names(won)}."
         )
     if lost:
         words.append(
-            f"For these adapters, beyond chance, {control(verdict)} beat {own(verdict)} for "
+            f"For these adapters, beyond chance, {control(verdict)} beat {treatment(verdict)} for "
             f"{names(lost)}."
         )
     if open_:
@@ -223,13 +227,13 @@ def _across(verdict: Verdict) -> str:
 
 
 def _detectable(verdict: Verdict) -> str:
-    least = names([f"{one.user} {math.exp(one.detectable):.4f}" for one in verdict.resolved])
+    least = names([f"{one.user} {math.exp(one.mde):.4f}" for one in verdict.resolved])
     return f"The least ratio that one test of this design detects with 80 % power: {least}."
 
 
 def _who_was_helped(verdict: Verdict) -> str:
     if not verdict.helped:
-        return f"For no user is it shown that {own(verdict)} made the base better."
+        return f"For no user is it shown that {treatment(verdict)} made the base better."
     least = names(
         [
             f"{one.user} (help at least {math.exp(one.help.low):.4f})"
@@ -237,7 +241,7 @@ def _who_was_helped(verdict: Verdict) -> str:
             if one.help is not None and one.user in verdict.helped
         ]
     )
-    return f"That {own(verdict)} made the base better is resolved for {least}."
+    return f"That {treatment(verdict)} made the base better is resolved for {least}."
 
 
 def _reach(verdict: Verdict, reach: Reach) -> str:
@@ -247,11 +251,11 @@ def _reach(verdict: Verdict, reach: Reach) -> str:
 
     by_help = (
         f", by help alone {reach.outcome_by_help} ({count(reach.by_help, reach.open_help)})"
-        if has_harm(verdict.bet.statistic)
+        if has_harm(verdict.bet.contrast)
         else ""
     )
     return (
-        f"Reach of {reach.level.name} ({reach.needed} needed), were the adapters trained on the "
-        f"held-out text itself: {reach.outcome} "
+        f"Reach of {reach.level.name} ({reach.n_required} needed), were the adapters trained on "
+        f"the held-out text itself: {reach.outcome} "
         f"({count(reach.by_ratio, reach.open_ratio)}){by_help}."
     )

@@ -10,12 +10,12 @@ from pytest_noisefloor.bets import (
     Condition,
     Level,
     Verdict,
+    is_best_of,
     margin,
     parse_label,
-    several,
 )
 from pytest_noisefloor.specs import UNTRAINED
-from pytest_noisefloor.stats import Interval, Statistic
+from pytest_noisefloor.stats import Contrast, Interval
 
 SHOWN = 20
 """Users that are shown or named one by one; of more the result file has all."""
@@ -37,32 +37,32 @@ def names(users: Sequence[str]) -> str:
     return ", ".join(users[:SHOWN]) + more
 
 
-def counted(units: Sequence[str], verdict: Verdict) -> str:
+def name_or_count(units: Sequence[str], verdict: Verdict) -> str:
     """Users by name; of less their number, since there are many and none stands for itself."""
-    statistic = verdict.bet.statistic
-    if statistic.by_user:
+    contrast = verdict.bet.contrast
+    if contrast.by_user:
         return names(units)
-    return f"{len(units)} of {len(verdict.effects)} {statistic.unit_word}s"
+    return f"{len(units)} of {len(verdict.effects)} {contrast.unit_word}s"
 
 
-def own(verdict: Verdict) -> str:
+def treatment(verdict: Verdict) -> str:
     """What the ratio has below, as a sentence has it."""
-    return render_label(verdict.bet.statistic.denominator)
+    return render_label(verdict.bet.contrast.denominator)
 
 
 def control(verdict: Verdict) -> str:
     """What the ratio has above, as a sentence has it."""
-    return render_label(verdict.bet.statistic.numerator)
+    return render_label(verdict.bet.contrast.numerator)
 
 
-def has_harm(statistic: Statistic) -> bool:
+def has_harm(contrast: Contrast) -> bool:
     """Whether harm can differ from 1: the control is not the base alone."""
-    return statistic.numerator != UNTRAINED
+    return contrast.numerator != UNTRAINED
 
 
-def has_reach(statistic: Statistic) -> bool:
+def has_reach(contrast: Contrast) -> bool:
     """Whether the oracle's adapter stands for the best that the denominator could have been."""
-    first, *more = parse_label(statistic.denominator)
+    first, *more = parse_label(contrast.denominator)
     return first.source == "real" and not more
 
 
@@ -93,7 +93,7 @@ def render_label(label: str) -> str:
     """A label as a sentence has it."""
     *most, last = (_render_condition(condition) for condition in parse_label(label))
     words = f"{', '.join(most)} and {last}" if most else last
-    return f"the best of {words}" if several(label) else words
+    return f"the best of {words}" if is_best_of(label) else words
 
 
 def _render_condition(condition: Condition) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_noisefloor.bets import ABSENT, Criterion, Level, Verdict, several, supported
+from pytest_noisefloor.bets import ABSENT, Criterion, Level, Verdict, claimable, is_best_of
 from pytest_noisefloor.stats import ALPHA, Effect
 
 from .inference_prose import (
@@ -12,7 +12,7 @@ from .inference_prose import (
     shown_of_users,
     without_margin,
 )
-from .labels import SHOWN, control, counted, has_harm, has_margin, names, own
+from .labels import SHOWN, control, has_harm, has_margin, name_or_count, names, treatment
 
 
 def render_prose(verdict: Verdict) -> str:
@@ -22,13 +22,13 @@ def render_prose(verdict: Verdict) -> str:
     what chance does; what may be claimed.
     """
     parts = (_found(verdict), _shown(verdict), _reached(verdict), _chance(verdict))
-    claimable = may_be_said(verdict) if verdict.resolved else []
+    claimable = claimable_sentences(verdict) if verdict.resolved else []
     return "\n\n".join(" ".join(part) for part in (*parts, claimable) if part)
 
 
 def _found(verdict: Verdict) -> list[str]:
     mark = "PLANTED" if verdict.planted else verdict.bet.mark
-    by_user = verdict.bet.statistic.by_user
+    by_user = verdict.bet.contrast.by_user
     return [
         f"{mark} {verdict.level.name.replace('_', ' ')}.".lstrip(),
         *(criterion_sentence(verdict, criterion) for criterion in verdict.bet.criteria),
@@ -39,11 +39,11 @@ def _found(verdict: Verdict) -> list[str]:
 
 
 def _shown(verdict: Verdict) -> list[str]:
-    by_user, words = verdict.bet.statistic.by_user, []
+    by_user, words = verdict.bet.contrast.by_user, []
     if any(e.help is None for e in verdict.effects):
-        harm = f" or {control(verdict)} did harm" if has_harm(verdict.bet.statistic) else ""
+        harm = f" or {control(verdict)} did harm" if has_harm(verdict.bet.contrast) else ""
         words.append(
-            f"The untrained base's perplexity is unknown, and with it whether {own(verdict)} "
+            f"The untrained base's perplexity is unknown, and with it whether {treatment(verdict)} "
             f"helped{harm}."
         )
     if verdict.resolved:
@@ -51,7 +51,7 @@ def _shown(verdict: Verdict) -> list[str]:
     if by_user:
         shown = verdict.effects[:SHOWN]
         words += [_harm_and_help(verdict, e) for e in shown if e.help is not None]
-    allowed = supported(verdict)
+    allowed = claimable(verdict)
     but = f" but {names(allowed)}" if allowed else ""
     return [
         *words,
@@ -71,7 +71,7 @@ def _reached(verdict: Verdict) -> list[str]:
 
 def _chance(verdict: Verdict) -> list[str]:
     words = without_margin(verdict)
-    if verdict.resolved and verdict.bet.statistic.by_user:
+    if verdict.resolved and verdict.bet.contrast.by_user:
         words.append(error_rates_in_words(verdict))
     return words
 
@@ -86,19 +86,19 @@ def criterion_sentence(verdict: Verdict, criterion: Criterion) -> str:
     """Whether a criterion's condition holds: users' ratios, or the least and largest of others."""
     units = len(verdict.effects)
     met = verdict.met[criterion.level]
-    needed = criterion.needed(units)
+    needed = criterion.n_required(units)
     outcome = "holds" if len(met) >= needed else "does not hold"
-    if not verdict.bet.statistic.by_user:
+    if not verdict.bet.contrast.by_user:
         ratios = [e.ratio for e in verdict.effects]
         of, found = (
-            f" {verdict.bet.statistic.unit_word}s",
+            f" {verdict.bet.contrast.unit_word}s",
             f"ratios from {min(ratios):.4f} to {max(ratios):.4f}",
         )
     else:
         of, found = "", names([f"{e.user} {e.ratio:.4f}" for e in verdict.effects])
     return (
-        f"{criterion.level.name} (ratio {criterion.comparison} {criterion.bar:g} on {needed} of "
-        f"{units}{of}) {outcome}: {len(met)} of {units} ({found})."
+        f"{criterion.level.name} (ratio {criterion.comparison} {criterion.threshold:g} on {needed} "
+        f"of {units}{of}) {outcome}: {len(met)} of {units} ({found})."
     )
 
 
@@ -107,10 +107,10 @@ def criterion(verdict: Verdict, level: Level) -> Criterion:
     return next(c for c in verdict.bet.criteria if c.level == level)
 
 
-def may_be_said(verdict: Verdict) -> list[str]:
+def claimable_sentences(verdict: Verdict) -> list[str]:
     """What a claim may assert, and what must not be read into the verdict."""
     words = []
-    allowed = supported(verdict)
+    allowed = claimable(verdict)
     catastrophic = verdict.level is Level.CATASTROPHIC
     if verdict.level > Level.NOT_MET and verdict.level.name not in allowed:
         why = _not_shown(verdict, verdict.level)
@@ -123,8 +123,8 @@ def may_be_said(verdict: Verdict) -> list[str]:
     short = set(verdict.met[verdict.level]) - set(verdict.lost) if catastrophic else ()
     if short:
         words.append(
-            f"CATASTROPHIC is by points: on {counted(sorted(short), verdict)} it is not shown that "
-            f"{control(verdict)} beat {own(verdict)}."
+            f"CATASTROPHIC is by points: on {name_or_count(sorted(short), verdict)} it is not "
+            f"shown that {control(verdict)} beat {treatment(verdict)}."
         )
     words += _absent(verdict, allowed)
     small = [
@@ -132,18 +132,18 @@ def may_be_said(verdict: Verdict) -> list[str]:
         for one in verdict.resolved
         if one.delta.low > 0 and one.holm < ALPHA and one.user in verdict.helped
     ]
-    if small and verdict.level < Level.LENIENT and verdict.bet.statistic.by_user:
+    if small and verdict.level < Level.LENIENT and verdict.bet.contrast.by_user:
         below = " below the registered levels" if has_margin(verdict) else ""
-        better = " and made the base better" if has_harm(verdict.bet.statistic) else ""
+        better = " and made the base better" if has_harm(verdict.bet.contrast) else ""
         words.append(
-            f"For these adapters an effect{below} is shown for {names(small)}: {own(verdict)} "
-            f"beat {control(verdict)}{better}."
+            f"For these adapters an effect{below} is shown for {names(small)}: "
+            f"{treatment(verdict)} beat {control(verdict)}{better}."
         )
     return words
 
 
 def _adapters(verdict: Verdict) -> str:
-    if verdict.bet.statistic.by_cell:
+    if verdict.bet.contrast.by_cell:
         return "these adapters"
     seeds = verdict.resolved[0].delta.seeds
     return "these adapters (one seed)" if seeds == 1 else f"adapters of {seeds} seeds"
@@ -151,19 +151,19 @@ def _adapters(verdict: Verdict) -> str:
 
 def _not_shown(verdict: Verdict, level: Level) -> str:
     """What a level lacks of what a claim needs: the control beaten, and the base made better."""
-    statistic, why = verdict.bet.statistic, []
+    contrast, why = verdict.bet.contrast, []
     open_ = [u for u in verdict.met[level] if u not in verdict.won]
     worse = [u for u in verdict.met[level] if u not in verdict.helped]
     if open_:
         why.append(
-            f"on {counted(open_, verdict)} it is not shown that {own(verdict)} beat "
+            f"on {name_or_count(open_, verdict)} it is not shown that {treatment(verdict)} beat "
             f"{control(verdict)}"
         )
-    if worse and has_harm(statistic):
-        no = "personalisation" if verdict.bet.controlled else f"gain by {own(verdict)}"
+    if worse and has_harm(contrast):
+        no = "personalisation" if verdict.bet.controlled else f"gain by {treatment(verdict)}"
         why.append(
-            f"on {counted(worse, verdict)} it is not shown that {own(verdict)} made the base "
-            f"better, and harm by {control(verdict)} is no {no}"
+            f"on {name_or_count(worse, verdict)} it is not shown that {treatment(verdict)} made "
+            f"the base better, and harm by {control(verdict)} is no {no}"
         )
     return "; ".join(why)
 
@@ -183,7 +183,7 @@ def _absent(verdict: Verdict, allowed: tuple[str, ...]) -> list[str]:
         if lenient is not None and lenient.within is False
         else "what was reachable is not known"
         if lenient is None or lenient.within is None
-        else f"not every {verdict.bet.statistic.unit_word} is shown to lie within LENIENT's bar"
+        else f"not every {verdict.bet.contrast.unit_word} is shown to lie within LENIENT's bar"
         if len(verdict.absent) < len(verdict.effects)
         else "that LENIENT was within reach is not shown"
     )
@@ -193,7 +193,8 @@ def _absent(verdict: Verdict, allowed: tuple[str, ...]) -> list[str]:
 def _inversions(verdict: Verdict) -> list[str]:
     inverted = [e for e in verdict.effects if e.delta < 0]
     words = [
-        f"Inversion: for {e.user}, {control(verdict)} beat {own(verdict)} by {1 / e.ratio - 1:.2%}."
+        f"Inversion: for {e.user}, {control(verdict)} beat {treatment(verdict)} "
+        f"by {1 / e.ratio - 1:.2%}."
         for e in inverted[:SHOWN]
     ]
     if len(inverted) > SHOWN:
@@ -206,18 +207,18 @@ def _inversions_of_parts(verdict: Verdict) -> list[str]:
     if not inverted:
         return []
     found = (
-        f"{control(verdict)} beat {own(verdict)}"
-        if verdict.bet.statistic.by_cell
-        else f"{own(verdict)} gained more over {control(verdict)} on the slice that is farther "
-        "from the training text"
+        f"{control(verdict)} beat {treatment(verdict)}"
+        if verdict.bet.contrast.by_cell
+        else f"{treatment(verdict)} gained more over {control(verdict)} on the slice that is "
+        "farther from the training text"
     )
-    where = f"{len(inverted)} of {len(verdict.effects)} {verdict.bet.statistic.unit_word}s"
+    where = f"{len(inverted)} of {len(verdict.effects)} {verdict.bet.contrast.unit_word}s"
     return [f"In {where} {found}: {names(inverted)}."]
 
 
 def _chosen(verdict: Verdict) -> list[str]:
     """That the best of several adapters was chosen by the very text that it is measured on."""
-    if not any(map(several, verdict.bet.statistic.compared)):
+    if not any(map(is_best_of, verdict.bet.contrast.compared)):
         return []
     taken = ", and intervals take the choice as given" if verdict.resolved else ""
     return [f"The best of several was chosen by the held-out text itself{taken}."]
@@ -226,7 +227,7 @@ def _chosen(verdict: Verdict) -> list[str]:
 def _other_design(verdict: Verdict) -> list[str]:
     """In what this is not the design that the bet registers, which users' names alone show."""
     bet, words = verdict.bet, []
-    if not bet.statistic.by_user:
+    if not bet.contrast.by_user:
         return []
     if {e.user for e in verdict.effects} != set(bet.users):
         words.append(f"These are not the users that the bet registers ({names(bet.users)}).")
@@ -244,9 +245,9 @@ def _harm_and_help(verdict: Verdict, effect: Effect) -> str:
     assert effect.harm is not None  # noqa: S101 (for the type checker; the caller chose)
     assert effect.help is not None  # noqa: S101
     harm = (
-        f", {control(verdict)} by {effect.harm - 1:+.2%}" if has_harm(verdict.bet.statistic) else ""
+        f", {control(verdict)} by {effect.harm - 1:+.2%}" if has_harm(verdict.bet.contrast) else ""
     )
     return (
-        f"For {effect.user} {own(verdict)} changed the base's perplexity by "
+        f"For {effect.user} {treatment(verdict)} changed the base's perplexity by "
         f"{1 / effect.help - 1:+.2%}{harm}."
     )

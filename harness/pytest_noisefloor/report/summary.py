@@ -10,25 +10,32 @@ from typing import Any
 
 from pytest_noisefloor._files import write_atomically
 from pytest_noisefloor.results import (
-    NAME,
     RUNGS,
-    Catalogue,
+    SUMMARY_NAME,
+    BudgetPoint,
+    Collection,
+    LadderRung,
     Matrix,
-    Offer,
-    Point,
-    Rung,
+    MethodCost,
     budget,
+    collection_rows,
     interval_record,
     ladders,
     matrix,
     nearest_first,
     pareto,
-    read_catalogue,
     read_cells,
-    rows,
+    read_collection,
     signs,
 )
-from pytest_noisefloor.stats import Cell, Near, parts, rank_test, sign_test
+from pytest_noisefloor.stats import (
+    Cell,
+    SliceDivergence,
+    VarianceComponent,
+    rank_test,
+    sign_test,
+    variance_components,
+)
 
 from . import figures
 from . import summary_tables as tables
@@ -47,16 +54,16 @@ LEGEND = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class OnBase:
+class BaseSummary:
     """What the results on one base say together; empty, or None, where they are not there."""
 
     base: str
-    ladders: Mapping[str, tuple[Rung, ...]]
+    ladders: Mapping[str, tuple[LadderRung, ...]]
     matrix: Matrix | None
-    budget: tuple[Point, ...]
-    pareto: tuple[Offer, ...]
+    budget: tuple[BudgetPoint, ...]
+    pareto: tuple[MethodCost, ...]
     cells: Mapping[str, tuple[Cell, ...]]
-    slices: Mapping[str, tuple[Near, ...]]
+    slices: Mapping[str, tuple[SliceDivergence, ...]]
 
 
 @dataclass(frozen=True)
@@ -65,7 +72,7 @@ class Summary:
 
     rows: list[dict[str, Any]]
     left_out: Mapping[str, int]
-    bases: tuple[OnBase, ...]
+    bases: tuple[BaseSummary, ...]
 
 
 def summarise(folder: Path) -> str:
@@ -75,14 +82,14 @@ def summarise(folder: Path) -> str:
     be made.
 
     Raises:
-        ResultError: as ``read_catalogue``, or results that do not fit together.
+        ResultError: as ``read_collection``, or results that do not fit together.
     """
-    summary = summarised(read_catalogue(folder))
+    summary = summarised(read_collection(folder))
     content = json.dumps(record(summary), indent=1, ensure_ascii=False)
     drawn = _pictures(summary) if figures.can_draw() else {}
     shown = [f"![{name}]({name})" for name in sorted(drawn) if name.endswith(".png")]
     text = "\n\n".join([*render_summary(summary), *shown]) + "\n"
-    files = {f"{NAME}.md": text.encode(), f"{NAME}.json": f"{content}\n".encode()}
+    files = {f"{SUMMARY_NAME}.md": text.encode(), f"{SUMMARY_NAME}.json": f"{content}\n".encode()}
     for name, written in (files | drawn).items():
         write_atomically(folder / "results" / name, written)
     return text
@@ -99,28 +106,28 @@ def _pictures(summary: Summary) -> dict[str, bytes]:
     return {f"{name}.{kind}": file for name, files in drawn.items() for kind, file in files.items()}
 
 
-def summarised(catalogue: Catalogue) -> Summary:
+def summarised(catalogue: Collection) -> Summary:
     """All that a summary says.
 
     Raises:
         ResultError: results that do not fit together, or lack what is to be said of them.
     """
     bases = tuple(_on_base(catalogue, base) for base in catalogue.bases)
-    return Summary(rows(catalogue), catalogue.left_out, bases)
+    return Summary(collection_rows(catalogue), catalogue.left_out, bases)
 
 
-def _on_base(catalogue: Catalogue, base: str) -> OnBase:
+def _on_base(catalogue: Collection, base: str) -> BaseSummary:
     found = catalogue.on(base)
     points = budget(found)
-    return OnBase(
+    return BaseSummary(
         base=base,
         ladders=ladders(found),
         matrix=matrix(found[MATRIX]) if MATRIX in found else None,
         budget=points if len({point.bet for point in points}) > 1 else (),
         pareto=pareto(found[PARETO]) if PARETO in found else (),
-        cells={b: read_cells(one) for b, one in found.items() if one.verdict.bet.statistic.by_cell},
+        cells={b: read_cells(one) for b, one in found.items() if one.verdict.bet.contrast.by_cell},
         slices={
-            b: nearest_first(one) for b, one in found.items() if one.verdict.bet.statistic.by_pair
+            b: nearest_first(one) for b, one in found.items() if one.verdict.bet.contrast.by_pair
         },
     )
 
@@ -138,7 +145,7 @@ def record(summary: Summary) -> dict[str, Any]:
     }
 
 
-def _base_record(one: OnBase) -> dict[str, Any]:
+def _base_record(one: BaseSummary) -> dict[str, Any]:
     found: dict[str, Any] = {
         "ladder": {user: [_rung_record(r) for r in rungs] for user, rungs in one.ladders.items()},
         "matrix": one.matrix and _matrix_record(one.matrix),
@@ -153,7 +160,7 @@ def _base_record(one: OnBase) -> dict[str, Any]:
     return {key: value for key, value in found.items() if value}
 
 
-def _rung_record(rung: Rung) -> dict[str, Any]:
+def _rung_record(rung: LadderRung) -> dict[str, Any]:
     bet, label = RUNGS.get(rung.name, (None, rung.name))
     interval = rung.interval and interval_record(rung.interval)
     return asdict(rung) | {"bet": bet, "label": label, "interval": interval}
@@ -163,23 +170,28 @@ def _matrix_record(matrix: Matrix) -> dict[str, Any]:
     return asdict(matrix) | {"perplexity": matrix.perplexity, "over_mean": matrix.over_mean}
 
 
+def _renamed(one: Cell | VarianceComponent, **keys: str) -> dict[str, Any]:
+    """A dataclass as the file has it, where the file's keys are older than the fields' names."""
+    return {keys.get(name, name): value for name, value in asdict(one).items()}
+
+
 def _cells_record(of: tuple[Cell, ...]) -> dict[str, Any]:
     found, why = _parts(of)
     return {
-        "delta": [asdict(cell) for cell in of],
+        "delta": [_renamed(cell, se="error") for cell in of],
         "signs": [
             {"user": user, "slice": piece, "signs": by_seed}
             for (user, piece), by_seed in signs(of).items()
         ],
         "sign_test": asdict(sign_test(of)),
-        "variance": [asdict(part) for part in found],
+        "variance": [_renamed(part, df="freedom") for part in found],
         "no_variance": why,
     }
 
 
 def _parts(of: tuple[Cell, ...]) -> tuple[Any, str]:
     try:
-        return parts(of), ""
+        return variance_components(of), ""
     except ValueError as reason:
         return (), str(reason)
 
@@ -198,7 +210,7 @@ def render_summary(summary: Summary) -> list[str]:
     return said
 
 
-def _render_base(one: OnBase) -> list[str]:
+def _render_base(one: BaseSummary) -> list[str]:
     said = []
     if one.ladders:
         said += [

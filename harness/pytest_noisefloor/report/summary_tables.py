@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-from pytest_noisefloor.results import FIGURES, NOT_RUN, Matrix, Offer, Point, Rung
+from pytest_noisefloor.results import FIGURES, NOT_RUN, BudgetPoint, LadderRung, Matrix, MethodCost
 from pytest_noisefloor.specs import UNTRAINED
-from pytest_noisefloor.stats import Cell, Near, Part, RankTest, SignTest
+from pytest_noisefloor.stats import Cell, RankTest, SignTest, SliceDivergence, VarianceComponent
 
 NONE = "–"
 _SIGN_WARNING = (
@@ -74,14 +74,14 @@ def _figure(value: float) -> str:
     return f"{value:.4f}" if value < 100 else f"{value:.6g}"  # noqa: PLR2004 (six digits are enough)
 
 
-def ladder_table(ladders: Mapping[str, Sequence[Rung]]) -> str:
+def ladder_table(ladders: Mapping[str, Sequence[LadderRung]]) -> str:
     """A row a rung, a column a user: the gain over the base, and its share of the real rung's."""
     columns = [[rung.name for rung in next(iter(ladders.values()))]]
     columns += [[_rung(rung) for rung in rungs] for rungs in ladders.values()]
     return table([("rung", *ladders), *zip(*columns, strict=True)])
 
 
-def _rung(rung: Rung) -> str:
+def _rung(rung: LadderRung) -> str:
     if rung.gain is None:
         return NOT_RUN
     if rung.name == UNTRAINED:
@@ -108,7 +108,7 @@ def _perplexity(value: float) -> str:
     return f"{value:.6g}"
 
 
-def budget_table(points: Sequence[Point]) -> str:
+def budget_table(points: Sequence[BudgetPoint]) -> str:
     """A row for each rate, number of steps and user: quotients of perplexities."""
     head = ("lr × steps", "lr", "steps", "bet", "user", "ratio", "harm", "help", "oracle's help")
     return table(
@@ -127,7 +127,7 @@ def budget_table(points: Sequence[Point]) -> str:
     )
 
 
-def pareto_table(offers: Sequence[Offer]) -> str:
+def pareto_table(offers: Sequence[MethodCost]) -> str:
     """A row a method; perplexities are of each user's held-out text."""
     users = tuple(offers[0].nll)
     head = ("method", "trained values", "bytes", "seconds", *(f"NLL, {user}" for user in users))
@@ -158,7 +158,7 @@ def sign_table(signs: Mapping[tuple[str, str], str], test: SignTest) -> str:
     )
 
 
-def near_table(slices: Sequence[Near], test: RankTest) -> str:
+def near_table(slices: Sequence[SliceDivergence], test: RankTest) -> str:
     """Slices from the nearest to the farthest, each with its Δ, and the test of their order."""
     rows = [("user", "slice", "divergence, nats", "Δ, nats per token")]
     rows += [(s.user, s.slice, f"{s.divergence:.4f}", f"{s.delta:+.5f}") for s in slices]
@@ -179,7 +179,7 @@ def near_table(slices: Sequence[Near], test: RankTest) -> str:
 
 def sampling_sentence(found: Sequence[Cell]) -> str:
     """How much of the parts is the sampling of tokens, which seeds on one text all share."""
-    errors = [cell.error for cell in found if cell.error is not None]
+    errors = [cell.se for cell in found if cell.se is not None]
     if not errors:
         return "No cell has a standard error of its own."
     square = fmean(error**2 for error in errors)
@@ -190,7 +190,7 @@ def sampling_sentence(found: Sequence[Cell]) -> str:
     )
 
 
-def part_table(parts: Sequence[Part]) -> str:
+def part_table(parts: Sequence[VarianceComponent]) -> str:
     """The parts of Δ's variance; shares are of their sum, with those below 0 as 0."""
     whole = sum(max(0.0, part.variance) for part in parts)
     head = ("part", "variance, nats²", "standard deviation", "share", "mean square", "freedom")
@@ -203,7 +203,7 @@ def part_table(parts: Sequence[Part]) -> str:
                 f"{part.variance**0.5:.3g}" if part.variance >= 0 else NONE,
                 f"{max(0.0, part.variance) / whole:.0%}" if whole else NONE,
                 f"{part.mean_square:.3g}",
-                f"{part.freedom}",
+                f"{part.df}",
             )
             for part in parts
         ]

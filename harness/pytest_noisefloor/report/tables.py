@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from pytest_noisefloor.bets import UNKNOWN, Level, Verdict, bounds
+from pytest_noisefloor.bets import UNKNOWN, Level, Verdict, rate_bounds
 from pytest_noisefloor.specs import UNTRAINED
-from pytest_noisefloor.stats import Effect, Statistic
+from pytest_noisefloor.stats import Contrast, Effect
 
 from .labels import SHOWN, has_harm, has_margin, has_reach, quotient
 from .prose import render_prose
@@ -42,10 +42,10 @@ def title(verdict: Verdict) -> str:
 
 def table(effects: Sequence[Effect]) -> str:
     """Perplexity of each arm for each unit, with ratio = harm × help; of pairs these alone."""
-    statistic = effects[0].statistic
-    arms = tuple(dict.fromkeys((UNTRAINED, *statistic.compared)))
+    contrast = effects[0].contrast
+    arms = tuple(dict.fromkeys((UNTRAINED, *contrast.compared)))
     rows: list[tuple[str, ...]] = [
-        (statistic.unit_word, *arms, "ratio", "harm", "help", "winner")
+        (contrast.unit_word, *arms, "ratio", "harm", "help", "winner")
     ] + [
         (
             effect.user,
@@ -55,11 +55,11 @@ def table(effects: Sequence[Effect]) -> str:
         )
         for effect in effects[:SHOWN]
     ]
-    if not has_harm(statistic):
+    if not has_harm(contrast):
         rows = _without(rows, "harm")
-    if statistic.by_pair:
+    if contrast.by_pair:
         rows = _without(rows, *arms, "winner")
-    return _aligned(rows) + _more(len(effects), statistic)
+    return _aligned(rows) + _more(len(effects), contrast)
 
 
 def interval_table(verdict: Verdict) -> str:
@@ -67,9 +67,9 @@ def interval_table(verdict: Verdict) -> str:
 
     ``score`` is Δ(real)/Δ(oracle), where the oracle's is resolved above 0.
     """
-    statistic = verdict.bet.statistic
+    contrast = verdict.bet.contrast
     rows: list[tuple[str, ...]] = [
-        (statistic.unit_word, "ratio", "harm", "help", "oracle's ratio", "score", "detectable"),
+        (contrast.unit_word, "ratio", "harm", "help", "oracle's ratio", "score", "detectable"),
         *(
             (
                 one.user,
@@ -77,41 +77,41 @@ def interval_table(verdict: Verdict) -> str:
                 quotient(one.harm),
                 quotient(one.help),
                 quotient(one.oracle),
-                "–" if one.normalised is None else f"{one.normalised:.2f}",
-                f"{math.exp(one.detectable):.4f}",
+                "–" if one.fraction_of_oracle is None else f"{one.fraction_of_oracle:.2f}",
+                f"{math.exp(one.mde):.4f}",
             )
             for one in verdict.resolved[:SHOWN]
         ),
     ]
-    if not has_harm(statistic):
+    if not has_harm(contrast):
         rows = _without(rows, "harm")
-    if not has_reach(statistic):
+    if not has_reach(contrast):
         rows = _without(rows, "oracle's ratio", "score")
-    return _aligned(rows) + _more(len(verdict.resolved), statistic)
+    return _aligned(rows) + _more(len(verdict.resolved), contrast)
 
 
 def chance_table(verdict: Verdict) -> str:
     """For each unit the probabilities of the tests; sign-flip's is conditional on the adapters."""
-    statistic, within_bar = verdict.bet.statistic, "p of LENIENT's bar or more (TOST)"
+    contrast, within_bar = verdict.bet.contrast, "p of LENIENT's bar or more (TOST)"
     rows: list[tuple[str, ...]] = [
         (
-            statistic.unit_word,
+            contrast.unit_word,
             "p of no difference (sign-flip, Holm; given these adapters)",
             within_bar,
         ),
         *(
-            (one.user, _probability(one.holm), _probability(one.absent))
+            (one.user, _probability(one.holm), _probability(one.equivalence_p))
             for one in verdict.resolved[:SHOWN]
         ),
     ]
     if not has_margin(verdict):
         rows = _without(rows, within_bar)
-    return _aligned(rows) + _more(len(verdict.resolved), statistic)
+    return _aligned(rows) + _more(len(verdict.resolved), contrast)
 
 
 def level_table(verdict: Verdict) -> str:
     """For each level who met it, whether that rests on harm, and whether it was within reach."""
-    units, statistic = len(verdict.effects), verdict.bet.statistic
+    units, contrast = len(verdict.effects), verdict.bet.contrast
     reach = {one.level: one for one in verdict.reach}
     rows: list[tuple[str, ...]] = [
         ("level", "needed", "met by", "rests on harm", "reach", "reach by help alone")
@@ -123,16 +123,16 @@ def level_table(verdict: Verdict) -> str:
         rows.append(
             (
                 c.level.name,
-                f"{c.needed(units)} of {units}",
+                f"{c.n_required(units)} of {units}",
                 f"{len(verdict.met[c.level])}",
                 rests if good and verdict.holds(c.level) else "–",
                 one.outcome if one else UNKNOWN if good else "–",
                 one.outcome_by_help if one else UNKNOWN if good else "–",
             )
         )
-    if not has_harm(statistic):
+    if not has_harm(contrast):
         rows = _without(rows, "rests on harm", "reach by help alone")
-    if not has_reach(statistic):
+    if not has_reach(contrast):
         rows = _without(rows, "reach", "reach by help alone")
     return _aligned(rows)
 
@@ -173,12 +173,12 @@ def _aligned(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([lines[0], "─" * max(map(len, lines)), *lines[1:]])
 
 
-def _more(units: int, statistic: Statistic) -> str:
+def _more(units: int, contrast: Contrast) -> str:
     """The line under a table that does not show all units."""
     if units <= SHOWN:
         return ""
     return (
-        f"\n… and {units - SHOWN} more of {units} {statistic.unit_word}s; all of them are in the "
+        f"\n… and {units - SHOWN} more of {units} {contrast.unit_word}s; all of them are in the "
         "result file"
     )
 
@@ -188,7 +188,7 @@ def _probability(p: float) -> str:
 
 
 def _rate(count: int, trials: int) -> str:
-    low, high = bounds(count, trials)
+    low, high = rate_bounds(count, trials)
     return f"{count / trials:.1%} [{low:.1%}, {high:.1%}]"
 
 

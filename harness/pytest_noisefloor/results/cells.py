@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pytest_noisefloor.stats import Cell, Near
+from pytest_noisefloor.stats import Cell, SliceDivergence
 
-from .collection import Found
-from .files import of_file
+from .collection import LoadedResult
+from .files import errors_about
 
 MISSING = "·"
 
 
-def read_cells(found: Found) -> tuple[Cell, ...]:
+def read_cells(found: LoadedResult) -> tuple[Cell, ...]:
     """The cells of a result by cell.
 
     Raises:
         ResultError: a cell without its seed or slice.
     """
-    errors = {one.user: one.delta.error for one in found.verdict.resolved}
-    with of_file(found.path):
+    errors = {one.user: one.delta.se for one in found.verdict.resolved}
+    with errors_about(found.path):
         return tuple(
             Cell(
                 row["user"],
@@ -47,20 +47,20 @@ def signs(found: Sequence[Cell]) -> dict[tuple[str, str], str]:
     }
 
 
-def nearest_first(found: Found) -> tuple[Near, ...]:
+def nearest_first(found: LoadedResult) -> tuple[SliceDivergence, ...]:
     """The slices of a result by pairs, the nearest to its user's training text first.
 
     Raises:
         ResultError: a row without its slice.
     """
-    statistic = found.verdict.bet.statistic
-    with of_file(found.path):
+    contrast = found.verdict.bet.contrast
+    with errors_about(found.path):
         slices = [
-            Near(
+            SliceDivergence(
                 row["user"],
                 row["slices"][0]["slice"],
                 row["divergence"],
-                row["mean_nll"][statistic.numerator] - row["mean_nll"][statistic.denominator],
+                row["mean_nll"][contrast.numerator] - row["mean_nll"][contrast.denominator],
             )
             for row in found.content["users"]
         ]

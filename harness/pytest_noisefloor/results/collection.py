@@ -23,11 +23,11 @@ from pytest_noisefloor.models import SHIPPED
 from pytest_noisefloor.specs import DEFAULT_BASE
 from pytest_noisefloor.stats import Interval
 
-from .files import ResultError, of_file, read_file
+from .files import ResultError, errors_about, read_file
 from .rejudging import rejudge_content
 from .schema import seal
 
-NAME = "SUMMARY"
+SUMMARY_NAME = "SUMMARY"
 NOT_RUN = "not run"
 LARGER = "1B and more (a hub id)"
 SCALED = frozenset({"60", "61"})
@@ -39,7 +39,7 @@ _KEYS = frozenset({"verdict", "bet"})
 
 
 @dataclass(frozen=True)
-class Found:
+class LoadedResult:
     """A result file of a registered bet, judged by today's text; ``marks`` say what is odd."""
 
     path: Path
@@ -54,7 +54,7 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Catalogue:
+class Collection:
     """The registered bets in the order of their ids, and what was found of them.
 
     ``found`` is by the bet's id and the base's name; ``left_out`` counts the files that are no
@@ -62,7 +62,7 @@ class Catalogue:
     """
 
     bets: tuple[Bet, ...]
-    found: Mapping[tuple[str, str], Found]
+    found: Mapping[tuple[str, str], LoadedResult]
     left_out: Mapping[str, int]
 
     @property
@@ -70,13 +70,13 @@ class Catalogue:
         """The bases that there are results on, in the order of a table."""
         return tuple(sorted({base for _, base in self.found}, key=_base_order))
 
-    def on(self, base: str) -> dict[str, Found]:
+    def on(self, base: str) -> dict[str, LoadedResult]:
         """What was found on a base, by the bet's id, in the order of the bets."""
-        rows = ((bet.id, self.found.get((bet.id, base))) for bet in self.bets)
-        return {bet: found for bet, found in rows if found}
+        collection_rows = ((bet.id, self.found.get((bet.id, base))) for bet in self.bets)
+        return {bet: found for bet, found in collection_rows if found}
 
 
-def read_catalogue(folder: Path) -> Catalogue:
+def read_collection(folder: Path) -> Collection:
     """Judge every result in ``folder/results``, and in ``results`` one folder down.
 
     Raises:
@@ -87,15 +87,15 @@ def read_catalogue(folder: Path) -> Catalogue:
         path
         for pattern in ("results/*.json", "*/results/*.json")
         for path in sorted(folder.glob(pattern))
-        if path.stem != NAME
+        if path.stem != SUMMARY_NAME
     ]
     bets = registered_bets()
     by_id = {bet.id: bet for bet in bets}
-    found: dict[tuple[str, str], Found] = {}
+    found: dict[tuple[str, str], LoadedResult] = {}
     left_out = {"PLANTED": 0, "UNREGISTERED": 0, _OWN: 0, "of another program": 0}
     for path in paths:
         content = read_file(path)
-        with of_file(path):
+        with errors_about(path):
             if other := _no_result(path, content, by_id):
                 left_out[other] += 1
                 continue
@@ -109,7 +109,7 @@ def read_catalogue(folder: Path) -> Catalogue:
             found[key] = one
     if len(paths) == left_out["of another program"]:
         raise ResultError(f"{folder / 'results'}: no result file; expected <name of a bet>.json")
-    return Catalogue(bets, found, {what: n for what, n in left_out.items() if n})
+    return Collection(bets, found, {what: n for what, n in left_out.items() if n})
 
 
 def registered_bets() -> tuple[Bet, ...]:
@@ -146,10 +146,13 @@ def _no_result(path: Path, content: Any, bets: Mapping[str, Bet]) -> str:
     return ""
 
 
-def _judged(path: Path, content: dict[str, Any], bet: Bet) -> Found:
+def _judged(path: Path, content: dict[str, Any], bet: Bet) -> LoadedResult:
     """A result by today's bet, whatever level it gives itself."""
     verdict = rejudge_content(content, bet)
-    said, users = content["verdict"]["level"], {row["user"] for row in content["users"]}
+    said, users = (
+        content["verdict"]["level"],
+        {collection_row["user"] for collection_row in content["users"]},
+    )
     marks = (
         (content["bet"]["sha256"] != bet.sha256, "made under an older text"),
         (content.get("seal") != seal(content), "seal broken"),
@@ -157,22 +160,22 @@ def _judged(path: Path, content: dict[str, Any], bet: Bet) -> Found:
         (users != {*bet.users}, "other users than registered"),
         (content["seeds"] != list(bet.seeds), "other seeds than registered"),
     )
-    return Found(path, content, verdict, tuple(words for holds, words in marks if holds))
+    return LoadedResult(path, content, verdict, tuple(words for holds, words in marks if holds))
 
 
 # --- a row for every bet and base -------------------------------------------------------------
 
 
-def rows(catalogue: Catalogue) -> list[dict[str, Any]]:
+def collection_rows(catalogue: Collection) -> list[dict[str, Any]]:
     """What came of each registered bet on each base that it is asked of, or has a result on."""
     return [
-        row(bet, base, catalogue.found.get((bet.id, base)))
+        collection_row(bet, base, catalogue.found.get((bet.id, base)))
         for bet in catalogue.bets
         for base in _bases(bet, catalogue)
     ]
 
 
-def _bases(bet: Bet, catalogue: Catalogue) -> list[str]:
+def _bases(bet: Bet, catalogue: Collection) -> list[str]:
     bases = {base for of, base in catalogue.found if of == bet.id}
     bases.add(bet.base or DEFAULT_BASE)
     if bet.id in SCALED:
@@ -192,18 +195,18 @@ def _base_order(base: str) -> tuple[bool, bool, bool, str]:
     return base == LARGER, base != DEFAULT_BASE, base not in SHIPPED, base
 
 
-def row(bet: Bet, base: str, found: Found | None) -> dict[str, Any]:
+def collection_row(bet: Bet, base: str, found: LoadedResult | None) -> dict[str, Any]:
     """One row: quotients of perplexities, and LENIENT's reach in words."""
     head = {
         "bet": bet.id,
         "title": bet.title,
         "base": base,
         "level": NOT_RUN,
-        "bars": {c.level.name: c.of(bet.statistic.unit_word) for c in bet.criteria},
+        "bars": {c.level.name: c.of(bet.contrast.unit_word) for c in bet.criteria},
     }
     if found is None:
         return head | {"sha256": bet.sha256, "marks": []}
-    with of_file(found.path):
+    with errors_about(found.path):
         verdict, content = found.verdict, found.content
         figures = _figures(verdict)
         lenient = next((r for r in verdict.reach if r.level == Level.LENIENT), None)

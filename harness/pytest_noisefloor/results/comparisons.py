@@ -10,10 +10,10 @@ from typing import Any
 
 from pytest_noisefloor.bets import OTHER
 from pytest_noisefloor.specs import UNTRAINED
-from pytest_noisefloor.stats import Resolved
+from pytest_noisefloor.stats import UserInference
 
-from .collection import Found, quotient_record
-from .files import of_file
+from .collection import LoadedResult, quotient_record
+from .files import errors_about
 
 # --- every adapter on every user --------------------------------------------------------------
 
@@ -39,15 +39,15 @@ class Matrix:
         )
 
 
-def matrix(found: Found) -> Matrix:
+def matrix(found: LoadedResult) -> Matrix:
     """The matrix of Bet 61's result, whose own adapter is the denominator's.
 
     Raises:
         ResultError: a user without the mean under every other user's adapter.
     """
-    with of_file(found.path):
+    with errors_about(found.path):
         rows = {row["user"]: row for row in found.content["users"]}
-        own = found.verdict.bet.statistic.denominator
+        own = found.verdict.bet.contrast.denominator
         columns = {user: _others(row, tuple(rows)) for user, row in rows.items()}
         columns = {user: of | {user: rows[user]["mean_nll"][own]} for user, of in columns.items()}
         return Matrix(
@@ -69,7 +69,7 @@ def _others(row: Mapping[str, Any], users: Sequence[str]) -> dict[str, float]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Point:
+class BudgetPoint:
     """One user at one rate and number of steps: quotients of perplexities with their bounds."""
 
     bet: str
@@ -92,22 +92,22 @@ def is_budget(bet: str) -> bool:
     return bet in ("60", "60-long") or bet.startswith("60-rate-")
 
 
-def budget(found: Mapping[str, Found]) -> tuple[Point, ...]:
+def budget(found: Mapping[str, LoadedResult]) -> tuple[BudgetPoint, ...]:
     """The curve, by rate × steps, from one base's results by their bets' ids.
 
     Raises:
         ResultError: a recipe without a rate or steps.
     """
-    points: list[Point] = []
+    points: list[BudgetPoint] = []
     for bet, one in found.items():
         if not is_budget(bet):
             continue
-        with of_file(one.path):
+        with errors_about(one.path):
             lr, steps = one.content["recipe"]["lr"], one.content["recipe"]["steps"]
-            reach = one.verdict.bet.statistic.reach
+            reach = one.verdict.bet.contrast.reach
             resolved = {of.user: of for of in one.verdict.resolved}
             points += [
-                Point(
+                BudgetPoint(
                     bet=bet,
                     lr=lr,
                     steps=steps,
@@ -132,7 +132,7 @@ def _quotient(nll: Mapping[str, float], over: str, under: str) -> float | None:
 
 
 def _figures(
-    values: Sequence[float | None], resolved: Resolved | None
+    values: Sequence[float | None], resolved: UserInference | None
 ) -> dict[str, dict[str, Any]]:
     found = {}
     for name, value in zip(FIGURES, values, strict=True):
@@ -146,7 +146,7 @@ def _figures(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Offer:
+class MethodCost:
     """A method: what its adapters take, and the mean NLL of each user's held-out text.
 
     ``seconds`` is the mean of its trainings; ``dominated_by`` has the methods that are no worse
@@ -161,21 +161,23 @@ class Offer:
     dominated_by: tuple[str, ...] = ()
 
 
-def pareto(found: Found) -> tuple[Offer, ...]:
+def pareto(found: LoadedResult) -> tuple[MethodCost, ...]:
     """The methods of Bet 49's result, its own first, behind the base without adapter.
 
     Raises:
         ResultError: an adapter without size or time, or sizes that differ between users.
     """
-    with of_file(found.path):
+    with errors_about(found.path):
         rows = found.content["users"]
         own = found.content["method"]["name"]
         nll = {UNTRAINED: {row["user"]: row["mean_nll"][UNTRAINED] for row in rows}}
         for row in rows:
             nll.setdefault(own, {})[row["user"]] = row["mean_nll"]["real"]
-            for name, value in row["candidates"][found.verdict.bet.statistic.numerator].items():
+            for name, value in row["candidates"][found.verdict.bet.contrast.numerator].items():
                 nll.setdefault(name.removesuffix("-real"), {})[row["user"]] = value
-        base = Offer(method=UNTRAINED, trained_values=0, bytes=0, seconds=0, nll=nll[UNTRAINED])
+        base = MethodCost(
+            method=UNTRAINED, trained_values=0, bytes=0, seconds=0, nll=nll[UNTRAINED]
+        )
         offers = [base, *(_offer(found, m, of) for m, of in nll.items() if m != UNTRAINED)]
         return tuple(
             replace(one, dominated_by=tuple(o.method for o in offers if _dominates(o, one)))
@@ -183,7 +185,7 @@ def pareto(found: Found) -> tuple[Offer, ...]:
         )
 
 
-def _offer(found: Found, method: str, nll: Mapping[str, float]) -> Offer:
+def _offer(found: LoadedResult, method: str, nll: Mapping[str, float]) -> MethodCost:
     content = found.content
     adapters = [one for one in content["adapters"] if one["method"] == method]
     sizes = {(one["trained_values"], one["bytes"]) for one in adapters}
@@ -191,9 +193,9 @@ def _offer(found: Found, method: str, nll: Mapping[str, float]) -> Offer:
         raise ValueError(f"adapters of {method} of {len(sizes)} sizes; expected one")
     ((values, nbytes),) = sizes
     seconds = fmean(content["times"]["training_s"][one["name"]] for one in adapters)
-    return Offer(method=method, trained_values=values, bytes=nbytes, seconds=seconds, nll=nll)
+    return MethodCost(method=method, trained_values=values, bytes=nbytes, seconds=seconds, nll=nll)
 
 
-def _dominates(one: Offer, other: Offer) -> bool:
+def _dominates(one: MethodCost, other: MethodCost) -> bool:
     pairs = [(one.bytes, other.bytes), *((one.nll[u], other.nll[u]) for u in other.nll)]
     return all(a <= b for a, b in pairs) and any(a < b for a, b in pairs)

@@ -41,7 +41,7 @@ def read_file(path: Path) -> Any:
 
 
 @contextmanager
-def of_file(path: Path) -> Iterator[None]:
+def errors_about(path: Path) -> Iterator[None]:
     """Whatever is found wrong with a file's content, said of the file.
 
     Raises:

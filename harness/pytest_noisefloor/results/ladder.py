@@ -19,12 +19,12 @@ from pytest_noisefloor.stats import (
     Interval,
     StatisticsError,
     TooFewBlocks,
-    interval,
-    tally_from_record,
+    bin_sums_from_record,
+    block_bootstrap,
 )
 
-from .collection import Found
-from .files import of_file
+from .collection import LoadedResult
+from .files import errors_about
 
 RUNGS = {
     "temperature": ("60-temperature", "real"),
@@ -43,7 +43,7 @@ REAL = "real"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rung:
+class LadderRung:
     """What one control does for one user.
 
     ``nll`` and ``gain``, NLL(untrained) − NLL(rung), are in nats per token, None where the bet
@@ -59,7 +59,7 @@ class Rung:
     share: float | None = None
 
 
-def ladders(found: Mapping[str, Found]) -> dict[str, tuple[Rung, ...]]:
+def ladders(found: Mapping[str, LoadedResult]) -> dict[str, tuple[LadderRung, ...]]:
     """The rungs of each user, untrained first, from one base's results by their bets' ids.
 
     Empty where no result has a rung.
@@ -71,7 +71,7 @@ def ladders(found: Mapping[str, Found]) -> dict[str, tuple[Rung, ...]]:
     bets = [bet for bet in dict.fromkeys(bet for bet, _ in RUNGS.values()) if bet in found]
     rows: dict[str, dict[str, Mapping[str, Any]]] = {}
     for bet in bets:
-        with of_file(found[bet].path):
+        with errors_about(found[bet].path):
             for row in found[bet].content["users"]:
                 rows.setdefault(row["user"], {})[bet] = row
     for by_bet in rows.values():
@@ -79,11 +79,11 @@ def ladders(found: Mapping[str, Found]) -> dict[str, tuple[Rung, ...]]:
     return {user: _ladder(found, by_bet) for user, by_bet in rows.items()}
 
 
-def _check_same(found: Mapping[str, Found], by_bet: Mapping[str, Mapping[str, Any]]) -> None:
+def _check_same(found: Mapping[str, LoadedResult], by_bet: Mapping[str, Mapping[str, Any]]) -> None:
     """Refuse to put rungs above each other that were not measured on the same tokens."""
     seen: dict[str, Any] = {}
     for bet, row in by_bet.items():
-        with of_file(found[bet].path):
+        with errors_about(found[bet].path):
             fingerprint = found[bet].content["base"]["fingerprint"]
             slices = [(piece["sha256"], piece["tokens"]) for piece in row.get("slices", ())]
             seen[bet] = (fingerprint, slices, found[bet].content["seeds"])
@@ -96,26 +96,26 @@ def _check_same(found: Mapping[str, Found], by_bet: Mapping[str, Mapping[str, An
 
 
 def _ladder(
-    found: Mapping[str, Found], by_bet: Mapping[str, Mapping[str, Any]]
-) -> tuple[Rung, ...]:
-    rungs: list[Rung] = []
+    found: Mapping[str, LoadedResult], by_bet: Mapping[str, Mapping[str, Any]]
+) -> tuple[LadderRung, ...]:
+    rungs: list[LadderRung] = []
     for name, (bet, label) in RUNGS.items():
         if bet not in by_bet:
-            rungs.append(Rung(name=name))
+            rungs.append(LadderRung(name=name))
             continue
-        with of_file(found[bet].path):
+        with errors_about(found[bet].path):
             rungs.append(_rung(name, label, by_bet[bet]))
             untrained = by_bet[bet]["mean_nll"][UNTRAINED]
     real = next(rung for rung in rungs if rung.name == REAL)
     if real.interval and real.gain and real.interval.low > 0:
         whole = real.gain
         rungs = [r if r.gain is None else replace(r, share=r.gain / whole) for r in rungs]
-    return Rung(name=UNTRAINED, nll=untrained, gain=0.0), *rungs
+    return LadderRung(name=UNTRAINED, nll=untrained, gain=0.0), *rungs
 
 
-def _rung(name: str, label: str, row: Mapping[str, Any]) -> Rung:
+def _rung(name: str, label: str, row: Mapping[str, Any]) -> LadderRung:
     nll = row["mean_nll"]
-    return Rung(
+    return LadderRung(
         name=name, nll=nll[label], gain=nll[UNTRAINED] - nll[label], interval=_interval(row, label)
     )
 
@@ -125,6 +125,6 @@ def _interval(row: Mapping[str, Any], label: str) -> Interval | None:
     if not slices or any("sums" not in piece for piece in slices):
         return None  # the first layout of result files has none
     try:
-        return interval(tally_from_record(row["user"], slices), UNTRAINED, label)
+        return block_bootstrap(bin_sums_from_record(row["user"], slices), UNTRAINED, label)
     except TooFewBlocks:
         return None

@@ -20,14 +20,14 @@ from pytest_noisefloor.bets import (
 )
 from pytest_noisefloor.specs import UNTRAINED
 from pytest_noisefloor.stats import (
-    CELL,
+    BIN_TOKENS,
     Effect,
+    bin_sums_from_record,
     check_slices,
     effect_from_perplexities,
-    tally_from_record,
 )
 
-from .files import ResultError, of_file, read_file
+from .files import ResultError, errors_about, read_file
 from .schema import RESULT_SCHEMA, seal, unit_name
 
 READABLE = (1, RESULT_SCHEMA)
@@ -35,14 +35,14 @@ READABLE = (1, RESULT_SCHEMA)
 
 
 @dataclass(frozen=True)
-class Judged:
+class Rejudged:
     """A verdict on a file, and what a reader must know of the file."""
 
     verdict: Verdict
     notes: tuple[str, ...]
 
 
-def rejudge(path: Path, *, against: str | None = None) -> Judged:
+def rejudge(path: Path, *, against: str | None = None) -> Rejudged:
     """Judge a result file (.json) or a published table (.toml), without training.
 
     Args:
@@ -58,7 +58,7 @@ def rejudge(path: Path, *, against: str | None = None) -> Judged:
     if not isinstance(content, dict):
         raise ResultError(f"{path}: not a result file (a JSON {type(content).__name__})")
     bet = None if against is None else open_bet(against)
-    with of_file(path):
+    with errors_about(path):
         if path.suffix == ".toml":
             return _judge_table(content, bet)
         return _judge_result(content, bet)
@@ -87,7 +87,7 @@ def _made_under(sha256: str, bet: Bet) -> list[str]:
     return [f"Made under a text of the bet that was never locked ({sha256[:12]})."]
 
 
-def _judge_table(content: dict[str, Any], other: Bet | None) -> Judged:
+def _judge_table(content: dict[str, Any], other: Bet | None) -> Rejudged:
     named = registered_bet(content["bet"])
     bet = other or named
     effects = [
@@ -95,10 +95,10 @@ def _judge_table(content: dict[str, Any], other: Bet | None) -> Judged:
             row["name"],
             {
                 arm: float(row[arm])
-                for arm in (*bet.statistic.compared, UNTRAINED)
+                for arm in (*bet.contrast.compared, UNTRAINED)
                 if arm in row or arm != UNTRAINED
             },
-            bet.statistic,
+            bet.contrast,
         )
         for row in content["user"]
     ]
@@ -108,7 +108,7 @@ def _judge_table(content: dict[str, Any], other: Bet | None) -> Judged:
         raise ResultError(f"published_level {content['published_level']!r}; expected {expected}")
     published = Level[content["published_level"]]
     agrees = "agrees" if published == verdict.level else "DISAGREES"
-    return Judged(
+    return Rejudged(
         verdict,
         (
             f"Published table: {content['source']}. Point estimates only: intervals and reach "
@@ -119,7 +119,7 @@ def _judge_table(content: dict[str, Any], other: Bet | None) -> Judged:
     )
 
 
-def _judge_result(content: dict[str, Any], other: Bet | None) -> Judged:
+def _judge_result(content: dict[str, Any], other: Bet | None) -> Rejudged:
     if content["schema"] not in READABLE:
         expected = " or ".join(map(str, READABLE))
         raise ResultError(f"schema {content['schema']!r}; expected {expected}")
@@ -135,7 +135,7 @@ def _judge_result(content: dict[str, Any], other: Bet | None) -> Judged:
         notes.append("Its seal is not that of its content: it was edited after it was written.")
     if content["verdict"]["level"] != verdict.level.name:
         notes.append(f"The file itself says {content['verdict']['level']}.")
-    return Judged(verdict, tuple(notes))
+    return Rejudged(verdict, tuple(notes))
 
 
 def rejudge_content(content: dict[str, Any], bet: Bet) -> Verdict:
@@ -147,24 +147,22 @@ def rejudge_content(content: dict[str, Any], bet: Bet) -> Verdict:
     """
     planted = content["verdict"]["planted"]
     rows = content["users"]
-    statistic = bet.statistic
+    contrast = bet.contrast
     keys = {"unit", "seed", "divergence"}
-    named = {"unit"} | ({"seed"} if statistic.by_cell else {"divergence"})
-    if any(row.keys() & keys != (set() if statistic.by_user else named) for row in rows):
-        raise ValueError(f"its units are not those that Bet {bet.id} counts, {statistic.unit}")
-    if statistic.by_pair:
+    named = {"unit"} | ({"seed"} if contrast.by_cell else {"divergence"})
+    if any(row.keys() & keys != (set() if contrast.by_user else named) for row in rows):
+        raise ValueError(f"its units are not those that Bet {bet.id} counts, {contrast.unit}")
+    if contrast.by_pair:
         check_slices(rows)
     for row in rows:
         for label, means in row.get("candidates", {}).items():
             if row["mean_nll"].get(label) != min(means.values()):
                 raise ValueError(f"{unit_name(row)}, {label}: not the best of its candidates")
-    effects = [
-        Effect(user=unit_name(row), nll=row["mean_nll"], statistic=statistic) for row in rows
-    ]
-    divergences = [row["divergence"] for row in rows if statistic.by_pair]
-    if not (statistic.by_pair or any("slices" in row for row in rows if content["schema"] != 1)):
+    effects = [Effect(user=unit_name(row), nll=row["mean_nll"], contrast=contrast) for row in rows]
+    divergences = [row["divergence"] for row in rows if contrast.by_pair]
+    if not (contrast.by_pair or any("slices" in row for row in rows if content["schema"] != 1)):
         return judge(bet, effects, planted=planted)
-    if content["cell"] != CELL:
-        raise ValueError(f"cell {content['cell']!r}; expected {CELL} tokens")
-    tallies = [tally_from_record(unit_name(row), row["slices"]) for row in rows]
-    return assess(bet, effects, tallies, planted=planted, divergences=divergences)
+    if content["cell"] != BIN_TOKENS:
+        raise ValueError(f"cell {content['cell']!r}; expected {BIN_TOKENS} tokens")
+    all_bins = [bin_sums_from_record(unit_name(row), row["slices"]) for row in rows]
+    return assess(bet, effects, all_bins, planted=planted, divergences=divergences)

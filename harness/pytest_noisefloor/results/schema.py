@@ -13,9 +13,9 @@ from typing import Any
 
 from pytest_noisefloor.bets import Bet, Verdict, parse_label
 from pytest_noisefloor.data import open_arm
-from pytest_noisefloor.runs import Filed, Runner
+from pytest_noisefloor.runs import ExportedAdapter, Runner
 from pytest_noisefloor.specs import SCORER, digest
-from pytest_noisefloor.stats import CELL, Effect, Interval, Tally
+from pytest_noisefloor.stats import BIN_TOKENS, BinSums, Effect, Interval
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Unit:
     """What is kept of one unit's scores: far less than the scores."""
 
     effect: Effect
-    tally: Tally
+    bin_sums: BinSums
     record: dict[str, Any]
 
 
@@ -35,13 +35,13 @@ def result(
     verdict: Verdict,
     units: Sequence[Unit],
     repeats: Sequence[str],
-    filed: Sequence[Filed],
+    filed: Sequence[ExportedAdapter],
 ) -> dict[str, Any]:
     """The content of a result file; docs/results.md describes it."""
     own = next(one for one in filed if one.entrant.runner is runner)
     methods = {one.entrant.runner.method for one in filed} - {runner.method}
     arms = {one.entrant.request.arm for one in filed}
-    arms |= {c.arm for c in parse_label(bet.statistic.reach)}
+    arms |= {c.arm for c in parse_label(bet.contrast.reach)}
     resolved = resolved_record(verdict)
     times = {one.stem: one.adapter.seconds for one in filed}
     content = {
@@ -67,9 +67,9 @@ def result(
         "kernel": runner.kernel,
         "scoring": asdict(runner.scoring),
         "seeds": list(seeds),
-        "cell": CELL,
+        "cell": BIN_TOKENS,
         "users": [unit.record | resolved.get(unit.effect.user, {}) for unit in units],
-        **({"repeats": list(repeats)} if bet.statistic.by_cell else {}),
+        **({"repeats": list(repeats)} if bet.contrast.by_cell else {}),
         "adapters": [
             {
                 "name": one.stem,
@@ -131,8 +131,8 @@ def verdict_record(verdict: Verdict) -> dict[str, Any]:
         "criteria": [
             {
                 "level": c.level.name,
-                "condition": c.of(verdict.bet.statistic.unit_word),
-                "needed": c.needed(len(verdict.effects)),
+                "condition": c.of(verdict.bet.contrast.unit_word),
+                "needed": c.n_required(len(verdict.effects)),
                 "met_by": list(verdict.met[c.level]),
             }
             for c in verdict.bet.criteria
@@ -141,7 +141,7 @@ def verdict_record(verdict: Verdict) -> dict[str, Any]:
         "reach": [
             {
                 "level": reach.level.name,
-                "needed": reach.needed,
+                "needed": reach.n_required,
                 "within": reach.within,
                 "within_help": reach.within_help,
                 "by_ratio": list(reach.by_ratio),
@@ -174,12 +174,12 @@ def resolved_record(verdict: Verdict) -> dict[str, dict[str, Any]]:
             },
             "sign_flip_p": one.p,
             "holm_p": one.holm,
-            "absent_p": one.absent,
-            "detectable": one.detectable,
-            "slices_p": one.slices,
-            "slices_help_p": one.slices_help,
-            "a_a": one.a_a,
-            "normalised": one.normalised,
+            "absent_p": one.equivalence_p,
+            "detectable": one.mde,
+            "slices_p": one.slices_p,
+            "slices_help_p": one.slices_help_p,
+            "a_a": one.aa_sd,
+            "normalised": one.fraction_of_oracle,
         }
         for one in verdict.resolved
     }
@@ -191,10 +191,10 @@ def interval_record(interval: Interval) -> dict[str, Any]:
         "estimate": interval.estimate,
         "low": interval.low,
         "high": interval.high,
-        "standard_error": interval.error,
-        "freedom": interval.freedom,
+        "standard_error": interval.se,
+        "freedom": interval.df,
         "blocks": interval.blocks,
-        "spread": interval.spread,
+        "spread": interval.seed_se,
     }
 
 

@@ -1,8 +1,8 @@
-from .export import Filed as Filed
-from .export import file_adapters as file_adapters
-from .planning import Entrant as Entrant
-from .planning import Lineup as Lineup
-from .progress import Watcher as Watcher
+from .export import ExportedAdapter as ExportedAdapter
+from .export import export_adapters as export_adapters
+from .planning import Plan as Plan
+from .planning import PlannedRun as PlannedRun
+from .progress import ProgressBar as ProgressBar
 from .request import Adapter as Adapter
 from .request import Request as Request
 from .runner import Runner as Runner

@@ -20,7 +20,7 @@ from pytest_noisefloor.specs import Kernel
 from .store import Store
 
 if TYPE_CHECKING:
-    from pytest_noisefloor.models import Head
+    from pytest_noisefloor.models import LMHead
 
 WORTH_MEASURING = 10**9
 """Products of rows, vocabulary and hidden size below which any kernel takes a few milliseconds."""
@@ -33,7 +33,7 @@ class KernelError(NoisefloorError):
     """A store's choice of kernel that cannot be used."""
 
 
-def chosen(store: Store, base: str, device: str, head: Callable[[], Head], rows: int) -> Kernel:
+def autotune(store: Store, base: str, device: str, head: Callable[[], LMHead], rows: int) -> Kernel:
     """The kernel that a store uses for a base (its fingerprint) on a device, measured once.
 
     ``rows`` is how many hidden states a training step has a loss for. ``head`` is called only
@@ -59,7 +59,7 @@ def chosen(store: Store, base: str, device: str, head: Callable[[], Head], rows:
     return found
 
 
-def _measured(head: Head, rows: int) -> dict[str, object]:
+def _measured(head: LMHead, rows: int) -> dict[str, object]:
     import torch
 
     from pytest_noisefloor.models import kernels
@@ -78,7 +78,7 @@ def _measured(head: Head, rows: int) -> dict[str, object]:
     }
 
 
-def _seconds(head: Head, kernel: Kernel, rows: int) -> float:
+def _seconds(head: LMHead, kernel: Kernel, rows: int) -> float:
     import torch
 
     from pytest_noisefloor.models import mean_loss

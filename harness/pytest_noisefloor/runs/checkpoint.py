@@ -9,19 +9,19 @@ from pytest_noisefloor._typing import Tensors
 from .record import Record
 
 if TYPE_CHECKING:
-    from pytest_noisefloor.training import Progress
+    from pytest_noisefloor.training import TrainingState
 
 
-def pack(progress: Progress) -> Record:
+def pack(progress: TrainingState) -> Record:
     """An unfinished training as a record."""
     arrays = {f"tensors/{name}": value for name, value in progress.tensors.items()}
     arrays |= {f"moments/{name}": value for name, value in progress.moments.items()}
     return Record(arrays, {"losses": list(progress.losses), "seconds": progress.seconds})
 
 
-def unpack(record: Record) -> Progress:
+def unpack(record: Record) -> TrainingState:
     """The unfinished training of a record, bitwise as it was packed."""
-    from pytest_noisefloor.training import Progress
+    from pytest_noisefloor.training import TrainingState
 
     def part(prefix: str) -> Tensors:
         return {
@@ -30,7 +30,7 @@ def unpack(record: Record) -> Progress:
             if name.startswith(prefix)
         }
 
-    return Progress(
+    return TrainingState(
         tensors=part("tensors/"),
         moments=part("moments/"),
         losses=tuple(record.facts["losses"]),

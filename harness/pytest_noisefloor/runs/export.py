@@ -13,7 +13,7 @@ from pytest_noisefloor._files import write_atomically
 from pytest_noisefloor.bets import Bet
 from pytest_noisefloor.specs import UNTRAINED
 
-from .planning import Entrant
+from .planning import PlannedRun
 from .request import Adapter
 
 LARGEST_FILE = 2**20
@@ -21,10 +21,10 @@ LARGEST_FILE = 2**20
 
 
 @dataclass(frozen=True)
-class Filed:
+class ExportedAdapter:
     """An adapter by its name in files, without tensors, of which memory may not hold all."""
 
-    entrant: Entrant
+    entrant: PlannedRun
     adapter: Adapter
     count: int
     nbytes: int
@@ -32,18 +32,18 @@ class Filed:
     written: bool
 
 
-def file_adapters(
-    entrants: Sequence[Entrant], out: Path, *, bet: Bet, prefix: str, first_seed: int
-) -> list[Filed]:
+def export_adapters(
+    entrants: Sequence[PlannedRun], out: Path, *, bet: Bet, prefix: str, first_seed: int
+) -> list[ExportedAdapter]:
     """Write the files of the adapters that a level rests on; the first seed's have no seed's name.
 
     The arm of reach has no part in a level: its adapters, trained on held-out text, are kept in the
     store alone, as are other users' and large ones.
     """
-    filed: dict[str, Filed] = {}
+    filed: dict[str, ExportedAdapter] = {}
     # a user's own before the same adapter in another user's column
-    for entrant in sorted(entrants, key=lambda one: not one.own):
-        if entrant.name == UNTRAINED or entrant.label not in bet.statistic.compared:
+    for entrant in sorted(entrants, key=lambda one: not one.is_users_own):
+        if entrant.name == UNTRAINED or entrant.label not in bet.contrast.compared:
             continue
         request = entrant.request
         key = entrant.runner.run_spec(request).key
@@ -52,11 +52,11 @@ def file_adapters(
         adapter = entrant.runner.adapter(request)
         seed = "" if request.seed == first_seed else f"_seed{request.seed}"
         stem = f"{prefix}{bet.id}_{entrant.name}_{entrant.user}{seed}"
-        written = entrant.own and adapter.nbytes <= LARGEST_FILE
+        written = entrant.is_users_own and adapter.nbytes <= LARGEST_FILE
         if written:
             _write(adapter, out / "out" / f"{stem}.safetensors")
         bare = replace(adapter, tensors={})
-        filed[key] = Filed(entrant, bare, adapter.count, adapter.nbytes, stem, written)
+        filed[key] = ExportedAdapter(entrant, bare, adapter.count, adapter.nbytes, stem, written)
     return list(filed.values())
 
 

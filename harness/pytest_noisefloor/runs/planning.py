@@ -16,10 +16,10 @@ from .runner import Runner
 
 
 @dataclass(frozen=True)
-class Entrant:
+class PlannedRun:
     """One adapter that stands for a ``label`` of a ``user``: its name in results, and its maker.
 
-    ``own`` says that it is an arm of the user's by the bet's own method and rate.
+    ``is_users_own`` says that it is an arm of the user's by the bet's own method and rate.
     """
 
     label: str
@@ -27,10 +27,10 @@ class Entrant:
     name: str
     runner: Runner
     request: Request
-    own: bool
+    is_users_own: bool
 
 
-class Lineup:
+class Plan:
     """The entrants of a bet's labels, for users on one base."""
 
     def __init__(self, bet: Bet, runner: Runner, users: Sequence[User]) -> None:
@@ -38,9 +38,9 @@ class Lineup:
         self._runner = runner
         self._users = tuple(users)
         self._runners: dict[tuple[str, float], Runner] = {}
-        self._found: dict[tuple[str, str, int], tuple[Entrant, ...]] = {}
+        self._found: dict[tuple[str, str, int], tuple[PlannedRun, ...]] = {}
 
-    def entrants(self, label: str, user: User, seed: int) -> tuple[Entrant, ...]:
+    def runs_for(self, label: str, user: User, seed: int) -> tuple[PlannedRun, ...]:
         """All that stand for a label of one user and seed; the best of them counts.
 
         Raises:
@@ -59,25 +59,25 @@ class Lineup:
             )
         return self._found[key]
 
-    def everything(self, seeds: Sequence[int]) -> Iterator[Entrant]:
+    def everything(self, seeds: Sequence[int]) -> Iterator[PlannedRun]:
         """All entrants, user by user, the base alone first."""
         for user in self._users:
-            yield from self.entrants(UNTRAINED, user, 0)
+            yield from self.runs_for(UNTRAINED, user, 0)
             for seed in seeds:
-                for label in self._bet.statistic.trained:
-                    yield from self.entrants(label, user, seed)
+                for label in self._bet.contrast.trained:
+                    yield from self.runs_for(label, user, seed)
 
-    def _of(self, label: str, condition: Condition, user: User, seed: int) -> Iterator[Entrant]:
+    def _of(self, label: str, condition: Condition, user: User, seed: int) -> Iterator[PlannedRun]:
         runner = self._made_by(condition)
         if condition.source == UNTRAINED:
             request = Request(user, UNTRAINED)
-            yield Entrant(label, user.name, UNTRAINED, runner, request, own=False)
+            yield PlannedRun(label, user.name, UNTRAINED, runner, request, is_users_own=False)
             return
         source = condition.source
         if source not in (OTHER, POOLED):
             source = open_arm(source).name  # of one's own its name, not its import path
         others = [other for other in self._users if other.name != user.name]
-        own = condition.source not in (OTHER, POOLED) and runner is self._runner
+        is_users_own = condition.source not in (OTHER, POOLED) and runner is self._runner
         trained = [user]
         if condition.source == OTHER:
             # the adapter is the other's own, the held-out text this user's
@@ -93,7 +93,7 @@ class Lineup:
             )
             name = "-".join(filter(None, named))
             request = Request(one, condition.arm, seed)
-            yield Entrant(label, user.name, name, runner, request, own)
+            yield PlannedRun(label, user.name, name, runner, request, is_users_own)
 
     def _made_by(self, condition: Condition) -> Runner:
         """The runner of a condition's method and rate: one for each pair."""

@@ -29,7 +29,7 @@ class _Lines:
         self._stream.flush()
 
 
-class Watcher:
+class ProgressBar:
     """Shows which run of how many is under way, its step and loss, and the time left.
 
     Silent without a stream. Processes that share a terminal have a ``line`` each.
@@ -80,7 +80,7 @@ class Watcher:
             self._bar.set_description_str(f"{count}{label} ", refresh=False)
             self._bar.set_postfix_str("", refresh=self._bar.n == 0)
 
-    def tell(self, text: str) -> None:
+    def write(self, text: str) -> None:
         """Say something that stays to be read."""
         if self._bar is not None:
             self._bar.write(text, file=self._stream)

@@ -19,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from pytest_noisefloor._files import write_atomically
-from pytest_noisefloor._typing import Arrays
+from pytest_noisefloor._typing import Tensors
 from pytest_noisefloor.errors import NoisefloorError
 from pytest_noisefloor.specs import canonical_json, digest
 
@@ -32,7 +32,7 @@ class StoreError(NoisefloorError):
 class Record:
     """What is stored under a key: arrays by name, and facts about them that JSON can hold."""
 
-    arrays: Arrays
+    arrays: Tensors
     facts: dict[str, Any]
 
     def digest(self, key: str) -> str:
@@ -71,7 +71,7 @@ def read_record(path: Path, key: str) -> Record | None:
     return checked(path, key, arrays, metadata.get("facts", ""), metadata.get("digest", ""))
 
 
-def checked(path: Path, key: str, arrays: Arrays, facts: str, digest: str) -> Record:
+def checked(path: Path, key: str, arrays: Tensors, facts: str, digest: str) -> Record:
     """The record of what was read from a file.
 
     Raises:

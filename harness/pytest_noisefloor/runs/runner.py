@@ -33,11 +33,11 @@ from pytest_noisefloor.specs import (
 from pytest_noisefloor.stats import Scores
 from pytest_noisefloor.training import Method
 
-from .progress import Watcher
+from .progress import ProgressBar
 from .record import Record
 from .request import Adapter, Request
 from .store import Kind, Store
-from .worker import Workbench
+from .worker import Worker
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class _Task:
     piece: Slice | None = None  # what is scored
 
     @property
-    def company(self) -> str:
+    def batch_key(self) -> str:
         """Tasks of one company can be made as one batch; the base alone is in nobody's."""
         if self.piece is None:
             return "adapters"
@@ -77,7 +77,7 @@ class Runner:
         method: Method,
         recipe: Recipe,
         scoring: Scoring,
-        watcher: Watcher,
+        watcher: ProgressBar,
         workers: int = 1,
         group: int | None = None,
     ) -> None:
@@ -90,7 +90,7 @@ class Runner:
         self._watcher = watcher
         self._torch = ".".join(version("torch").split(".")[:2])
         self.texts = Texts(base.encode, recipe, scoring)
-        self._bench = Workbench(
+        self._bench = Worker(
             store=store,
             base=base,
             device=device,
@@ -217,9 +217,9 @@ class Runner:
         """The tasks in their order, each with those that are to be made in one batch with it."""
         companies: dict[str, deque[_Task]] = {}
         for task in waiting:
-            companies.setdefault(task.company, deque()).append(task)
+            companies.setdefault(task.batch_key, deque()).append(task)
         for task in waiting:
-            mates = companies[task.company]
+            mates = companies[task.batch_key]
             if mates and mates[0].key == task.key:
                 size = self._size(task, len(mates))
                 yield [mates.popleft() for _ in range(size)]
@@ -228,7 +228,7 @@ class Runner:
         if there == 1 or (task.piece is not None and task.needs is None):
             return 1
         if task.piece is not None:
-            return min(there, self._bench.score_group)
+            return min(there, self._bench.score_stack_size)
         # what one process takes is not left to the others
         return min(there, self._bench.group, max(1, -(-there // self._workers)))
 

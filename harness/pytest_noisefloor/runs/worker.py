@@ -10,14 +10,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pytest_noisefloor._typing import Ids
-from pytest_noisefloor.data import Material, Slice, Texts, open_arm
+from pytest_noisefloor.data import ArmInput, Slice, Texts, open_arm
 from pytest_noisefloor.models import Base, exclusive
 from pytest_noisefloor.specs import Kernel, Recipe, RunSpec, ScoreSpec, Scoring
 from pytest_noisefloor.training import Method, restore
 
-from .autotune import chosen
+from .autotune import autotune
 from .checkpoint import pack, unpack
-from .progress import Watcher
+from .progress import ProgressBar
 from .record import Record
 from .request import Request
 from .store import Store
@@ -25,14 +25,14 @@ from .store import Store
 if TYPE_CHECKING:
     from torch import nn
 
-    from pytest_noisefloor.models import Head
-    from pytest_noisefloor.training import Progress
+    from pytest_noisefloor.models import LMHead
+    from pytest_noisefloor.training import TrainingState
 
 SAVE_EVERY_S = 15.0
 """Seconds of an unfinished training that an interruption can cost, and a step, at most."""
 
 
-class Workbench:
+class Worker:
     """Makes records of adapters and of scores; torch and the model come in with the first."""
 
     def __init__(
@@ -45,7 +45,7 @@ class Workbench:
         recipe: Recipe,
         scoring: Scoring,
         texts: Texts,
-        watcher: Watcher,
+        watcher: ProgressBar,
         workers: int,
         group: int | None,
     ) -> None:
@@ -64,15 +64,15 @@ class Workbench:
     def kernel(self) -> Kernel:
         """How the head's products are made: the store's choice."""
         rows = self._recipe.batch * (self._recipe.sequence - 1)
-        return chosen(
+        return autotune(
             self._store, self._base.fingerprint, self._device, lambda: self._loaded[1], rows
         )
 
     @cached_property
-    def _loaded(self) -> tuple[nn.Module, Head]:
+    def _loaded(self) -> tuple[nn.Module, LMHead]:
         import torch
 
-        from pytest_noisefloor.models import head_of
+        from pytest_noisefloor.models import lm_head
 
         if self._workers > 1:
             share = max(1, _cores() // self._workers)
@@ -80,31 +80,38 @@ class Workbench:
                 min(share, torch.get_num_threads())
             )  # OMP_NUM_THREADS may ask less
         model = self._base.shared_model(self._device)
-        return model, head_of(model)
+        return model, lm_head(model)
 
     @property
-    def _tools(self) -> tuple[nn.Module, Head]:
+    def _tools(self) -> tuple[nn.Module, LMHead]:
         model, head = self._loaded
         return model, replace(head, kernel=self.kernel)
 
     @cached_property
     def group(self) -> int:
         """How many adapters train as one batch; 1 where that is not faster, or cannot be."""
-        from pytest_noisefloor.training import StackError, check_stackable, fitting, worth_it
+        from pytest_noisefloor.training import (
+            StackError,
+            batching_pays,
+            check_stackable,
+            max_stack_size,
+        )
 
-        if self._group == 1 or (self._group is None and not worth_it(self._device, self._recipe)):
+        if self._group == 1 or (
+            self._group is None and not batching_pays(self._device, self._recipe)
+        ):
             return 1
         with exclusive(self._device):  # or two processes would each find the same memory free
             model, head = self._tools
             try:
                 check_stackable(model, head, self._method)
             except StackError as reason:
-                self._watcher.tell(f"{reason}; adapters train one at a time")
+                self._watcher.write(f"{reason}; adapters train one at a time")
                 return 1
-            return self._group or fitting(model, head, self._method, self._recipe)
+            return self._group or max_stack_size(model, head, self._method, self._recipe)
 
     @property
-    def score_group(self) -> int:
+    def score_stack_size(self) -> int:
         """How many adapters score a slice as one batch: on a CPU that was not measured faster."""
         return 1 if self._device == "cpu" and self._group is None else self.group
 
@@ -129,7 +136,9 @@ class Workbench:
         self._watcher.advance(sum(len(start.losses) for start in starts.values()) * cost)
         saved = time.monotonic()
 
-        def on_step(step: int, loss: float, progress: Callable[[], Mapping[str, Progress]]) -> None:
+        def on_step(
+            step: int, loss: float, progress: Callable[[], Mapping[str, TrainingState]]
+        ) -> None:
             nonlocal saved
             detail = f"step {step} of {self._recipe.steps}, loss {loss:.3f}"
             self._watcher.advance(len(runs) * cost, detail)
@@ -159,9 +168,9 @@ class Workbench:
     def _trained(
         self,
         runs: Mapping[str, tuple[Request, RunSpec]],
-        starts: Mapping[str, Progress],
-        on_step: Callable[[int, float, Callable[[], Mapping[str, Progress]]], None],
-    ) -> dict[str, Progress]:
+        starts: Mapping[str, TrainingState],
+        on_step: Callable[[int, float, Callable[[], Mapping[str, TrainingState]]], None],
+    ) -> dict[str, TrainingState]:
         """One adapter as ever, several stacked."""
         from pytest_noisefloor.training import train, train_stacked
 
@@ -170,7 +179,7 @@ class Workbench:
         if len(runs) == 1:
             (key, blocks), start = next(iter(streams.items())), next(iter(starts.values()), None)
 
-            def alone(step: int, loss: float, progress: Callable[[], Progress]) -> None:
+            def alone(step: int, loss: float, progress: Callable[[], TrainingState]) -> None:
                 on_step(step, loss, lambda: {key: progress()})
 
             return {
@@ -181,11 +190,11 @@ class Workbench:
 
         labels = {f"{request} ({key[:12]})": key for key, (request, _) in runs.items()}
 
-        def by_key(done: Mapping[str, Progress]) -> dict[str, Progress]:
+        def by_key(done: Mapping[str, TrainingState]) -> dict[str, TrainingState]:
             return {labels[label]: progress for label, progress in done.items()}
 
         def together(
-            step: int, losses: dict[str, float], progress: Callable[[], dict[str, Progress]]
+            step: int, losses: dict[str, float], progress: Callable[[], dict[str, TrainingState]]
         ) -> None:
             on_step(step, sum(losses.values()) / len(losses), lambda: by_key(progress()))
 
@@ -204,12 +213,12 @@ class Workbench:
     def _blocks(self, request: Request) -> Iterator[Ids]:
         """The blocks that a request's adapter trains on."""
         arm = open_arm(request.arm)
-        material = Material(
+        arm_input = ArmInput(
             user=request.user.name,
             vocabulary=self._loaded[1].weight.shape[0],
             text=self._texts.read(request.user, arm),
         )
-        return arm.blocks(material, self._recipe, request.seed)
+        return arm.batches(arm_input, self._recipe, request.seed)
 
     def score(
         self, piece: Slice, specs: Mapping[str, ScoreSpec], adapters: Mapping[str, Record]

@@ -29,17 +29,17 @@ class Scores:
     tokens: str
 
 
-CELL = 64
-"""Tokens in a cell. Three users with three slices of 8,192 tokens make 1,152 cells: 12 KB an arm
-and seed."""
+BIN_TOKENS = 64
+"""Tokens in a bin. Three users with three slices of 8,192 tokens make 1,152 bins: 12 KB an arm and
+seed."""
 
 
 @dataclass(frozen=True, eq=False)
-class Tally:
-    """One user's scores, summed over cells of CELL consecutive tokens of a slice.
+class BinSums:
+    """One user's scores, summed over bins of BIN_TOKENS consecutive tokens of a slice.
 
-    ``tokens`` and ``slices`` (cells,) are each cell's tokens and the number of its slice, ``sums``
-    (seeds, cells) the nats of each arm; untrained has one seed.
+    ``tokens`` and ``slices`` (bins,) are each bin's tokens and the number of its slice, ``sums``
+    (seeds, bins) the nats of each arm; untrained has one seed.
 
     Raises:
         StatisticsError: untrained missing, shapes that do not fit, or sums not finite.
@@ -57,7 +57,7 @@ class Tally:
             shape = (1 if arm == UNTRAINED else seeds, len(self.tokens))
             if sums.shape != shape or not seeds or not len(self.tokens):
                 raise StatisticsError(
-                    f"user {self.user!r}, arm {arm}: {sums.shape} sums (seeds, cells); "
+                    f"user {self.user!r}, arm {arm}: {sums.shape} sums (seeds, bins); "
                     f"expected {shape}, and not none"
                 )
             if not np.isfinite(sums).all():
@@ -79,8 +79,8 @@ class Tally:
         return total / int(self.tokens.sum())
 
 
-def tally(user: str, slices: Sequence[Mapping[str, Sequence[Scores]]]) -> Tally:
-    """Sum a user's scores, given for each slice by arm and seed, over cells.
+def bin_sums(user: str, slices: Sequence[Mapping[str, Sequence[Scores]]]) -> BinSums:
+    """Sum a user's scores, given for each slice by arm and seed, over bins.
 
     Raises:
         StatisticsError: other tokens under one arm than under another, or scores not finite.
@@ -95,14 +95,14 @@ def tally(user: str, slices: Sequence[Mapping[str, Sequence[Scores]]]) -> Tally:
             )
     lengths = [next(iter(arms.values()))[0].nll.size for arms in slices]
     names = list(slices[0]) if slices else []
-    return Tally(
+    return BinSums(
         user=user,
-        tokens=cell_tokens(lengths),
-        slices=cell_slices(lengths),
+        tokens=bin_tokens(lengths),
+        slices=bin_slices(lengths),
         sums={
             arm: np.array(
                 [
-                    np.concatenate([_cells(arms[arm][seed].nll) for arms in slices])
+                    np.concatenate([_sum_by_bin(arms[arm][seed].nll) for arms in slices])
                     for seed in range(len(slices[0][arm]))
                 ]
             )
@@ -111,29 +111,29 @@ def tally(user: str, slices: Sequence[Mapping[str, Sequence[Scores]]]) -> Tally:
     )
 
 
-def cell_tokens(lengths: Sequence[int]) -> npt.NDArray[np.int64]:
-    """Tokens of each cell, for slices of these lengths; only the last of a slice may be short."""
+def bin_tokens(lengths: Sequence[int]) -> npt.NDArray[np.int64]:
+    """Tokens of each bin, for slices of these lengths; only the last of a slice may be short."""
     return np.array(
-        [min(CELL, n - at) for n in lengths for at in range(0, n, CELL)], dtype=np.int64
+        [min(BIN_TOKENS, n - at) for n in lengths for at in range(0, n, BIN_TOKENS)], dtype=np.int64
     )
 
 
-def cell_slices(lengths: Sequence[int]) -> npt.NDArray[np.int64]:
-    """The number of the slice that each cell is of."""
-    return np.repeat(np.arange(len(lengths)), [math.ceil(n / CELL) for n in lengths])
+def bin_slices(lengths: Sequence[int]) -> npt.NDArray[np.int64]:
+    """The number of the slice that each bin is of."""
+    return np.repeat(np.arange(len(lengths)), [math.ceil(n / BIN_TOKENS) for n in lengths])
 
 
-def _cells(nll: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    return np.add.reduceat(nll, np.arange(0, nll.size, CELL), dtype=np.float64)
+def _sum_by_bin(nll: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    return np.add.reduceat(nll, np.arange(0, nll.size, BIN_TOKENS), dtype=np.float64)
 
 
-def pack(sums: npt.NDArray[np.float64]) -> list[str]:
-    """Sums (seeds, cells) as JSON holds them, a text for each seed, to the last bit."""
+def encode_sums(sums: npt.NDArray[np.float64]) -> list[str]:
+    """Sums (seeds, bins) as JSON holds them, a text for each seed, to the last bit."""
     return [base64.b64encode(row.astype("<f8").tobytes()).decode() for row in sums]
 
 
-def unpack(rows: Sequence[str]) -> npt.NDArray[np.float64]:
-    """The sums (seeds, cells) that ``pack`` packed.
+def decode_sums(rows: Sequence[str]) -> npt.NDArray[np.float64]:
+    """The sums (seeds, bins) that ``encode_sums`` encoded.
 
     Raises:
         StatisticsError: no such text, or rows of several lengths.
@@ -145,8 +145,8 @@ def unpack(rows: Sequence[str]) -> npt.NDArray[np.float64]:
         raise StatisticsError(f"packed sums: {error}") from None
 
 
-def tally_from_record(user: str, slices: Sequence[Mapping[str, Any]]) -> Tally:
-    """The tally of a user from the ``slices`` of its entry in a result file.
+def bin_sums_from_record(user: str, slices: Sequence[Mapping[str, Any]]) -> BinSums:
+    """A user's sums from the ``slices`` of its entry in a result file.
 
     Raises:
         StatisticsError: sums that cannot be.
@@ -156,12 +156,12 @@ def tally_from_record(user: str, slices: Sequence[Mapping[str, Any]]) -> Tally:
         raise StatisticsError(f"user {user!r}: slices of {lengths} tokens; expected at least one")
     if any(piece["sums"].keys() != slices[0]["sums"].keys() for piece in slices):
         raise StatisticsError(f"user {user!r}: slices with different arms")
-    return Tally(
+    return BinSums(
         user=user,
-        tokens=cell_tokens(lengths),
-        slices=cell_slices(lengths),
+        tokens=bin_tokens(lengths),
+        slices=bin_slices(lengths),
         sums={
-            arm: np.concatenate([unpack(piece["sums"][arm]) for piece in slices], axis=1)
+            arm: np.concatenate([decode_sums(piece["sums"][arm]) for piece in slices], axis=1)
             for arm in slices[0]["sums"]
         },
     )
@@ -197,35 +197,35 @@ def autocorrelation_time(series: Sequence[Floats]) -> float:
 
 
 def block_sums(
-    tally: Tally, minuend: str, subtrahend: str, *, times: float = TIMES
+    bins: BinSums, minuend: str, subtrahend: str, *, times: float = TIMES
 ) -> tuple[Floats, Floats, float]:
     """Differences of two arms, summed over blocks, and the blocks' tokens: (blocks,) each.
 
     Differences are averaged over seeds. A block is at least ``times`` autocorrelation times of the
-    cells long, and blocks of a slice differ by one cell at most; none crosses into another slice.
-    The third value is that time, in cells.
+    bins long, and blocks of a slice differ by one bin at most; none crosses into another slice.
+    The third value is that time, in bins.
     """
-    by_slice, tau = _blocks(tally, minuend, subtrahend, times)
+    by_slice, tau = _blocks(bins, minuend, subtrahend, times)
     sums, tokens = (np.concatenate(of) for of in zip(*by_slice, strict=True))
     return sums, tokens, tau
 
 
-def slice_blocks(tally: Tally, minuend: str, subtrahend: str, *, times: float) -> list[Floats]:
+def slice_blocks(bins: BinSums, minuend: str, subtrahend: str, *, times: float) -> list[Floats]:
     """The same blocks' mean differences in nats per token, slice by slice: (blocks,) each."""
-    return [sums / tokens for sums, tokens in _blocks(tally, minuend, subtrahend, times)[0]]
+    return [sums / tokens for sums, tokens in _blocks(bins, minuend, subtrahend, times)[0]]
 
 
 def _blocks(
-    tally: Tally, minuend: str, subtrahend: str, times: float
+    bins: BinSums, minuend: str, subtrahend: str, times: float
 ) -> tuple[list[tuple[Floats, Floats]], float]:
-    """For each slice its blocks' sums and tokens, (blocks,) each, and the time in cells."""
-    sums = (tally.sums[minuend] - tally.sums[subtrahend]).mean(axis=0)
-    per_slice = [np.flatnonzero(tally.slices == k) for k in np.unique(tally.slices)]
-    tau = autocorrelation_time([sums[cells] / tally.tokens[cells] for cells in per_slice])
+    """For each slice its blocks' sums and tokens, (blocks,) each, and the time in bins."""
+    sums = (bins.sums[minuend] - bins.sums[subtrahend]).mean(axis=0)
+    per_slice = [np.flatnonzero(bins.slices == k) for k in np.unique(bins.slices)]
+    tau = autocorrelation_time([sums[own] / bins.tokens[own] for own in per_slice])
     length = math.ceil(times * tau)
     found = []
-    for cells in per_slice:
-        blocks = np.array_split(cells, max(1, len(cells) // length))
-        tokens = np.array([tally.tokens[block].sum() for block in blocks], dtype=np.float64)
+    for own in per_slice:
+        blocks = np.array_split(own, max(1, len(own) // length))
+        tokens = np.array([bins.tokens[block].sum() for block in blocks], dtype=np.float64)
         found.append((np.array([sums[block].sum() for block in blocks]), tokens))
     return found, tau

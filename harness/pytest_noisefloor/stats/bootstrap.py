@@ -13,7 +13,7 @@ import numpy as np
 
 from pytest_noisefloor._typing import Floats
 
-from .blocks import TIMES, Tally, block_sums
+from .blocks import TIMES, BinSums, block_sums
 from .contrast import StatisticsError
 
 CONFIDENCE = 0.95
@@ -43,11 +43,11 @@ class Interval:
     estimate: float
     low: float
     high: float
-    error: float
-    freedom: float
+    se: float
+    df: float
     blocks: int
     seeds: int
-    spread: float
+    seed_se: float
 
     @property
     def ratios(self) -> tuple[float, float, float]:
@@ -55,12 +55,12 @@ class Interval:
         return math.exp(self.estimate), math.exp(self.low), math.exp(self.high)
 
 
-def interval(tally: Tally, minuend: str, subtrahend: str) -> Interval:
+def block_bootstrap(bins: BinSums, minuend: str, subtrahend: str) -> Interval:
     """The 95 % interval of NLL(minuend) − NLL(subtrahend), pooled over slices by tokens.
 
     Blocks are resampled with their tokens (BCa: Efron 1987, JASA 82:171), at a level widened for
     their number as Hesterberg (2015, The American Statistician 69:371, section 4.3) widens the
-    percentile interval. Means of neighbouring blocks of L cells vary together still: their variance
+    percentile interval. Means of neighbouring blocks of L bins vary together still: their variance
     falls short by Σ|t|ρ(t)/(Lτ), which for ρ(t) = φ^|t| is (τ² − 1)/(2τL), and error and
     half-widths are divided by the root of what is left of 1 (Künsch 1989, Annals of Statistics
     17:1217, has the bias). With S > 1 seeds the spread of their means is added, s²/S with Student's
@@ -72,11 +72,11 @@ def interval(tally: Tally, minuend: str, subtrahend: str) -> Interval:
     """
     from scipy import stats
 
-    sums, tokens, tau = block_sums(tally, minuend, subtrahend)
+    sums, tokens, tau = block_sums(bins, minuend, subtrahend)
     n = len(sums)
     if n < LEAST_BLOCKS:
         raise TooFewBlocks(
-            f"user {tally.user!r}: {tokens.sum():.0f} held-out tokens make {n} blocks of "
+            f"user {bins.user!r}: {tokens.sum():.0f} held-out tokens make {n} blocks of "
             f"neighbours that depend on each other; an interval needs {LEAST_BLOCKS}"
         )
     mean = float(sums.sum() / tokens.sum())
@@ -85,13 +85,13 @@ def interval(tally: Tally, minuend: str, subtrahend: str) -> Interval:
     error = math.sqrt(n / (n - 1) * float(residual @ residual)) / float(tokens.sum())
     low, high = _bootstrap(sums, tokens) if error > 0 else (mean, mean)
     # a slice that is shorter than a block is one block
-    length = max(len(tally.tokens) / n, TIMES * tau)
+    length = max(len(bins.tokens) / n, TIMES * tau)
     wider = 1 / math.sqrt(1 - (tau**2 - 1) / (2 * tau * length))
     low, high = mean - wider * (mean - low), mean + wider * (high - mean)
     error *= wider
     freedom, spread = float(n - 1), 0.0
 
-    by_seed = (tally.sums[minuend] - tally.sums[subtrahend]).sum(axis=1) / tally.tokens.sum()
+    by_seed = (bins.sums[minuend] - bins.sums[subtrahend]).sum(axis=1) / bins.tokens.sum()
     seeds = len(by_seed)
     if seeds > 1:
         spread = float(by_seed.std(ddof=1)) / math.sqrt(seeds)
@@ -103,11 +103,11 @@ def interval(tally: Tally, minuend: str, subtrahend: str) -> Interval:
         estimate=mean,
         low=low,
         high=high,
-        error=error,
-        freedom=freedom,
+        se=error,
+        df=freedom,
         blocks=n,
         seeds=seeds,
-        spread=spread,
+        seed_se=spread,
     )
 
 

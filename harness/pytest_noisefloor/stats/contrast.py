@@ -13,7 +13,7 @@ class StatisticsError(NoisefloorError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Statistic:
+class Contrast:
     """Of which conditions' perplexities a bet takes the quotient, and how.
 
     The ratio is ppl(``numerator``) / ppl(``denominator``): random over real in Bet 60. ``reach``,

@@ -38,7 +38,7 @@ def jensen_shannon(train: Ids, heldout: Ids) -> float:
     return float(jensenshannon(*frequencies)) ** 2
 
 
-def paired(effects: Sequence[Effect], divergences: Sequence[float]) -> list[Effect]:
+def slice_pairs(effects: Sequence[Effect], divergences: Sequence[float]) -> list[Effect]:
     """Every two slices as one effect: the nearer slice's over the farther slice's.
 
     Each label's NLL is the difference of the two slices', so that ratio, harm and help are
@@ -60,7 +60,7 @@ def paired(effects: Sequence[Effect], divergences: Sequence[float]) -> list[Effe
         Effect(
             user=f"{near.user} over {far.user}",
             nll={label: near.nll[label] - far.nll[label] for label in near.nll},
-            statistic=near.statistic,
+            contrast=near.contrast,
         )
         for (here, near), (there, far) in combinations(ranked, 2)
         if here < there

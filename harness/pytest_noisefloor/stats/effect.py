@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from pytest_noisefloor.specs import UNTRAINED
 
-from .contrast import Statistic, StatisticsError
+from .contrast import Contrast, StatisticsError
 
 LARGEST_NLL = 350.0
 """Nats per token. exp(2 × 350) is still a float64, exp(2 × 355) is not; uniform guessing among a
@@ -34,10 +34,10 @@ class Effect:
 
     user: str
     nll: Mapping[str, float]
-    statistic: Statistic
+    contrast: Contrast
 
     def __post_init__(self) -> None:
-        for arm in self.statistic.compared:
+        for arm in self.contrast.compared:
             if arm not in self.nll:
                 raise StatisticsError(f"user {self.user!r}: no mean NLL of arm {arm!r}")
         for arm, value in self.nll.items():
@@ -50,7 +50,7 @@ class Effect:
     @property
     def delta(self) -> float:
         """Δ = NLL(numerator) − NLL(denominator), nats per token: above 0 the latter won."""
-        return self.nll[self.statistic.numerator] - self.nll[self.statistic.denominator]
+        return self.nll[self.contrast.numerator] - self.nll[self.contrast.denominator]
 
     @property
     def ratio(self) -> float:
@@ -62,21 +62,21 @@ class Effect:
         """ppl(numerator) / ppl(untrained): above 1, the control made the base worse."""
         if UNTRAINED not in self.nll:
             return None
-        return math.exp(self.nll[self.statistic.numerator] - self.nll[UNTRAINED])
+        return math.exp(self.nll[self.contrast.numerator] - self.nll[UNTRAINED])
 
     @property
     def help(self) -> float | None:
         """ppl(untrained) / ppl(denominator): above 1, the user's text made the base better."""
         if UNTRAINED not in self.nll:
             return None
-        return math.exp(self.nll[UNTRAINED] - self.nll[self.statistic.denominator])
+        return math.exp(self.nll[UNTRAINED] - self.nll[self.contrast.denominator])
 
     @property
     def winner(self) -> str:
         """The arm with the lower perplexity, or ``tie``."""
         if self.delta == 0:
             return "tie"
-        return self.statistic.denominator if self.delta > 0 else self.statistic.numerator
+        return self.contrast.denominator if self.delta > 0 else self.contrast.numerator
 
 
 def mean_nll(slices: Sequence[npt.NDArray[np.float32]]) -> float:
@@ -95,7 +95,7 @@ def mean_nll(slices: Sequence[npt.NDArray[np.float32]]) -> float:
 
 
 def effect_from_perplexities(
-    user: str, perplexities: Mapping[str, float], statistic: Statistic
+    user: str, perplexities: Mapping[str, float], contrast: Contrast
 ) -> Effect:
     """An effect from published perplexities, by arm.
 
@@ -108,4 +108,4 @@ def effect_from_perplexities(
                 f"user {user!r}: {arm} perplexity {value}; expected a number of 1 or more"
             )
     nll = {arm: math.log(value) for arm, value in perplexities.items()}
-    return Effect(user=user, nll=nll, statistic=statistic)
+    return Effect(user=user, nll=nll, contrast=contrast)

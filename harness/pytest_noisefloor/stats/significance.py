@@ -95,25 +95,25 @@ def holm(ps: Sequence[float]) -> tuple[float, ...]:
     return tuple(adjusted)
 
 
-def equivalence(difference: Interval, margin: float) -> float:
+def tost(difference: Interval, margin: float) -> float:
     """The p of two one-sided tests that |difference| < margin (Schuirmann 1987, TOST)."""
     from scipy import stats
 
     distance = margin - abs(difference.estimate)
-    if difference.error == 0:
+    if difference.se == 0:
         return 0.0 if distance > 0 else 1.0
-    return float(stats.t.sf(distance / difference.error, difference.freedom))
+    return float(stats.t.sf(distance / difference.se, difference.df))
 
 
-def detectable(difference: Interval) -> float:
+def minimum_detectable_effect(difference: Interval) -> float:
     """The least |difference| found at 5 %, two-sided, with 80 % power, in nats per token.
 
     (t₀.₉₇₅ + t₀.₈) × standard error (Bloom 1995, Evaluation Review 19:547).
     """
     from scipy import stats
 
-    quantiles = stats.t.ppf([(1 + CONFIDENCE) / 2, POWER], difference.freedom)
-    return float(quantiles.sum()) * difference.error
+    quantiles = stats.t.ppf([(1 + CONFIDENCE) / 2, POWER], difference.df)
+    return float(quantiles.sum()) * difference.se
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ def sign_test(found: Sequence[Cell]) -> SignTest:
 
 
 @dataclass(frozen=True)
-class Near:
+class SliceDivergence:
     """A slice's divergence from its user's training text, in nats, and its Δ in nats per token."""
 
     user: str
@@ -168,7 +168,7 @@ class RankTest:
     between: tuple[int, int]
 
 
-def rank_test(slices: Sequence[Near]) -> RankTest:
+def rank_test(slices: Sequence[SliceDivergence]) -> RankTest:
     """How far the order of slices by nearness is that of their Δ; the nearest stands first."""
     from scipy import stats
 

@@ -16,11 +16,11 @@ class Cell:
     seed: int
     slice: str
     delta: float
-    error: float | None = None
+    se: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
+class VarianceComponent:
     """One part of the variance of Δ: its estimate (nats² per token²) and what that rests on.
 
     The estimate may be below 0, by chance, where the part is small.
@@ -29,10 +29,10 @@ class Part:
     name: str
     variance: float
     mean_square: float
-    freedom: int
+    df: int
 
 
-def parts(found: Sequence[Cell]) -> tuple[Part, ...]:
+def variance_components(found: Sequence[Cell]) -> tuple[VarianceComponent, ...]:
     """The variance of Δ between users, slices and seeds, and what is left.
 
     Slices and seeds lie within a user and cross there: each of b slices has each of n seeds' Δ
@@ -73,7 +73,7 @@ def parts(found: Sequence[Cell]) -> tuple[Part, ...]:
     if a > 1:
         variance["user"] = (mean["user"] - mean["slice"] - mean["seed"] + mean["left"]) / (b * n)
     return tuple(
-        Part(name=name, variance=variance[name], mean_square=mean[name], freedom=freedom)
+        VarianceComponent(name=name, variance=variance[name], mean_square=mean[name], df=freedom)
         for name, (_, freedom) in squares.items()
     )
 

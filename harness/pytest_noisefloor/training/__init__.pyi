@@ -1,6 +1,6 @@
-from .batch_size import fitting as fitting
-from .batch_size import worth_it as worth_it
-from .loop import Progress as Progress
+from .batch_size import batching_pays as batching_pays
+from .batch_size import max_stack_size as max_stack_size
+from .loop import TrainingState as TrainingState
 from .loop import train as train
 from .methods.base import Method as Method
 from .methods.base import restore as restore

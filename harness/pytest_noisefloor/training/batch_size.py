@@ -23,10 +23,10 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from pytest_noisefloor.models import Head, mean_loss
+from pytest_noisefloor.models import LMHead, mean_loss
 from pytest_noisefloor.specs import Recipe
 
-from .loop import states
+from .loop import hidden_states_fp32
 from .methods.base import Method
 
 if TYPE_CHECKING:
@@ -47,19 +47,19 @@ BACKWARD = 2
 an adapter more took 116 MB (2026-11-24)."""
 
 
-def worth_it(device: str, recipe: Recipe) -> bool:
+def batching_pays(device: str, recipe: Recipe) -> bool:
     """Whether adapters that train as one batch were measured faster, or are meant to be."""
     return device != "cpu" or recipe.batch * recipe.sequence <= CPU_TOKENS
 
 
-def fitting(model: nn.Module, head: Head, method: Method, recipe: Recipe) -> int:
+def max_stack_size(model: nn.Module, head: LMHead, method: Method, recipe: Recipe) -> int:
     """How many adapters that train as one batch fit into the memory that is free, at least 1."""
     device = head.weight.device.type
-    room = SHARE * _free(device) / (BACKWARD * kept_bytes(model, head, method, recipe))
+    room = SHARE * _free(device) / (BACKWARD * activation_bytes(model, head, method, recipe))
     return max(1, min(MOST[device], int(room)))
 
 
-def kept_bytes(model: nn.Module, head: Head, method: Method, recipe: Recipe) -> int:
+def activation_bytes(model: nn.Module, head: LMHead, method: Method, recipe: Recipe) -> int:
     """Bytes that a step of one adapter keeps for its backward pass, by making one forward pass."""
     own = {tensor.untyped_storage().data_ptr() for tensor in model.state_dict().values()}
     own.add(head.weight.untyped_storage().data_ptr())
@@ -75,7 +75,7 @@ def kept_bytes(model: nn.Module, head: Head, method: Method, recipe: Recipe) -> 
     ids = torch.zeros(recipe.batch, recipe.sequence, dtype=torch.int64, device=device)
     hooks = torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor)
     with method.attached(model), hooks:
-        hidden = states(model, ids, recipe)[:, :-1]  # (batch, sequence - 1, hidden)
+        hidden = hidden_states_fp32(model, ids, recipe)[:, :-1]  # (batch, sequence - 1, hidden)
         mean_loss(hidden.flatten(0, 1), ids[:, 1:].flatten(), head)
     return max(1, sum(kept.values()))
 

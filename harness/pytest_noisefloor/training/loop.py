@@ -14,7 +14,7 @@ import torch
 
 from pytest_noisefloor._typing import Tensors
 from pytest_noisefloor.errors import NoisefloorError
-from pytest_noisefloor.models import Head, hidden_states, kernels, mean_loss
+from pytest_noisefloor.models import LMHead, hidden_states, kernels, mean_loss
 from pytest_noisefloor.specs import Recipe
 
 from .methods.base import Method, restore, snapshot
@@ -30,7 +30,7 @@ class TrainingError(NoisefloorError):
 
 
 @dataclass(frozen=True)
-class Progress:
+class TrainingState:
     """Where a training stands, in a form from which it can go on bitwise.
 
     ``moments`` holds AdamW's running means under ``<name>/exp_avg`` and ``<name>/exp_avg_sq``;
@@ -46,14 +46,14 @@ class Progress:
 
 def train(
     model: nn.Module,
-    head: Head,
+    head: LMHead,
     method: Method,
     blocks: Iterator[Ids],
     recipe: Recipe,
     *,
-    start: Progress | None = None,
-    on_step: Callable[[int, float, Callable[[], Progress]], None] = lambda *_: None,
-) -> Progress:
+    start: TrainingState | None = None,
+    on_step: Callable[[int, float, Callable[[], TrainingState]], None] = lambda *_: None,
+) -> TrainingState:
     """Train one adapter on ``blocks`` and give back its tensors; the base stays as it was.
 
     ``start`` is an earlier, unfinished training of the same run to go on from. ``on_step`` is
@@ -64,7 +64,7 @@ def train(
             finite or depends on no tensor, tensors in half precision, tensors that did not move
             or that no gradient moved, or a base that moved.
     """
-    with guarded(model, method) as tensors:
+    with attach_checked(model, method) as tensors:
         initial = snapshot(tensors)
         if start is not None:
             restore(tensors, start.tensors)
@@ -74,7 +74,7 @@ def train(
 
 
 @contextmanager
-def guarded(model: nn.Module, method: Method) -> Iterator[dict[str, torch.Tensor]]:
+def attach_checked(model: nn.Module, method: Method) -> Iterator[dict[str, torch.Tensor]]:
     """Attach a method, and insist on leaving that nothing else of the base moved.
 
     Raises:
@@ -99,7 +99,7 @@ def guarded(model: nn.Module, method: Method) -> Iterator[dict[str, torch.Tensor
         raise TrainingError(f"{method.name}: did not give the base back as it was")
 
 
-def check_moved(initial: Tensors, done: Progress, method: Method, recipe: Recipe) -> None:
+def check_moved(initial: Tensors, done: TrainingState, method: Method, recipe: Recipe) -> None:
     """Refuse a run that left all its tensors where they were, or moved them by decay alone.
 
     Raises:
@@ -129,7 +129,7 @@ def adamw(tensors: Mapping[str, torch.Tensor], recipe: Recipe) -> torch.optim.Ad
     )
 
 
-def training_head(head: Head, recipe: Recipe) -> Head:
+def training_head(head: LMHead, recipe: Recipe) -> LMHead:
     """The head that a recipe trains with: its matrix in bfloat16 where the recipe says so.
 
     Raises:
@@ -146,7 +146,7 @@ def training_head(head: Head, recipe: Recipe) -> Head:
     return low if head.kernel in kernels(low) else replace(low, kernel=kernels(low)[0])
 
 
-def states(model: nn.Module, ids: torch.Tensor, recipe: Recipe) -> torch.Tensor:
+def hidden_states_fp32(model: nn.Module, ids: torch.Tensor, recipe: Recipe) -> torch.Tensor:
     """The last hidden states (batch, sequence, hidden), fp32, of ids (batch, sequence).
 
     A bfloat16 recipe rounds the operands of matrix products; gains, norms and sums stay fp32.
@@ -158,13 +158,13 @@ def states(model: nn.Module, ids: torch.Tensor, recipe: Recipe) -> torch.Tensor:
 
 def _steps(
     model: nn.Module,
-    head: Head,
+    head: LMHead,
     tensors: dict[str, torch.Tensor],
     blocks: Iterator[Ids],
     recipe: Recipe,
-    start: Progress | None,
-    on_step: Callable[[int, float, Callable[[], Progress]], None],
-) -> Progress:
+    start: TrainingState | None,
+    on_step: Callable[[int, float, Callable[[], TrainingState]], None],
+) -> TrainingState:
     optimizer = adamw(tensors, recipe)
     head = training_head(head, recipe)
     losses = list(start.losses) if start else []
@@ -173,19 +173,19 @@ def _steps(
         load_moments(optimizer, tensors, start.moments, step=len(losses))
     began = time.perf_counter()
 
-    def progress() -> Progress:
-        return Progress(
+    def progress() -> TrainingState:
+        return TrainingState(
             tensors=snapshot(tensors),
             moments=moments(optimizer, tensors),
             losses=tuple(losses),
             seconds=spent + time.perf_counter() - began,
         )
 
-    for step, block in enumerate(budgeted(blocks, recipe, head.weight.shape[0])):
+    for step, block in enumerate(checked_batches(blocks, recipe, head.weight.shape[0])):
         if step < len(losses):
             continue
         ids = torch.from_numpy(block).to(head.weight.device)  # (batch, sequence)
-        hidden = states(model, ids, recipe)[:, :-1]  # (batch, sequence - 1, hidden)
+        hidden = hidden_states_fp32(model, ids, recipe)[:, :-1]  # (batch, sequence - 1, hidden)
         loss = mean_loss(hidden.flatten(0, 1), ids[:, 1:].flatten(), head)
         if not loss.requires_grad:
             raise TrainingError("the loss depends on none of the tensors that the method names")
@@ -200,7 +200,7 @@ def _steps(
     return progress()
 
 
-def budgeted(blocks: Iterator[Ids], recipe: Recipe, vocabulary: int) -> Iterator[Ids]:
+def checked_batches(blocks: Iterator[Ids], recipe: Recipe, vocabulary: int) -> Iterator[Ids]:
     """Pass the blocks on while they keep to the recipe's budget, which is the same for all arms."""
     shape = (recipe.batch, recipe.sequence)
     count = 0

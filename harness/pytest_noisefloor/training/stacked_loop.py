@@ -11,41 +11,41 @@ import numpy as np
 import torch
 from torch import nn
 
-from pytest_noisefloor.models import Head, mean_loss
+from pytest_noisefloor.models import LMHead, mean_loss
 from pytest_noisefloor.specs import Recipe
 
 from .loop import (
-    Progress,
     TrainingError,
+    TrainingState,
     adamw,
-    budgeted,
+    attach_checked,
     check_moved,
-    guarded,
+    checked_batches,
+    hidden_states_fp32,
     load_moments,
     moments,
-    states,
     training_head,
 )
 from .methods.base import Method, snapshot
-from .stacking import Stack, StackError, fill, probe, stacked
+from .stacking import Stack, StackError, check_stackable_output, load_stack, stacked
 
 if TYPE_CHECKING:
     from pytest_noisefloor._typing import Ids
 
-OnStep = Callable[[int, dict[str, float], Callable[[], dict[str, Progress]]], None]
+OnStep = Callable[[int, dict[str, float], Callable[[], dict[str, TrainingState]]], None]
 """Told the number of steps done, each adapter's last loss, and a way to take a snapshot."""
 
 
 def train_stacked(
     model: nn.Module,
-    head: Head,
+    head: LMHead,
     method: Method,
     streams: Mapping[str, Iterator[Ids]],
     recipe: Recipe,
     *,
-    starts: Mapping[str, Progress] | None = None,
+    starts: Mapping[str, TrainingState] | None = None,
     on_step: OnStep = lambda *_: None,
-) -> dict[str, Progress]:
+) -> dict[str, TrainingState]:
     """Train one adapter on each stream of blocks, all in one batch; ``training.train`` for many.
 
     Each adapter follows the gradient of its own mean loss on its own blocks. ``starts`` are
@@ -58,8 +58,8 @@ def train_stacked(
         TrainingError: as ``train`` does, naming the adapter.
     """
     labels = list(streams)
-    with guarded(model, method) as tensors:
-        probe(model, head, method, tensors)
+    with attach_checked(model, method) as tensors:
+        check_stackable_output(model, head, method, tensors)
         initial = snapshot(tensors)
         with stacked(model, tensors, len(labels)) as stack:
             group = _Group(stack, labels, recipe, starts)
@@ -81,7 +81,7 @@ class _Group:
         stack: Stack,
         labels: Sequence[str],
         recipe: Recipe,
-        starts: Mapping[str, Progress] | None,
+        starts: Mapping[str, TrainingState] | None,
     ) -> None:
         self._stack = stack
         self._labels = labels
@@ -94,11 +94,11 @@ class _Group:
             self._resume([starts[label] for label in labels])
         self._began = time.perf_counter()
 
-    def _resume(self, starts: Sequence[Progress]) -> None:
+    def _resume(self, starts: Sequence[TrainingState]) -> None:
         ages = {len(start.losses) for start in starts}
         if len(ages) > 1:
             raise StackError(f"unfinished trainings after {sorted(ages)} steps; expected one age")
-        fill(self._stack, [start.tensors for start in starts])
+        load_stack(self._stack, [start.tensors for start in starts])
         running = {
             name: np.stack([start.moments[name] for start in starts]) for name in starts[0].moments
         }
@@ -109,7 +109,7 @@ class _Group:
     def step(
         self,
         model: nn.Module,
-        head: Head,
+        head: LMHead,
         blocks: Sequence[Ids],
         on_step: OnStep,
     ) -> None:
@@ -118,7 +118,7 @@ class _Group:
         if self._seen <= len(self._losses):
             return
         ids = torch.from_numpy(np.stack(blocks)).to(head.weight.device)  # (G, batch, sequence)
-        hidden = states(model, ids.flatten(0, 1), self._recipe)
+        hidden = hidden_states_fp32(model, ids.flatten(0, 1), self._recipe)
         losses = torch.stack(
             [
                 mean_loss(own[:, :-1].flatten(0, 1), rows[:, 1:].flatten(), head)
@@ -137,13 +137,13 @@ class _Group:
         self._losses.append(values)
         on_step(self._seen, dict(zip(self._labels, values, strict=True)), self.progress)
 
-    def progress(self) -> dict[str, Progress]:
+    def progress(self) -> dict[str, TrainingState]:
         """Where each adapter stands, by its label."""
         tensors = snapshot(self._stack)
         running = moments(self._optimizer, self._stack)
         share = (time.perf_counter() - self._began) / len(self._labels)
         return {
-            label: Progress(
+            label: TrainingState(
                 tensors={name: value[at].copy() for name, value in tensors.items()},
                 moments={name: value[at].copy() for name, value in running.items()},
                 losses=tuple(losses[at] for losses in self._losses),
@@ -154,13 +154,13 @@ class _Group:
 
 
 def _labelled(
-    streams: Mapping[str, Iterator[Ids]], recipe: Recipe, head: Head
+    streams: Mapping[str, Iterator[Ids]], recipe: Recipe, head: LMHead
 ) -> list[Iterator[Ids]]:
     """The streams, each held to the recipe's budget under its own name."""
 
     def checked(label: str, blocks: Iterator[Ids]) -> Iterator[Ids]:
         with _naming(label):
-            yield from budgeted(blocks, recipe, head.weight.shape[0])
+            yield from checked_batches(blocks, recipe, head.weight.shape[0])
 
     return [checked(label, blocks) for label, blocks in streams.items()]
 

@@ -19,7 +19,7 @@ from torch.func import functional_call, vmap
 
 from pytest_noisefloor._typing import Tensors
 from pytest_noisefloor.errors import NoisefloorError
-from pytest_noisefloor.models import Head, hidden_states, score_copies
+from pytest_noisefloor.models import LMHead, hidden_states, score_copies
 from pytest_noisefloor.specs import Scoring
 
 from .methods.base import Method, restore, snapshot
@@ -106,19 +106,19 @@ def _owners(model: nn.Module, tensors: Mapping[str, torch.Tensor]) -> dict[str, 
     return owners
 
 
-def check_stackable(model: nn.Module, head: Head, method: Method) -> None:
+def check_stackable(model: nn.Module, head: LMHead, method: Method) -> None:
     """Compare two stacked adapters with the same two one at a time, on a few tokens.
 
     Raises:
         StackError: the architecture or the method does not allow it, with the reason.
     """
     with method.attached(model) as tensors:
-        probe(model, head, method, tensors)
+        check_stackable_output(model, head, method, tensors)
 
 
 @torch.no_grad()
-def probe(
-    model: nn.Module, head: Head, method: Method, tensors: Mapping[str, torch.Tensor]
+def check_stackable_output(
+    model: nn.Module, head: LMHead, method: Method, tensors: Mapping[str, torch.Tensor]
 ) -> None:
     """The same where the method is attached; its tensors keep their values."""
     if any(tensor is head.weight for tensor in tensors.values()):
@@ -134,7 +134,7 @@ def probe(
         for at in (1, 2)
     ]
     with stacked(model, tensors, 2) as stack:
-        fill(stack, shifted)
+        load_stack(stack, shifted)
         try:
             found = hidden_states(model, ids)
         except (AttributeError, IndexError, RuntimeError, TypeError, ValueError) as error:
@@ -158,7 +158,7 @@ def probe(
 
 def score_stacked(
     model: nn.Module,
-    head: Head,
+    head: LMHead,
     method: Method,
     adapters: Sequence[Tensors],
     tokens: Ids,
@@ -173,13 +173,13 @@ def score_stacked(
         ScoringError: no tokens, or a score that is not finite.
     """
     with method.attached(model) as tensors:
-        probe(model, head, method, tensors)
+        check_stackable_output(model, head, method, tensors)
         with stacked(model, tensors, len(adapters)) as stack:
-            fill(stack, adapters)
+            load_stack(stack, adapters)
             return score_copies(model, head, tokens, prefix, scoring, copies=len(adapters))
 
 
-def fill(stack: Stack, adapters: Sequence[Mapping[str, npt.NDArray[np.float32]]]) -> None:
+def load_stack(stack: Stack, adapters: Sequence[Mapping[str, npt.NDArray[np.float32]]]) -> None:
     """Write each adapter's values into its part of a stack, bitwise.
 
     Raises:

@@ -9,7 +9,7 @@ from pytest_noisefloor.bets.bet import Level, load_bet
 from pytest_noisefloor.bets.registry import registered_bet
 from pytest_noisefloor.errors import BetError
 from pytest_noisefloor.specs import Recipe, Scoring
-from pytest_noisefloor.stats.contrast import Statistic
+from pytest_noisefloor.stats.contrast import Contrast
 
 
 def test_bet60_is_what_the_source_registered_and_what_we_registered_beside_it():
@@ -17,7 +17,7 @@ def test_bet60_is_what_the_source_registered_and_what_we_registered_beside_it():
     assert (bet.id, bet.name) == ("60", "60_norm_only_noise_floor")
     assert (bet.method, bet.seeds) == ("norm-only", (0,))
     assert bet.users == ("programmer", "novelist", "scientist")
-    assert bet.statistic == Statistic(
+    assert bet.contrast == Contrast(
         numerator="random",
         denominator="real",
         reach="oracle",
@@ -38,7 +38,7 @@ def test_bet60_is_what_the_source_registered_and_what_we_registered_beside_it():
         budget_s=300.0,
     )
     assert bet.scoring == Scoring(window=512, stride=256, tokens=8192)
-    assert [(c.level, c.comparison, c.bar, c.share) for c in bet.criteria] == [
+    assert [(c.level, c.comparison, c.threshold, c.fraction) for c in bet.criteria] == [
         (Level.STRICT, "at least", 1.5, Fraction(1)),
         (Level.LENIENT, "at least", 1.1, Fraction(2, 3)),
         (Level.CATASTROPHIC, "below", 1.0, Fraction(2, 3)),
@@ -50,7 +50,7 @@ def test_bet60_is_what_the_source_registered_and_what_we_registered_beside_it():
     [(1, 1), (2, 2), (3, 2), (4, 3), (5, 4), (6, 4), (7, 5), (8, 6), (9, 6), (100, 67)],
 )
 def test_two_of_three_of_n_users_is_two_thirds_rounded_up(users, two_of_three):
-    needed = {c.level: c.needed(users) for c in registered_bet("bet60").criteria}
+    needed = {c.level: c.n_required(users) for c in registered_bet("bet60").criteria}
     assert needed == {
         Level.STRICT: users,
         Level.LENIENT: two_of_three,

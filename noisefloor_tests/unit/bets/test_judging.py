@@ -31,7 +31,7 @@ def effects(deltas):
 
 
 def effect(user, **nll):
-    return Effect(user=user, nll=nll, statistic=BET.statistic)
+    return Effect(user=user, nll=nll, contrast=BET.contrast)
 
 
 def level(*deltas):
@@ -66,7 +66,9 @@ def test_every_outcome_has_one_level_and_it_is_the_one_in_the_bets_words(deltas)
 @given(USERS)
 def test_what_holds_together_is_only_strict_with_lenient(deltas):
     verdict = judge(BET, effects(deltas))
-    holds = {c.level for c in BET.criteria if len(verdict.met[c.level]) >= c.needed(len(deltas))}
+    holds = {
+        c.level for c in BET.criteria if len(verdict.met[c.level]) >= c.n_required(len(deltas))
+    }
     assert holds in (
         set(),
         {Level.CATASTROPHIC},
@@ -120,7 +122,7 @@ def test_levels_are_not_turned_round_when_the_arms_change_places():
 
 
 def published(real, random):
-    return effect_from_perplexities("scientist", {"real": real, "random": random}, BET.statistic)
+    return effect_from_perplexities("scientist", {"real": real, "random": random}, BET.contrast)
 
 
 def test_143_over_130_is_the_1_1_of_lenient_though_its_logarithms_round_below():
@@ -138,7 +140,7 @@ def test_the_nearest_quotients_below_1_1_are_not_lenient(random):
 def test_the_slack_is_rounding_alone(criterion):
     """1e-12 is 4,500 units in the last place at 1 and far below any score's own rounding."""
     at, below = (
-        satisfies(effect("ann", real=0.0, random=math.log(criterion.bar * factor)), criterion)
+        satisfies(effect("ann", real=0.0, random=math.log(criterion.threshold * factor)), criterion)
         for factor in (1 - SLACK / 2, 1 - 2 * SLACK)
     )
     expected = (True, False) if criterion.comparison == "at least" else (False, True)
@@ -191,7 +193,7 @@ def test_no_user_or_one_that_counts_twice_cannot_be_judged(users):
 
 
 def test_effects_of_another_statistic_than_the_bets_cannot_be_judged():
-    other = replace(BET.statistic, numerator="oracle", reach="random")
-    one = Effect(user="ann", nll={"real": 1.0, "oracle": 2.0}, statistic=other)
+    other = replace(BET.contrast, numerator="oracle", reach="random")
+    one = Effect(user="ann", nll={"real": 1.0, "oracle": 2.0}, contrast=other)
     with pytest.raises(JudgeError, match="effects of another statistic than Bet 60's"):
         judge(BET, [one])

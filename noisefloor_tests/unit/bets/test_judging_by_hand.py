@@ -11,16 +11,16 @@ from pytest_noisefloor.bets.judging import (
     SLACK,
     JudgeError,
     Reach,
+    claimable,
     compare,
     judge,
     margin,
-    supported,
 )
 from pytest_noisefloor.bets.registry import registered_bet
 from pytest_noisefloor.report.prose import render_prose
 from pytest_noisefloor.stats.bootstrap import Interval
 from pytest_noisefloor.stats.effect import Effect
-from pytest_noisefloor.stats.inference import Resolved
+from pytest_noisefloor.stats.inference import UserInference
 
 BET = registered_bet("bet60")
 ABOVE, AT, BELOW = math.log(1.2), 0.0, math.log(0.9)
@@ -32,28 +32,28 @@ def interval(low, high=None):
         estimate=(low + high) / 2,
         low=low,
         high=high,
-        error=0.005,
-        freedom=40.0,
+        se=0.005,
+        df=40.0,
         blocks=41,
         seeds=1,
-        spread=0.0,
+        seed_se=0.0,
     )
 
 
 def resolved(user, *, delta=1e-9, helped=ABOVE, oracle=ABOVE, oracle_help=ABOVE, absent=0.01):
     given = {"help": helped, "oracle": oracle, "oracle_help": oracle_help}
-    return Resolved(
+    return UserInference(
         user=user,
         delta=interval(delta),
         harm=None,
         **{key: None if low is None else interval(low) for key, low in given.items()},
         p=0.5,
         holm=0.5,
-        absent=absent,
-        detectable=0.1,
-        slices=None,
-        slices_help=None,
-        a_a=None,
+        equivalence_p=absent,
+        mde=0.1,
+        slices_p=None,
+        slices_help_p=None,
+        aa_sd=None,
     )
 
 
@@ -62,7 +62,7 @@ def effect(user, delta, *, helped=None):
     nll = {"real": 1.0, "random": 1.0 + delta}
     if helped is not None:
         nll["untrained"] = 1.0 + helped
-    return Effect(user=user, nll=nll, statistic=BET.statistic)
+    return Effect(user=user, nll=nll, contrast=BET.contrast)
 
 
 def verdict(deltas, ones=(), **help_):
@@ -106,8 +106,8 @@ def test_a_user_whose_own_help_is_unknown_is_reached_by_the_oracles_alone():
     )
     assert (lenient.by_ratio, lenient.by_help) == (("a", "b"), ("a",))
     # a bar that a missing help must not pass for
-    low = replace(BET.criteria[1], bar=0.95, share=Fraction(1))
-    under = replace(BET.criteria[2], bar=0.9)
+    low = replace(BET.criteria[1], threshold=0.95, fraction=Fraction(1))
+    under = replace(BET.criteria[2], threshold=0.9)
     bet = replace(BET, criteria=(BET.criteria[0], low, under))
     ones = [resolved("a", oracle_help=math.log(0.5))]
     reach = judge(bet, [effect("a", 0.0)], resolved=ones).reach
@@ -118,18 +118,18 @@ def test_a_user_whose_own_help_is_unknown_is_reached_by_the_oracles_alone():
 def test_the_control_must_be_beaten_resolved_on_whoever_meets_the_level(low, claimed):
     """Where the bar is 1, half of all tosses meet it."""
     ones = [resolved("a"), resolved("b", delta=low), resolved("c", delta=BELOW)]
-    assert supported(verdict([ABOVE, ABOVE, AT], ones)) == claimed
+    assert claimable(verdict([ABOVE, ABOVE, AT], ones)) == claimed
 
 
 def test_only_a_bet_with_the_random_control_can_show_absence():
     ones = [resolved(user) for user in "abc"]
-    statistic = replace(BET.statistic, numerator="other")
+    contrast = replace(BET.contrast, numerator="other")
     effects = [
-        Effect(user=user, nll={"real": 1.0, "other": 1.0}, statistic=statistic) for user in "abc"
+        Effect(user=user, nll={"real": 1.0, "other": 1.0}, contrast=contrast) for user in "abc"
     ]
-    one = judge(replace(BET, statistic=statistic), effects, resolved=ones)
-    assert supported(one) == ("NOT_MET",)
-    assert supported(verdict([AT] * 3, ones)) == ("NOT_MET", "ABSENT")
+    one = judge(replace(BET, contrast=contrast), effects, resolved=ones)
+    assert claimable(one) == ("NOT_MET",)
+    assert claimable(verdict([AT] * 3, ones)) == ("NOT_MET", "ABSENT")
 
 
 def test_help_must_be_resolved_above_1_and_not_just_down_to_it():
@@ -137,10 +137,10 @@ def test_help_must_be_resolved_above_1_and_not_just_down_to_it():
     one = verdict([ABOVE] * 3, ones)
     assert one.helped == ("a",)
     assert one.level is Level.LENIENT
-    assert supported(one) == ()
-    assert supported(verdict([ABOVE], [resolved("a", helped=1e-9)])) == ("LENIENT",)
+    assert claimable(one) == ()
+    assert claimable(verdict([ABOVE], [resolved("a", helped=1e-9)])) == ("LENIENT",)
     # and who was helped without meeting the level takes nothing from those who met it
-    assert supported(verdict([ABOVE, ABOVE, AT], [*map(resolved, "abc")])) == ("LENIENT",)
+    assert claimable(verdict([ABOVE, ABOVE, AT], [*map(resolved, "abc")])) == ("LENIENT",)
 
 
 @pytest.mark.parametrize(
@@ -150,19 +150,19 @@ def test_help_must_be_resolved_above_1_and_not_just_down_to_it():
 def test_absence_is_supported_where_every_user_shows_it_and_not_where_most_do(ps, absent):
     ones = [resolved(user, absent=p) for user, p in zip("abc", ps, strict=True)]
     expected = ("NOT_MET", "ABSENT") if absent else ("NOT_MET",)
-    assert supported(verdict([AT] * 3, ones)) == expected
+    assert claimable(verdict([AT] * 3, ones)) == expected
 
 
 def test_three_hundred_users_are_judged_as_three_are():
     users = [f"user{n}" for n in range(300)]
     one = judge(BET, [effect(user, AT) for user in users], resolved=[*map(resolved, users)])
-    assert supported(one) == ("NOT_MET", "ABSENT")
+    assert claimable(one) == ("NOT_MET", "ABSENT")
 
 
 def test_absence_is_not_supported_where_lenient_was_out_of_reach_or_left_open():
     for oracle in (BELOW, None):
         ones = [resolved(user, oracle=oracle) for user in "abc"]
-        assert supported(verdict([AT] * 3, ones)) == ("NOT_MET",)
+        assert claimable(verdict([AT] * 3, ones)) == ("NOT_MET",)
 
 
 def test_absence_asks_that_lenients_reach_is_shown_by_the_oracles_lower_bounds():
@@ -173,7 +173,7 @@ def test_absence_asks_that_lenients_reach_is_shown_by_the_oracles_lower_bounds()
         one = verdict([AT] * 3, ones)
         (lenient,) = (r for r in one.reach if r.level is Level.LENIENT)
         assert lenient.within
-        assert supported(one) == expected
+        assert claimable(one) == expected
     assert "absent may not be claimed: that LENIENT was within reach is not shown" in render_prose(
         one
     )
@@ -197,11 +197,11 @@ def test_catastrophic_says_on_whom_it_is_not_shown():
 
 
 def test_slices_that_differ_are_said_to_bound_what_is_shown():
-    ones = [replace(resolved(user), slices_help=0.2) for user in "abc"]
+    ones = [replace(resolved(user), slices_help_p=0.2) for user in "abc"]
     one = verdict([AT] * 3, ones)
     assert "slices differ" not in render_prose(one)
-    ones[0] = replace(ones[0], slices=0.049, slices_help=0.05)
-    ones[2] = replace(ones[2], slices_help=0.001)
+    ones[0] = replace(ones[0], slices_p=0.049, slices_help_p=0.05)
+    ones[2] = replace(ones[2], slices_help_p=0.001)
     assert (
         "By more than their tokens explain (Welch, p below 0.05 each), slices differ in the ratio "
         "for a and in help for c: what is shown there is of these slices, not of more text like "
@@ -240,7 +240,7 @@ def test_catastrophic_is_no_good_level_that_could_rest_on_harm():
     assert one.level is Level.CATASTROPHIC
     assert one.rests_on_harm == ()
     for ones in ([], [resolved(user) for user in "abc"]):  # which show absence, by themselves
-        assert supported(verdict([BELOW] * 3, ones)) == ("CATASTROPHIC",)
+        assert claimable(verdict([BELOW] * 3, ones)) == ("CATASTROPHIC",)
 
 
 @pytest.mark.parametrize("helped", [ABOVE, AT])
@@ -253,7 +253,7 @@ def test_a_level_rests_on_harm_where_help_alone_would_not_meet_it(helped):
 
 @pytest.mark.parametrize("criterion", BET.criteria, ids=lambda c: c.level.name)
 def test_who_stands_at_the_end_of_a_bars_slack_is_at_least_there_and_not_below(criterion):
-    end = criterion.bar * (1 - SLACK)
+    end = criterion.threshold * (1 - SLACK)
     assert compare(end, criterion) is (criterion.comparison == "at least")
     assert compare(math.nextafter(end, 0), criterion) is (criterion.comparison == "below")
 

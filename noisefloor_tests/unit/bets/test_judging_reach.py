@@ -10,16 +10,16 @@ import pytest
 from noisefloor_tests.support.results_planted import effects_of, planted_result, planted_tallies
 from pytest_noisefloor._files import resource_path
 from pytest_noisefloor.bets.bet import Level
-from pytest_noisefloor.bets.error_rates import TRIALS, assess, bounds, error_rates
-from pytest_noisefloor.bets.judging import Reach, margin, supported
+from pytest_noisefloor.bets.error_rates import TRIALS, assess, error_rates, rate_bounds
+from pytest_noisefloor.bets.judging import Reach, claimable, margin
 from pytest_noisefloor.bets.registry import registered_bet
 from pytest_noisefloor.cli import main
 from pytest_noisefloor.report.prose import render_prose
 from pytest_noisefloor.report.tables import chance_table, level_table, rate_table, render
 from pytest_noisefloor.results.rejudging import rejudge, rejudge_content
-from pytest_noisefloor.stats.blocks import Scores, tally
+from pytest_noisefloor.stats.blocks import Scores, bin_sums
 from pytest_noisefloor.stats.contrast import StatisticsError
-from pytest_noisefloor.stats.inference import resolve
+from pytest_noisefloor.stats.inference import infer
 
 pytestmark = pytest.mark.usefixtures("few_resamples")
 
@@ -28,8 +28,8 @@ BET = registered_bet("bet60")
 
 def verdict(**users):
     """Judge users given as name=(help, harm, the oracle's help): quotients of perplexities."""
-    tallies = planted_tallies(users)
-    return assess(BET, effects_of(tallies), tallies)
+    all_bins = planted_tallies(users)
+    return assess(BET, effects_of(all_bins), all_bins)
 
 
 def reach(one, level):
@@ -43,7 +43,7 @@ def test_a_level_that_the_held_out_text_itself_could_not_buy_was_out_of_reach():
     one = verdict(a=(1.01, 1.0, 1.02), b=(1.01, 1.0, 1.03), c=(1.01, 1.0, 1.2))
     assert one.level is Level.NOT_MET
     lenient = reach(one, Level.LENIENT)
-    assert (lenient.by_ratio, lenient.needed, lenient.within) == (("c",), 2, False)
+    assert (lenient.by_ratio, lenient.n_required, lenient.within) == (("c",), 2, False)
     text = render_prose(one)
     assert (
         "Reach of LENIENT (2 needed), were the adapters trained on the held-out text itself: "
@@ -58,7 +58,7 @@ def test_a_level_that_the_oracle_reached_and_the_real_arm_missed_was_within_reac
     assert reach(one, Level.LENIENT).within
     assert not reach(one, Level.STRICT).within
     assert one.absent == ("a", "b", "c")
-    assert supported(one) == ("NOT_MET", "ABSENT")
+    assert claimable(one) == ("NOT_MET", "ABSENT")
 
 
 def test_what_the_real_arm_met_was_within_reach_whatever_the_oracle_did():
@@ -110,8 +110,8 @@ def test_users_without_an_interval_leave_reach_open_only_where_they_decide_it(
 
 def test_the_normalised_score_is_only_given_where_there_was_something_to_gain():
     some, none = verdict(a=(1.05, 1.0, 1.1), b=(1.05, 1.0, 1.0)).resolved
-    assert some.normalised == pytest.approx(0.5, abs=0.1)  # se of either Δ is 2 % of 0.1
-    assert none.normalised is None
+    assert some.fraction_of_oracle == pytest.approx(0.5, abs=0.1)  # se of either Δ is 2 % of 0.1
+    assert none.fraction_of_oracle is None
 
 
 # --- harm --------------------------------------------------------------------------------------
@@ -123,7 +123,7 @@ def test_a_strict_that_random_harm_bought_rests_on_harm_and_may_not_be_claimed()
     assert one.level is Level.STRICT
     assert one.rests_on_harm == (Level.STRICT, Level.LENIENT)
     assert "a" not in one.helped
-    assert supported(one) == ()
+    assert claimable(one) == ()
     assert "STRICT rests on harm" in render_prose(one)
     assert "STRICT 3 of 3 3 yes" in " ".join(level_table(one).split())
     assert "STRICT may not be claimed: on a it is not shown" in render_prose(one)
@@ -132,7 +132,7 @@ def test_a_strict_that_random_harm_bought_rests_on_harm_and_may_not_be_claimed()
 def test_a_strict_that_the_users_text_bought_may_be_claimed():
     one = verdict(a=(1.6, 1.0, 1.7), b=(1.6, 1.0, 1.7), c=(1.6, 1.0, 1.7))
     assert one.rests_on_harm == ()
-    assert supported(one) == ("LENIENT", "STRICT")
+    assert claimable(one) == ("LENIENT", "STRICT")
     assert (
         "May be claimed, of these adapters (one seed), these users, this base and recipe: LENIENT, "
         "STRICT." in render_prose(one)
@@ -197,8 +197,8 @@ SPREADS = {"real": (0.0, 0.1, 0.05), "random": (0.06, 0.0, -0.1), "oracle": (0.0
 
 def test_rates_of_several_seeds_have_their_spread_in_the_noise_and_say_so():
     users = dict.fromkeys("abc", (1.0, 1.0, 1.0))
-    tallies = planted_tallies(users, spreads=SPREADS)
-    many = assess(BET, effects_of(tallies), tallies)
+    all_bins = planted_tallies(users, spreads=SPREADS)
+    many = assess(BET, effects_of(all_bins), all_bins)
     one = verdict(**users)
     few, more = (next(s for s in v.error_rates if s.ratio == 1).counts for v in (one, many))
     assert few[Level.LENIENT] + few[Level.STRICT] == 0
@@ -213,7 +213,7 @@ def test_rates_of_several_seeds_have_their_spread_in_the_noise_and_say_so():
 
 
 def test_bounds_of_a_rate_that_never_happened_are_clopper_and_pearsons():
-    assert bounds(0, 1000) == (0.0, pytest.approx(1 - 0.025 ** (1 / 1000)))
+    assert rate_bounds(0, 1000) == (0.0, pytest.approx(1 - 0.025 ** (1 / 1000)))
 
 
 def test_rates_of_one_seed_say_what_they_lack():
@@ -226,7 +226,7 @@ def test_rates_of_one_seed_say_what_they_lack():
 def test_what_a_design_can_detect_and_how_many_users_a_test_needs_is_printed():
     one = verdict(a=(1.0, 1.0, 1.0), b=(1.0, 1.0, 1.0))
     text = render_prose(one)
-    least = ", ".join(f"{r.user} {math.exp(r.detectable):.4f}" for r in one.resolved)
+    least = ", ".join(f"{r.user} {math.exp(r.mde):.4f}" for r in one.resolved)
     assert f"one test of this design detects with 80 % power: {least}." in text
     assert "below 0.05 it cannot fall with fewer than 5 users" in text
 
@@ -243,22 +243,22 @@ def test_a_sign_flips_p_is_nowhere_without_the_adapters_that_it_is_conditional_o
 
 
 def test_means_that_are_not_those_of_the_sums_are_refused():
-    tallies = planted_tallies({"a": (1.0, 1.0, 1.0)})
-    (effect,) = effects_of(tallies)
+    all_bins = planted_tallies({"a": (1.0, 1.0, 1.0)})
+    (effect,) = effects_of(all_bins)
     cheat = replace(effect, nll={**effect.nll, "real": effect.nll["real"] - 0.1})
     with pytest.raises(StatisticsError, match=r"user 'a': mean NLL\(real\) is given as"):
-        assess(BET, [cheat], tallies)
+        assess(BET, [cheat], all_bins)
 
 
 def test_too_little_text_leaves_a_verdict_on_points_that_says_so():
     nll = np.random.default_rng(1).gamma(2, 2, 500).astype(np.float32)
-    short = tally(
+    short = bin_sums(
         "a",
         [{arm: [Scores(nll + i, "x")] for i, arm in enumerate(("untrained", "real", "random"))}],
     )
     one = assess(BET, effects_of([short]), [short])
     assert (one.level, one.resolved, one.reach) == (Level.STRICT, (), ())
-    assert supported(one) == ()
+    assert claimable(one) == ()
     assert (
         "Point estimates only, so nothing may be claimed. User 'a': 500 held-out"
         in render_prose(one)
@@ -266,12 +266,12 @@ def test_too_little_text_leaves_a_verdict_on_points_that_says_so():
 
 
 def test_a_user_whose_help_has_no_interval_keeps_the_one_of_the_ratio():
-    tallies = planted_tallies(dict.fromkeys("abc", (1.05, 1.0, 1.05)))
+    all_bins = planted_tallies(dict.fromkeys("abc", (1.05, 1.0, 1.05)))
     # what the third user's untrained scores have over both others' hangs together for 2,000 tokens
-    slow = np.repeat([0.5, -0.5, 0.5, -0.5], len(tallies[2].tokens) // 4) * tallies[2].tokens
-    sums = tallies[2].sums
-    tallies[2] = replace(tallies[2], sums=sums | {"untrained": sums["untrained"] + slow})
-    found = assess(BET, effects_of(tallies), tallies)
+    slow = np.repeat([0.5, -0.5, 0.5, -0.5], len(all_bins[2].tokens) // 4) * all_bins[2].tokens
+    sums = all_bins[2].sums
+    all_bins[2] = replace(all_bins[2], sums=sums | {"untrained": sums["untrained"] + slow})
+    found = assess(BET, effects_of(all_bins), all_bins)
     third = found.resolved[2]
     assert (third.help, third.oracle_help) == (None, None)
     assert third.delta.low < third.delta.estimate < third.delta.high
@@ -291,8 +291,8 @@ def test_a_user_whose_help_has_no_interval_keeps_the_one_of_the_ratio():
 def test_a_file_is_judged_again_to_the_last_digit(tmp_path):
     content = planted_result({"a": (1.2, 1.0, 1.3), "b": (1.2, 1.1, 1.3), "c": (1.0, 1.0, 1.0)})
     again = rejudge_content(json.loads(json.dumps(content)), BET)
-    tallies = planted_tallies({"a": (1.2, 1.0, 1.3), "b": (1.2, 1.1, 1.3), "c": (1.0, 1.0, 1.0)})
-    assert again.resolved == resolve(tallies, BET.statistic, margin=margin(BET))
+    all_bins = planted_tallies({"a": (1.2, 1.0, 1.3), "b": (1.2, 1.1, 1.3), "c": (1.0, 1.0, 1.0)})
+    assert again.resolved == infer(all_bins, BET.contrast, margin=margin(BET))
     assert len(json.dumps(content)) < 200_000
     text = render(again)
     assert text.count("[") > 9 + 12  # three intervals a user, four rates a scenario

@@ -156,4 +156,4 @@ def test_a_registered_bet_is_checked_against_the_lock_beside_it(
     with pytest.raises(BetError, match="was locked on"):
         registered_bet("bet60")
     lock.write_text(lock.read_text() + entry(bet_file, "2027-01-02"))
-    assert registered_bet("bet60").criteria[1].bar == 1.01
+    assert registered_bet("bet60").criteria[1].threshold == 1.01

@@ -128,11 +128,11 @@ def test_the_difference_to_what_was_locked_shows_one_line_around(lock):
 @pytest.mark.parametrize(
     ("level", "changes"),
     [
-        (Level.STRICT, {"bar": 1.05}),
-        (Level.STRICT, {"share": Fraction(1, 2)}),
-        (Level.LENIENT, {"share": Fraction(1, 3)}),
-        (Level.CATASTROPHIC, {"share": Fraction(1, 3)}),
-        (Level.CATASTROPHIC, {"bar": 1.2}),
+        (Level.STRICT, {"threshold": 1.05}),
+        (Level.STRICT, {"fraction": Fraction(1, 2)}),
+        (Level.LENIENT, {"fraction": Fraction(1, 3)}),
+        (Level.CATASTROPHIC, {"fraction": Fraction(1, 3)}),
+        (Level.CATASTROPHIC, {"threshold": 1.2}),
         (Level.CATASTROPHIC, {"comparison": "at least"}),
         (Level.LENIENT, {"comparison": "below"}),
     ],
@@ -147,8 +147,8 @@ def test_levels_may_share_a_bar_and_just_not_overlap():
     """Two thirds and a half are more than all: no set of units is in both."""
     strict, lenient, catastrophic = BET.criteria
     edges = (
-        replace(strict, bar=1.0, share=Fraction(2, 3)),
-        replace(lenient, bar=1.0),
-        replace(catastrophic, share=Fraction(1, 2)),
+        replace(strict, threshold=1.0, fraction=Fraction(2, 3)),
+        replace(lenient, threshold=1.0),
+        replace(catastrophic, fraction=Fraction(1, 2)),
     )
     assert replace(BET, criteria=edges).criteria == edges

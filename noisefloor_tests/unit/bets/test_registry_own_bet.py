@@ -47,10 +47,10 @@ class Constant:
     version = 5
     reads = "nothing"
 
-    def blocks(self, material, recipe, seed):
+    def batches(self, arm_input, recipe, seed):
         """The same token, whoever the user."""
         for _ in range(recipe.steps):
-            yield np.full((recipe.batch, recipe.sequence), seed % material.vocabulary)
+            yield np.full((recipe.batch, recipe.sequence), seed % arm_input.vocabulary)
 
 
 class Renamed(Constant):
@@ -69,7 +69,7 @@ SLASHED, PEEPING = Renamed("a/b"), Renamed(reads="held-out text")
 
 def test_a_method_of_ones_own_trains_and_is_judged_by_its_import_path(tmp_path):
     bet = replace(planted.BET, method=f"{HERE}:LAST")
-    one = planted.study(
+    one = planted.experiment(
         planted.damaged_base(0.5),
         [planted.user("ann", 1)],
         tmp_path,
@@ -117,8 +117,8 @@ def test_what_is_no_method_of_ones_own_is_one_error(words, message):
 
 def test_an_arm_of_ones_own_is_a_control_by_its_import_path(tmp_path):
     label = f"{HERE}:CONSTANT"
-    bet = replace(planted.BET, statistic=replace(planted.BET.statistic, numerator=label))
-    one = planted.study(
+    bet = replace(planted.BET, contrast=replace(planted.BET.contrast, numerator=label))
+    one = planted.experiment(
         planted.damaged_base(0.5), [planted.user("ann", 1)], tmp_path, bet=bet, steps=3, batch=1
     )
     assert label in one.verdict.effects[0].nll
@@ -136,7 +136,7 @@ def test_an_arm_of_ones_own_is_a_control_by_its_import_path(tmp_path):
     [
         ("nowhere.to.be.found:OURS", "No module named 'nowhere'"),
         ("constant", "ModuleNotFoundError"),
-        (f"{HERE}:NO_ARM", "an object of object without name, version, reads, blocks; expected"),
+        (f"{HERE}:NO_ARM", "an object of object without name, version, reads, batches; expected"),
         (
             f"{HERE}:ARM_IMPOSTOR",
             "the name 'random', which a shipped one has; expected an object with",

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_noisefloor.data.arms import ARMS, ArmError, Material
+from pytest_noisefloor.data.arms import ARMS, ArmError, ArmInput
 from pytest_noisefloor.specs import Recipe
 
 RECIPE = Recipe(steps=3, batch=2, sequence=16)
@@ -21,7 +21,7 @@ ALL = pytest.mark.parametrize("arm", ARMS.values(), ids=ARMS.keys())
 
 def stream(arm, recipe=RECIPE, *, seed=0, user="ann", vocabulary=10_000, text=TEXT):
     """All blocks of an arm: (steps, batch, sequence)."""
-    return np.stack([*arm.blocks(Material(user, vocabulary, text), recipe, seed)])
+    return np.stack([*arm.batches(ArmInput(user, vocabulary, text), recipe, seed)])
 
 
 class Untouchable:

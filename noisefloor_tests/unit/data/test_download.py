@@ -13,7 +13,13 @@ import pytest
 from pytest_noisefloor._files import cache_path, resource_path
 from pytest_noisefloor.cli import main
 from pytest_noisefloor.data import download as sources
-from pytest_noisefloor.data.download import Source, SourceMissing, fetch, find, pinned
+from pytest_noisefloor.data.download import (
+    Source,
+    SourceMissing,
+    download_sources,
+    find_source,
+    pinned,
+)
 from pytest_noisefloor.errors import NoisefloorError
 
 PACKAGE = Source("planted text", "MIT", 1.5, "planted-package", "1.0")
@@ -102,23 +108,23 @@ def test_the_environment_can_move_the_cache_and_else_the_system_says_where(cache
 def test_a_package_is_found_by_either_of_its_names_and_never_imported(installed, name):
     folder = plant(installed, PACKAGE).parent
     (folder / "__init__.py").write_text("raise AssertionError('imported')")
-    assert find(name) == folder
+    assert find_source(name) == folder
     assert "planted_package" not in sys.modules
 
 
 def test_a_single_module_is_found_as_the_folder_it_lies_in(installed):
     plant(installed, MODULE)
-    assert find("planted") == installed
+    assert find_source("planted") == installed
 
 
 def test_the_installed_copy_comes_before_the_cached_one(installed, cache):
-    assert plant(cache / "sources", PACKAGE).parent == find("planted-package")
-    assert plant(installed, PACKAGE).parent == find("planted-package")
+    assert plant(cache / "sources", PACKAGE).parent == find_source("planted-package")
+    assert plant(installed, PACKAGE).parent == find_source("planted-package")
 
 
 def test_a_missing_package_is_one_error_with_its_purpose_and_the_command(cache):
     with pytest.raises(SourceMissing) as caught:
-        find("planted-package")
+        find_source("planted-package")
     text = str(caught.value)
     assert "planted-package 1.0, which planted text is read from, is not here. " in text
     assert text.endswith(f"(1.8 MB) into {cache / 'sources'}: python -m pytest_noisefloor fetch")
@@ -127,25 +133,25 @@ def test_a_missing_package_is_one_error_with_its_purpose_and_the_command(cache):
 def test_a_wrong_version_is_refused_by_name(installed):
     plant(installed, PACKAGE, version="0.9")
     with pytest.raises(SourceMissing, match=r"found: version 0\.9 in .*installed.*fetch$"):
-        find("planted-package")
+        find_source("planted-package")
 
 
 def test_a_wrong_version_installed_does_not_hide_the_right_one_in_the_cache(installed, cache):
     plant(installed, PACKAGE, version="0.9")
     plant(cache / "sources", PACKAGE)
-    assert find("planted-package") == cache / "sources" / "planted_package"
+    assert find_source("planted-package") == cache / "sources" / "planted_package"
 
 
 @pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_text("eleven char")])
 def test_a_copy_with_a_lost_or_cut_file_is_refused(installed, damage):
     damage(plant(installed, PACKAGE))
     with pytest.raises(SourceMissing, match=r"found: an incomplete copy in .*installed"):
-        find("planted-package")
+        find_source("planted-package")
 
 
 def test_a_package_that_is_not_pinned_is_an_error_that_lists_those_that_are():
     with pytest.raises(NoisefloorError, match=r"'numpy'.*sources\.txt: planted-package, planted"):
-        find("numpy")
+        find_source("numpy")
 
 
 def test_fetch_says_what_comes_and_where_to_before_pip_starts(cache, pip, capsys):
@@ -156,7 +162,7 @@ def test_fetch_says_what_comes_and_where_to_before_pip_starts(cache, pip, capsys
         return type(pip).install(pip, target)
 
     pip.install = install
-    fetch()
+    download_sources()
     (text,) = announced
     assert f"Fetching 1.8 MB into {cache / 'sources'}" in text
     assert "planted-package 1.0" in text
@@ -165,19 +171,19 @@ def test_fetch_says_what_comes_and_where_to_before_pip_starts(cache, pip, capsys
 
 
 def test_fetch_has_pip_check_hashes_and_leave_dependencies_out(cache, pip):
-    fetch()
+    download_sources()
     (command,) = pip.calls
     assert command[:4] == [sys.executable, "-m", "pip", "install"]
     assert {"--no-deps", "--require-hashes"} < set(command)
     assert command[-2:] == ["-r", str(resource_path("sources.txt"))]
-    assert find("planted-package") == cache / "sources" / "planted_package"
+    assert find_source("planted-package") == cache / "sources" / "planted_package"
     assert entries(cache / "sources").count("planted.py") == 1
 
 
 def test_fetch_does_nothing_when_all_is_here(installed, cache, pip, capsys):
     plant(installed, PACKAGE)
     plant(cache / "sources", MODULE)
-    fetch()
+    download_sources()
     assert not pip.calls
     assert "Nothing to fetch: planted-package 1.0, planted 2.0 are here" in capsys.readouterr().out
 
@@ -189,25 +195,25 @@ def test_a_fetch_that_is_interrupted_leaves_nothing_behind(cache, pip):
 
     pip.install = install
     with pytest.raises(KeyboardInterrupt):
-        fetch()
+        download_sources()
     assert entries(cache) in ([], ["sources.lock"])
     with pytest.raises(SourceMissing):
-        find("planted-package")
+        find_source("planted-package")
 
 
 def test_what_a_killed_fetch_left_is_not_trusted_and_goes_with_the_next(cache, pip):
     plant(cache / "sources-killed" / "fresh", PACKAGE)
     with pytest.raises(SourceMissing):
-        find("planted-package")
-    fetch()
+        find_source("planted-package")
+    download_sources()
     assert "sources-killed" not in entries(cache)
 
 
 def test_fetch_replaces_a_damaged_or_outdated_cache(cache, pip):
     plant(cache / "sources", PACKAGE).unlink()
     plant(cache / "sources", MODULE, version="1.9")
-    fetch()
-    assert find("planted-package") == cache / "sources" / "planted_package"
+    download_sources()
+    assert find_source("planted-package") == cache / "sources" / "planted_package"
     assert "planted-1.9.dist-info" not in entries(cache / "sources")
 
 
@@ -215,7 +221,7 @@ def test_a_failing_pip_is_one_message_and_the_old_cache_stays(cache, pip):
     kept = plant(cache / "sources", PACKAGE)
     pip.install = lambda _: 1
     with pytest.raises(NoisefloorError, match=r"exit status 1 .* nothing was kept"):
-        fetch()
+        download_sources()
     assert kept.exists()
     assert not list(cache.glob("sources-*"))
 
@@ -227,13 +233,13 @@ def test_a_pip_that_brings_something_else_is_not_believed(cache, pip):
 
     pip.install = install
     with pytest.raises(SourceMissing, match=r"found: version 1\.1"):
-        fetch()
+        download_sources()
 
 
 def test_a_cache_that_cannot_be_written_is_one_error(cache, pip):
     cache.write_text("a file where the folder should be")
     with pytest.raises(NoisefloorError, match="NOISEFLOOR_CACHE can name another"):
-        fetch()
+        download_sources()
 
 
 @pytest.fixture
@@ -264,7 +270,7 @@ def index(tmp_path, monkeypatch):
 
 def test_the_command_fetches_with_the_real_pip(index, cache, capfd):
     assert main(["fetch"]) == 0
-    assert (find("planted") / "planted.py").read_text() == "twelve bytes"
+    assert (find_source("planted") / "planted.py").read_text() == "twelve bytes"
     printed = capfd.readouterr().out
     assert printed.index("Fetching") < printed.index("Successfully installed") < len(printed)
 

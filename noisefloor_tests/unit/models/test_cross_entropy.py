@@ -12,7 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from pytest_noisefloor.models import cross_entropy as loss
 from pytest_noisefloor.models.cross_entropy import mean_loss, token_losses
-from pytest_noisefloor.models.head import Head, HeadError, head_of, hidden_states, kernels
+from pytest_noisefloor.models.head import HeadError, LMHead, hidden_states, kernels, lm_head
 from pytest_noisefloor.specs import Kernel
 
 
@@ -23,7 +23,7 @@ def drawn(rows, width, vocabulary, *, bias=False, scale=1.0, softcap=None, dtype
     def normal(*shape):
         return torch.randn(*shape, generator=rng, dtype=dtype)
 
-    head = Head(normal(vocabulary, width), normal(vocabulary) if bias else None, scale, softcap)
+    head = LMHead(normal(vocabulary, width), normal(vocabulary) if bias else None, scale, softcap)
     return normal(rows, width), torch.randint(vocabulary, (rows,), generator=rng), head
 
 
@@ -195,14 +195,14 @@ UNUSUAL = {
 def test_our_loss_is_the_models_own(build, architecture):
     model = build(architecture, initializer_range=0.5, **UNUSUAL[architecture])
     ids = torch.randint(64, (3, 20), generator=torch.Generator().manual_seed(1))
-    head = head_of(model)
+    head = lm_head(model)
     rows = hidden_states(model, ids)[:, :-1].flatten(0, 1)
     ours = mean_loss(rows, ids[:, 1:].flatten(), head)
     theirs = model(input_ids=ids, labels=ids).loss
     # two fp32 sums of 57 losses of about 4 nats in different order: below 57 × 2⁻²⁴ × 4 = 1.4e-5
     torch.testing.assert_close(ours, theirs, rtol=0, atol=1.4e-5)
     if UNUSUAL[architecture]:  # a head that forgets what is unusual is seen
-        forgetful = Head(head.weight, head.bias, 1.0, None)
+        forgetful = LMHead(head.weight, head.bias, 1.0, None)
         assert abs(mean_loss(rows, ids[:, 1:].flatten(), forgetful) - theirs) > 1e-3
 
 
@@ -210,10 +210,10 @@ def test_a_head_that_we_do_not_compute_is_refused(build):
     model = build("Llama")
     model.lm_head.register_forward_hook(lambda *args: args[2] * 1.001)
     with pytest.raises(HeadError, match=r"LlamaForCausalLM: its logits differ .* by 1\.0e-03"):
-        head_of(model)
+        lm_head(model)
 
 
 def test_logits_that_are_no_numbers_are_refused(model):
     model.model.norm.weight.fill_(float("nan"))
     with pytest.raises(HeadError, match="by nan of the largest"):
-        head_of(model)
+        lm_head(model)

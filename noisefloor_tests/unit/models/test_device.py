@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from pytest_noisefloor.models import device as devices
-from pytest_noisefloor.models.device import DeviceError, resolve
-from pytest_noisefloor.runs.progress import Watcher
+from pytest_noisefloor.models.device import DeviceError, resolve_device
+from pytest_noisefloor.runs.progress import ProgressBar
 from pytest_noisefloor.runs.request import Request
 from pytest_noisefloor.runs.runner import Runner
 from pytest_noisefloor.runs.store import Store
@@ -34,26 +34,26 @@ def machine(monkeypatch):
 )
 def test_auto_prefers_mps_then_cuda_then_the_cpu(machine, there, expected):
     machine(*there)
-    assert resolve("auto") == expected
+    assert resolve_device("auto") == expected
 
 
 def test_auto_asks_torch_only_where_a_driver_could_be(monkeypatch, tmp_path):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(devices.sys, "platform", "linux")
     monkeypatch.setattr(devices, "_DRIVERS", (str(tmp_path / "driver"),))
-    assert resolve("auto") == "cpu"
+    assert resolve_device("auto") == "cpu"
     (tmp_path / "driver").touch()
-    assert resolve("auto") == "cuda"
+    assert resolve_device("auto") == "cuda"
 
 
 @pytest.mark.parametrize("name", ["mps", "cuda"])
 def test_a_device_that_is_named_is_taken_or_refused(machine, name):
     machine(name)
-    assert resolve(name) == name
-    assert resolve("cpu") == "cpu"
+    assert resolve_device(name) == name
+    assert resolve_device("cpu") == "cpu"
     machine(*{"mps", "cuda"} - {name})
     with pytest.raises(DeviceError, match=f"device '{name}': not available here; expected auto"):
-        resolve(name)
+        resolve_device(name)
 
 
 # On one CPU rounding moves Δ by less than 1e-4 nats; another device sums in another order, step
@@ -74,7 +74,7 @@ def delta(tiny, recipe, scoring, ann, tmp_path):
             method=METHODS["norm-only"],
             recipe=replace(recipe, **{"lr": 0.3, "steps": 20, **changes}),
             scoring=scoring,
-            watcher=Watcher(),
+            watcher=ProgressBar(),
         )
         nll = {
             arm: mean_nll([runner.scores(Request(ann, arm), piece) for piece in ann.heldout])
@@ -87,7 +87,7 @@ def delta(tiny, recipe, scoring, ann, tmp_path):
 
 @pytest.mark.slow
 def test_an_accelerator_agrees_with_the_cpu(delta, capsys):
-    device = resolve("auto")
+    device = resolve_device("auto")
     if device == "cpu":
         pytest.skip("needs an accelerator (MPS or CUDA), and this machine has none")
     on_cpu, there = delta("cpu"), delta(device)

@@ -11,7 +11,7 @@ from pytest_noisefloor._files import resource_path
 from pytest_noisefloor.bets.bet import load_bet
 from pytest_noisefloor.errors import BetError
 from pytest_noisefloor.models import scoring
-from pytest_noisefloor.models.head import head_of, hidden_states
+from pytest_noisefloor.models.head import hidden_states, lm_head
 from pytest_noisefloor.models.hidden_noise import NoiseError, noisy_blocks
 from pytest_noisefloor.models.scoring import score, windows
 from pytest_noisefloor.specs import Scoring
@@ -170,7 +170,7 @@ def test_the_blocks_of_an_architecture_are_hooked_and_let_go(build, kind):
 @pytest.mark.parametrize("kind", ["Llama", "Mixtral"])
 def test_stacked_adapters_have_the_scores_of_each_alone(build, kind):
     model = build(kind)
-    head, tokens = head_of(model), TOKENS % 64
+    head, tokens = lm_head(model), TOKENS % 64
     rng = np.random.default_rng(1)
     adapters = [
         {

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_noisefloor.models import cross_entropy, scoring
-from pytest_noisefloor.models.head import Head, head_of
+from pytest_noisefloor.models.head import LMHead, lm_head
 from pytest_noisefloor.models.scoring import ScoringError, score, windows
 from pytest_noisefloor.specs import Scoring
 
@@ -35,7 +35,7 @@ def model(tiny):
 def sharp(tiny):
     """The same for drawn plans, with its head."""
     model = sharpened(tiny)
-    return model, head_of(model)
+    return model, lm_head(model)
 
 
 def plan(window, stride):
@@ -233,7 +233,7 @@ def test_a_model_that_trains_is_scored_as_one_that_does_not_and_without_a_graph(
 def test_a_score_that_is_not_finite_is_refused_by_its_place(model, head):
     unlikely = torch.zeros(257)
     unlikely[int(TOKENS[40])] = float("-inf")
-    head = Head(head.weight, unlikely, 1.0, None)
+    head = LMHead(head.weight, unlikely, 1.0, None)
     first = TOKENS.tolist().index(TOKENS[40])
     with pytest.raises(ScoringError, match=f"token {first} of 100 scored inf"):
         score(model, head, TOKENS, PREFIX, plan(32, 16))

@@ -7,19 +7,17 @@ import pytest
 from noisefloor_tests.support.results_by_hand import found, noise_floor
 from pytest_noisefloor.report.figures import draw_budget, draw_ladders
 from pytest_noisefloor.results.comparisons import budget
-from pytest_noisefloor.results.ladder import Rung
+from pytest_noisefloor.results.ladder import LadderRung
 from pytest_noisefloor.stats.bootstrap import Interval
 
 pytest.importorskip("matplotlib", reason="the extra 'catalogue' brings it")
 
-SURE = Interval(
-    estimate=0.02, low=0.01, high=0.03, error=0.005, freedom=39, blocks=40, seeds=1, spread=0
-)
+SURE = Interval(estimate=0.02, low=0.01, high=0.03, se=0.005, df=39, blocks=40, seeds=1, seed_se=0)
 RUNGS = (
-    Rung(name="untrained", nll=4.0, gain=0.0, share=0.0),
-    Rung(name="random"),
-    Rung(name="other", nll=3.99, gain=0.0123, share=0.615),
-    Rung(name="real", nll=3.98, gain=0.02, interval=SURE, share=1.0),
+    LadderRung(name="untrained", nll=4.0, gain=0.0, share=0.0),
+    LadderRung(name="random"),
+    LadderRung(name="other", nll=3.99, gain=0.0123, share=0.615),
+    LadderRung(name="real", nll=3.98, gain=0.02, interval=SURE, share=1.0),
 )
 
 

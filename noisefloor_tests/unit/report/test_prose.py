@@ -9,12 +9,12 @@ import pytest
 from noisefloor_tests.support.results_planted import planted_tallies
 from pytest_noisefloor.bets.bet import Level
 from pytest_noisefloor.bets.error_rates import assess
-from pytest_noisefloor.bets.judging import Scenario, judge, margin, supported
+from pytest_noisefloor.bets.judging import SimulatedRates, claimable, judge, margin
 from pytest_noisefloor.bets.registry import registered_bet
 from pytest_noisefloor.report.prose import criterion_sentence, render_prose
 from pytest_noisefloor.report.tables import chance_table, interval_table, level_table, render, table
 from pytest_noisefloor.stats.effect import Effect
-from pytest_noisefloor.stats.inference import resolve
+from pytest_noisefloor.stats.inference import infer
 from pytest_noisefloor.stats.significance import holm
 
 pytestmark = pytest.mark.usefixtures("few_resamples")
@@ -29,11 +29,11 @@ def measured(name, gains, seeds=1):
     spreads = {arm: tuple(0.01 * s * k for s in range(seeds)) for k, arm in enumerate(ARMS, 1)}
     users = {f"u{n}": (gain, 1.0, 1.0) for n, gain in enumerate(gains)}
     own = {
-        "real": bet.statistic.denominator,
-        "random": bet.statistic.numerator,
-        "oracle": bet.statistic.reach,
+        "real": bet.contrast.denominator,
+        "random": bet.contrast.numerator,
+        "oracle": bet.contrast.reach,
     }
-    tallies = [
+    all_bins = [
         replace(
             one,
             sums={
@@ -43,7 +43,7 @@ def measured(name, gains, seeds=1):
         )
         for one in planted_tallies(users, spreads=spreads)
     ]
-    return bet, tallies
+    return bet, all_bins
 
 
 ARMS = ("real", "random", "oracle")
@@ -51,20 +51,20 @@ ARMS = ("real", "random", "oracle")
 
 def verdict(name, gains, *, seeds=1, units=None):
     """Judge; ``units`` names more units than were measured, each like one of those, in turn."""
-    bet, tallies = measured(name, tuple(gains), seeds)
-    few = resolve(tallies, bet.statistic, margin=margin(bet))
-    named = units or [one.user for one in tallies]
+    bet, all_bins = measured(name, tuple(gains), seeds)
+    few = infer(all_bins, bet.contrast, margin=margin(bet))
+    named = units or [one.user for one in all_bins]
     effects = [
         Effect(
             user=user,
-            nll={arm: tallies[n % len(few)].mean(arm) for arm in tallies[0].sums},
-            statistic=bet.statistic,
+            nll={arm: all_bins[n % len(few)].mean(arm) for arm in all_bins[0].sums},
+            contrast=bet.contrast,
         )
         for n, user in enumerate(named)
     ]
     resolved = [replace(few[n % len(few)], user=user) for n, user in enumerate(named)]
-    ratios = sorted({1.0, *(c.bar for c in bet.criteria if c.comparison == "at least")})
-    rates = tuple(Scenario(ratio, 12, RATES) for ratio in ratios if bet.statistic.by_user)
+    ratios = sorted({1.0, *(c.threshold for c in bet.criteria if c.comparison == "at least")})
+    rates = tuple(SimulatedRates(ratio, 12, RATES) for ratio in ratios if bet.contrast.by_user)
     return replace(judge(bet, effects, resolved=resolved), error_rates=rates)
 
 
@@ -117,26 +117,26 @@ def test_a_level_of_cells_that_may_not_be_claimed_counts_where_it_is_not_shown()
     assert "STRICT may not be claimed: on 22 of 45 cells it is not shown that the user's" in text
 
 
-def short(tally):
+def short(bins):
     """A tally cut to two cells of tokens, of which no interval can be had."""
-    sums = {arm: of[:, :2] for arm, of in tally.sums.items()}
-    return replace(tally, tokens=tally.tokens[:2], slices=tally.slices[:2], sums=sums)
+    sums = {arm: of[:, :2] for arm, of in bins.sums.items()}
+    return replace(bins, tokens=bins.tokens[:2], slices=bins.slices[:2], sums=sums)
 
 
-def assessed(name, tallies):
+def assessed(name, all_bins):
     bet = registered_bet(name)
     effects = [
-        Effect(user=t.user, nll={arm: t.mean(arm) for arm in t.sums}, statistic=bet.statistic)
-        for t in tallies
+        Effect(user=t.user, nll={arm: t.mean(arm) for arm in t.sums}, contrast=bet.contrast)
+        for t in all_bins
     ]
-    return assess(bet, effects, tallies)
+    return assess(bet, effects, all_bins)
 
 
 def test_a_user_too_short_for_an_interval_costs_no_other_its_own():
     _, (one, other, third) = measured("bet60", (1.2, 1.2, 1.0))
     found = assessed("bet60", [one, short(other), third])
     assert (found.won, found.level, found.error_rates) == (("u0",), Level.LENIENT, ())
-    assert supported(found) == ()
+    assert claimable(found) == ()
     text = render(found)
     assert "For u0 the ratio is 1." in text
     assert "Too little held-out text for any interval: u1." in text
@@ -155,19 +155,19 @@ def test_a_cell_too_short_for_an_interval_costs_no_other_its_own():
     assert found.won == ("u0", "u2")
     assert found.level is Level.STRICT
     assert found.error_rates == ()
-    assert supported(found) == ()
+    assert claimable(found) == ()
     text = render(found)
     assert "The ratio is resolved above 1 in 2 of 3 cells" in text
     assert "Too little held-out text for any interval: 1 of 3 cells." in text
     assert "STRICT may not be claimed: on 1 of 3 cells it is not shown that" in text
-    assert supported(assessed("bet60-seeds", [one, third])) == ("LENIENT", "STRICT")
+    assert claimable(assessed("bet60-seeds", [one, third])) == ("LENIENT", "STRICT")
 
 
 def test_users_or_cells_that_are_all_too_short_leave_point_estimates():
-    _, tallies = measured("bet60-seeds", (1.1, 1.1))
-    assert "an interval needs 20" in assessed("bet60-seeds", list(map(short, tallies))).unresolved
-    _, tallies = measured("bet60", (1.1, 1.1))
-    found = assessed("bet60", list(map(short, tallies)))
+    _, all_bins = measured("bet60-seeds", (1.1, 1.1))
+    assert "an interval needs 20" in assessed("bet60-seeds", list(map(short, all_bins))).unresolved
+    _, all_bins = measured("bet60", (1.1, 1.1))
+    found = assessed("bet60", list(map(short, all_bins)))
     assert (
         "nothing may be claimed but NOT_MET. User 'u1': 128 held-out tokens make"
         in render_prose(found)
@@ -203,9 +203,9 @@ def test_at_a_bar_that_two_levels_share_each_has_its_power():
     """Of 12 repetitions 3 are LENIENT or more, 1 is STRICT; a bar that is below asks nothing."""
     one = verdict("bet60", (1.2, 1.2, 1.2))
     bars = {Level.STRICT: 1.1, Level.LENIENT: 1.1, Level.CATASTROPHIC: 1.1}
-    same = [replace(c, bar=bars[c.level]) for c in one.bet.criteria]
+    same = [replace(c, threshold=bars[c.level]) for c in one.bet.criteria]
     bet = replace(one.bet, criteria=tuple(sorted(same, key=lambda c: c.level)))
-    rates = (Scenario(1.0, 12, RATES), Scenario(1.1, 12, RATES))
+    rates = (SimulatedRates(1.0, 12, RATES), SimulatedRates(1.1, 12, RATES))
     text = render_prose(replace(one, bet=bet, error_rates=rates))
     assert "were it a level's bar, LENIENT in 25% at 1.1, STRICT in 8% at 1.1." in text
 

@@ -11,7 +11,7 @@ from pytest_noisefloor import cli
 from pytest_noisefloor.cli import main
 from pytest_noisefloor.report import figures
 from pytest_noisefloor.results.collection import registered_bets
-from pytest_noisefloor.stats.blocks import CELL, pack
+from pytest_noisefloor.stats.blocks import BIN_TOKENS, encode_sums
 
 FILE = "60_norm_only_noise_floor.json"
 pytestmark = pytest.mark.usefixtures("bets_read_once")
@@ -114,14 +114,16 @@ def by_cell(seeds):
             "slices": [
                 {
                     "slice": unit.rpartition(", ")[2],
-                    "tokens": CELL,
-                    "sums": {label: pack(np.array([[CELL * x]])) for label, x in of.items()},
+                    "tokens": BIN_TOKENS,
+                    "sums": {
+                        label: encode_sums(np.array([[BIN_TOKENS * x]])) for label, x in of.items()
+                    },
                 }
             ],
         }
         for unit, of in means.items()
     ]
-    return found("bet46", means, rows=rows, cell=CELL, seeds=[0, 1, 2, 3, 4])
+    return found("bet46", means, rows=rows, cell=BIN_TOKENS, seeds=[0, 1, 2, 3, 4])
 
 
 def test_a_bet_by_cell_has_its_signs_their_test_and_the_split_of_the_variance(tmp_path, capsys):

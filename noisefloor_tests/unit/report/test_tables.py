@@ -23,7 +23,7 @@ def verdict(*, planted=False, **users):
                 for arm, value in zip(("untrained", "real", "random"), values, strict=True)
                 if value is not None
             },
-            BET.statistic,
+            BET.contrast,
         )
         for name, values in users.items()
     ]

@@ -7,7 +7,7 @@ from noisefloor_tests.support.results_by_hand import found
 from pytest_noisefloor.results.cells import read_cells, signs
 from pytest_noisefloor.results.files import ResultError
 from pytest_noisefloor.stats.significance import sign_test
-from pytest_noisefloor.stats.variance import Cell, parts
+from pytest_noisefloor.stats.variance import Cell, variance_components
 
 
 def grid(deltas, user="ann"):
@@ -70,11 +70,11 @@ def test_the_sign_test_is_exact_two_sided_and_without_ties():
 
 def test_the_parts_of_a_square_by_hand():
     """Slices' means 2 and 6, seeds' 3 and 5, nothing left: mean squares 16, 4 and 0."""
-    found = {part.name: part for part in parts(grid([[1, 3], [5, 7]]))}
+    found = {part.name: part for part in variance_components(grid([[1, 3], [5, 7]]))}
     assert list(found) == ["slice", "seed", "left"]
     assert [part.mean_square for part in found.values()] == [16, 4, 0]
     assert [part.variance for part in found.values()] == [8, 2, 0]
-    assert [part.freedom for part in found.values()] == [1, 1, 1]
+    assert [part.df for part in found.values()] == [1, 1, 1]
 
 
 def test_the_parts_are_those_that_simulated_deltas_were_made_of():
@@ -91,7 +91,7 @@ def test_the_parts_are_those_that_simulated_deltas_were_made_of():
             + rng.normal(0, truth["left"] ** 0.5, (users, slices, seeds))
         )
         drawn = [cell for u in range(users) for cell in grid(deltas[u], f"user{u}")]
-        for part in parts(drawn):
+        for part in variance_components(drawn):
             estimates[part.name].append(part.variance)
     for name, variance in truth.items():
         error = np.std(estimates[name], ddof=1) / trials**0.5
@@ -101,9 +101,9 @@ def test_the_parts_are_those_that_simulated_deltas_were_made_of():
 
 def test_cells_that_are_missing_or_do_not_vary_have_no_parts():
     with pytest.raises(ValueError, match="not every slice has every seed"):
-        parts(grid([[1, 3], [5, 7]])[1:])
+        variance_components(grid([[1, 3], [5, 7]])[1:])
     with pytest.raises(ValueError, match="not every slice has every seed"):
-        parts([*grid([[1, 3], [5, 7]]), *grid([[1, 3]], "bob")])
+        variance_components([*grid([[1, 3], [5, 7]]), *grid([[1, 3]], "bob")])
     for deltas in ([[1, 3, 5]], [[1], [2]]):
         with pytest.raises(ValueError, match="fewer than two slices or seeds"):
-            parts(grid(deltas))
+            variance_components(grid(deltas))

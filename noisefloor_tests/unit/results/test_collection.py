@@ -7,7 +7,12 @@ import pytest
 from noisefloor_tests.support.results_by_hand import changed, found, noise_floor, part, save
 from pytest_noisefloor._files import resource_path
 from pytest_noisefloor.bets.lock import lock_entries
-from pytest_noisefloor.results.collection import NOT_RUN, read_catalogue, registered_bets, rows
+from pytest_noisefloor.results.collection import (
+    NOT_RUN,
+    collection_rows,
+    read_collection,
+    registered_bets,
+)
 from pytest_noisefloor.results.files import ResultError
 
 FILE = "60_norm_only_noise_floor.json"
@@ -24,7 +29,7 @@ def row(tmp_path):
     """A function: the row of a bet on a base, from what lies in the folder."""
 
     def row(bet="60", base="reference"):
-        read = rows(read_catalogue(tmp_path))
+        read = collection_rows(read_collection(tmp_path))
         (one,) = (row for row in read if (row["bet"], row["base"]) == (bet, base))
         return one
 
@@ -36,7 +41,7 @@ def row(tmp_path):
 
 def test_every_registered_bet_has_its_row_in_the_order_of_its_number(tmp_path, floor):
     save(tmp_path, floor)
-    read = rows(read_catalogue(tmp_path))
+    read = collection_rows(read_collection(tmp_path))
     ids = list(dict.fromkeys(row["bet"] for row in read))
     assert len(ids) == len(list(resource_path("bets").glob("*.toml")))
     assert ids == [bet.id for bet in registered_bets()]
@@ -115,14 +120,18 @@ def test_results_of_other_bases_lie_one_folder_down(tmp_path, floor, row):
 @pytest.mark.parametrize("base", ["organisation/Model-1.7B", "organisation/model-1b-base", "7B"])
 def test_a_base_whose_name_says_1b_or_more_is_one_of_the_larger(tmp_path, base):
     save(tmp_path, found("bet60", noise_floor(), base=base))
-    bases = [row["base"] for row in rows(read_catalogue(tmp_path)) if row["bet"] == "60"]
+    bases = [
+        row["base"] for row in collection_rows(read_collection(tmp_path)) if row["bet"] == "60"
+    ]
     assert bases == ["reference", "smollm2-135m", base]
 
 
 @pytest.mark.parametrize("base", ["organisation/model-360M", "organisation/v2-0.5B", "models/b1"])
 def test_a_base_whose_name_does_not_say_so_leaves_larger_ones_not_run(tmp_path, base):
     save(tmp_path, found("bet60", noise_floor(), base=base))
-    bases = [row["base"] for row in rows(read_catalogue(tmp_path)) if row["bet"] == "60"]
+    bases = [
+        row["base"] for row in collection_rows(read_collection(tmp_path)) if row["bet"] == "60"
+    ]
     assert bases == ["reference", "smollm2-135m", base, "1B and more (a hub id)"]
 
 
@@ -139,7 +148,7 @@ def test_what_is_planted_unregistered_or_no_result_is_left_out_and_counted(tmp_p
     save(tmp_path, part(floor, "scoring", noise=0.1), "noise.json")
     for name, text in {"timings": '{"machine": {}}', "rows": "[]", "mine": '{"schema": 3}'}.items():
         (tmp_path / "results" / f"{name}.json").write_text(text)
-    read = read_catalogue(tmp_path)
+    read = read_collection(tmp_path)
     assert [*read.found] == [("60", "reference")]
     assert read.left_out == {
         "PLANTED": 1,
@@ -158,7 +167,7 @@ def test_a_row_without_its_date_is_a_broken_file(tmp_path, floor, row):
 def test_two_results_of_one_bet_on_one_base_are_refused_with_both_names(tmp_path, floor):
     first, second = save(tmp_path, floor), save(tmp_path / "again", floor)
     with pytest.raises(ResultError) as caught:
-        read_catalogue(tmp_path)
+        read_collection(tmp_path)
     assert str(caught.value) == (
         f"{second}: a second result of Bet 60 on reference, beside {first}; expected one"
     )

@@ -6,11 +6,11 @@ import pytest
 from noisefloor_tests.support.results_by_hand import found
 from pytest_noisefloor.results.files import ResultError
 from pytest_noisefloor.results.ladder import RUNGS, ladders
-from pytest_noisefloor.stats.blocks import CELL, cell_tokens, pack
+from pytest_noisefloor.stats.blocks import BIN_TOKENS, bin_tokens, encode_sums
 
 pytestmark = pytest.mark.usefixtures("few_resamples")
 
-TOKENS = 40 * CELL
+TOKENS = 40 * BIN_TOKENS
 GAINS = {
     "temperature": 0.001,
     "random": -0.004,
@@ -33,12 +33,12 @@ def result(bet, *, users=("ann",), noise=0.02, tokens=TOKENS, sha256="1" * 64):
     gains = {label: GAINS[name] for name, (of, label) in RUNGS.items() if of == bet}
     gains = {"untrained": 0.0} | {arm: GAINS[arm] for arm in ("real", "random", "oracle")} | gains
     means = {label: 4.0 - gain for label, gain in gains.items()}
-    counts = cell_tokens([tokens])
+    counts = bin_tokens([tokens])
 
     def slices():
         drawn = {label: rng.normal(0, noise, len(counts)) for label in means}
         sums = {
-            label: pack((counts * (means[label] + of - of.mean()))[None])
+            label: encode_sums((counts * (means[label] + of - of.mean()))[None])
             for label, of in drawn.items()
         }
         return {"sha256": sha256, "tokens": tokens, "sums": sums}
@@ -86,7 +86,7 @@ def test_there_are_no_shares_of_a_gain_that_is_not_resolved_above_0():
 
 
 def test_text_too_short_for_an_interval_leaves_the_gain_and_no_share():
-    (rungs,) = ladders(all_results(tokens=4 * CELL)).values()
+    (rungs,) = ladders(all_results(tokens=4 * BIN_TOKENS)).values()
     assert [rung.gain for rung in rungs[1:]] == pytest.approx([*GAINS.values()], abs=1e-12)
     assert all(rung.interval is None and rung.share is None for rung in rungs)
 

@@ -32,7 +32,7 @@ def result(*ratios, planted=False):
         Effect(
             user=f"user{i}",
             nll={"real": 3.0, "random": 3.0 + math.log(ratio), "untrained": 3.1},
-            statistic=bet.statistic,
+            contrast=bet.contrast,
         )
         for i, ratio in enumerate(ratios)
     ]
@@ -61,9 +61,9 @@ def test_a_result_file_gives_its_level_again(save, ratios, level):
     assert judged.notes == ("Base reference (ffffffffffff).",)
 
 
-def test_what_a_session_wrote_is_judged_the_same_from_its_file(planted_study):
-    verdict = planted_study.verdict
-    again = rejudge(planted_study.result_path).verdict
+def test_what_a_session_wrote_is_judged_the_same_from_its_file(planted_experiment):
+    verdict = planted_experiment.verdict
+    again = rejudge(planted_experiment.result_path).verdict
     assert again == replace(verdict, bet=again.bet)
     assert again.planted
     assert again.bet.altered  # it was not made by the recipe that is registered
@@ -86,18 +86,18 @@ def test_a_result_of_another_design_than_its_bets_is_unregistered_and_says_in_wh
     )
 
 
-def test_arms_and_statistic_of_a_study_are_those_of_its_bet(planted_study, tmp_path):
+def test_arms_and_statistic_of_an_experiment_are_those_of_its_bet(planted_experiment, tmp_path):
     """A bet that asks for the oracle over the user's text, on what is already trained."""
-    assert planted_study.verdict
-    statistic = replace(planted_study.bet.statistic, numerator="oracle", reach="random")
+    assert planted_experiment.verdict
+    contrast = replace(planted_experiment.bet.contrast, numerator="oracle", reach="random")
     other = Experiment(
-        bet=replace(planted_study.bet, statistic=statistic),
-        runner=planted_study.runner,
-        users=planted_study.users,
-        seeds=planted_study.seeds,
+        bet=replace(planted_experiment.bet, contrast=contrast),
+        runner=planted_experiment.runner,
+        users=planted_experiment.users,
+        seeds=planted_experiment.seeds,
         out=tmp_path,
     )
-    effect, before = other.verdict.effects[0], planted_study.verdict.effects[0]
+    effect, before = other.verdict.effects[0], planted_experiment.verdict.effects[0]
     assert effect.delta == before.nll["oracle"] - before.nll["real"] != before.delta
     names = {path.name.split("_")[2] for path in (tmp_path / "out").iterdir()}
     assert names == {"real", "oracle"}

@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from pytest_noisefloor.models.head import Head, kernels
+from pytest_noisefloor.models.head import LMHead, kernels
 from pytest_noisefloor.runs import autotune as module
-from pytest_noisefloor.runs.autotune import KernelError, chosen
+from pytest_noisefloor.runs.autotune import KernelError, autotune
 from pytest_noisefloor.runs.request import Request
 from pytest_noisefloor.runs.runner import Runner
 from pytest_noisefloor.runs.store import Store
@@ -25,7 +25,7 @@ def store(tmp_path):
 def some_head():
     """A head that every kernel can compute."""
     weight = torch.randn(40, 8, generator=torch.Generator().manual_seed(60))
-    head = Head(weight, None, 1.0, None)
+    head = LMHead(weight, None, 1.0, None)
     assert len(kernels(head)) > 1
     return head
 
@@ -40,25 +40,25 @@ def test_the_fastest_is_chosen_and_measured_once(store, some_head, monkeypatch):
     seconds = {kernel: 1.0 + at for at, kernel in enumerate(order)}
     monkeypatch.setattr(module, "WORTH_MEASURING", 1)
     monkeypatch.setattr(module, "_seconds", lambda _, kernel, __: seconds[kernel])
-    assert chosen(store, BASE, "cpu", lambda: some_head, 10) == order[0]
+    assert autotune(store, BASE, "cpu", lambda: some_head, 10) == order[0]
     assert json.loads(written(store).read_text())["seconds"] == seconds
 
     def never():
         raise AssertionError("measured again")
 
-    assert chosen(store, BASE, "cpu", never, 10) == order[0]
+    assert autotune(store, BASE, "cpu", never, 10) == order[0]
 
 
 def test_a_real_measurement_times_every_kernel(store, some_head, monkeypatch):
     monkeypatch.setattr(module, "WORTH_MEASURING", 1)
-    found = chosen(store, BASE, "cpu", lambda: some_head, 10)
+    found = autotune(store, BASE, "cpu", lambda: some_head, 10)
     seconds = json.loads(written(store).read_text())["seconds"]
     assert seconds.keys() == set(kernels(some_head))
     assert seconds[found] == min(seconds.values())
 
 
 def test_a_small_head_is_not_worth_a_measurement(store, some_head):
-    assert chosen(store, BASE, "cpu", lambda: some_head, 10) == kernels(some_head)[0]
+    assert autotune(store, BASE, "cpu", lambda: some_head, 10) == kernels(some_head)[0]
     assert json.loads(written(store).read_text())["seconds"] == {}
 
 
@@ -71,17 +71,17 @@ def test_a_small_head_is_not_worth_a_measurement(store, some_head):
     ],
 )
 def test_a_damaged_choice_is_one_clear_error(store, some_head, content, message):
-    chosen(store, BASE, "cpu", lambda: some_head, 10)
+    autotune(store, BASE, "cpu", lambda: some_head, 10)
     written(store).write_text(content)
     with pytest.raises(KernelError, match=f"{BASE[:16]}-cpu.json: {message}"):
-        chosen(store, BASE, "cpu", lambda: some_head, 10)
+        autotune(store, BASE, "cpu", lambda: some_head, 10)
 
 
 def test_each_device_has_its_own_since_not_every_kernel_is_everywhere(store, some_head):
     """Kernels of the CPU do not exist on an accelerator; a store may see both."""
     elsewhere = replace(some_head, weight=some_head.weight.to("meta"))
-    assert chosen(store, BASE, "cpu", lambda: some_head, 10) == "attention/1"
-    assert chosen(store, BASE, "mps", lambda: elsewhere, 10) == "tiles/1"
+    assert autotune(store, BASE, "cpu", lambda: some_head, 10) == "attention/1"
+    assert autotune(store, BASE, "mps", lambda: elsewhere, 10) == "tiles/1"
 
 
 def test_only_plain_heads_go_by_attention_and_only_fp32_by_onednn(some_head):
@@ -92,7 +92,7 @@ def test_only_plain_heads_go_by_attention_and_only_fp32_by_onednn(some_head):
 
 
 def test_another_kernel_makes_another_adapter_in_the_store(tiny, ann, recipe, scoring, tmp_path):
-    from pytest_noisefloor.runs.progress import Watcher
+    from pytest_noisefloor.runs.progress import ProgressBar
     from pytest_noisefloor.training.methods.registry import METHODS
 
     store = Store(tmp_path)
@@ -105,7 +105,7 @@ def test_another_kernel_makes_another_adapter_in_the_store(tiny, ann, recipe, sc
             method=METHODS["norm-only"],
             recipe=recipe,
             scoring=scoring,
-            watcher=Watcher(),
+            watcher=ProgressBar(),
         )
 
     request = Request(ann, "real")

@@ -11,7 +11,7 @@ from pytest_noisefloor.errors import BetError, NoisefloorError
 from pytest_noisefloor.models.scoring import score
 from pytest_noisefloor.results.rejudging import rejudge_content
 from pytest_noisefloor.results.schema import unit_name
-from pytest_noisefloor.runs.planning import Lineup
+from pytest_noisefloor.runs.planning import Plan
 from pytest_noisefloor.runs.request import Request
 from pytest_noisefloor.stats.contrast import CELL_UNIT, PAIR_UNIT
 from pytest_noisefloor.stats.divergence import jensen_shannon
@@ -23,7 +23,7 @@ USERS = [planted.user(name, seed) for seed, name in enumerate(("ann", "bob", "ci
 
 def by(**changes):
     """The planted bet with another statistic."""
-    return replace(planted.BET, statistic=replace(planted.BET.statistic, **changes))
+    return replace(planted.BET, contrast=replace(planted.BET.contrast, **changes))
 
 
 def cells(**changes):
@@ -31,34 +31,34 @@ def cells(**changes):
 
 
 @pytest.fixture
-def study(tmp_path):
-    """A function: a study of the damaged planted base, three steps an adapter."""
+def experiment(tmp_path):
+    """A function: an experiment of the damaged planted base, three steps an adapter."""
 
-    def study(bet, users=USERS, **given):
-        return planted.study(
+    def experiment(bet, users=USERS, **given):
+        return planted.experiment(
             planted.damaged_base(0.5), users, tmp_path, bet=bet, steps=3, batch=1, **given
         )
 
-    return study
+    return experiment
 
 
-def content(study):
-    """A study's result file, once it is known that it is judged again to the same verdict."""
-    verdict = study.verdict
-    found = json.loads(study.result_path.read_text())
-    again = rejudge_content(found, study.bet)
+def content(experiment):
+    """An experiment's result file, once it is known that it is judged again to the same verdict."""
+    verdict = experiment.verdict
+    found = json.loads(experiment.result_path.read_text())
+    again = rejudge_content(found, experiment.bet)
     assert (again.level, again.met) == (verdict.level, verdict.met)
     return found
 
 
-def mean(study, trained, scored, arm="real"):
+def mean(experiment, trained, scored, arm="real"):
     """Mean NLL of a user's held-out text under somebody's adapter, asked of the runner itself."""
     request = Request(replace(trained, heldout=scored.heldout), arm)
-    return mean_nll([study.runner.scores(request, piece) for piece in scored.heldout])
+    return mean_nll([experiment.runner.scores(request, piece) for piece in scored.heldout])
 
 
-def test_every_column_of_the_matrix_has_its_best_other_adapter(study):
-    one = study(by(numerator="other"))
+def test_every_column_of_the_matrix_has_its_best_other_adapter(experiment):
+    one = experiment(by(numerator="other"))
     rows = {row["user"]: row for row in content(one)["users"]}
     for user in USERS:
         others = {f"other-{v.name}": mean(one, v, user) for v in USERS if v is not user}
@@ -67,37 +67,35 @@ def test_every_column_of_the_matrix_has_its_best_other_adapter(study):
         assert rows[user.name]["mean_nll"]["real"] == pytest.approx(mean(one, user, user))
 
 
-def test_other_users_adapters_are_their_own_and_nothing_is_trained_twice(study):
-    one = study(by(numerator="other"))
+def test_other_users_adapters_are_their_own_and_nothing_is_trained_twice(experiment):
+    one = experiment(by(numerator="other"))
     assert one.verdict
     assert len(one.runner.store.keys("adapters")) == 2 * len(USERS)  # real and oracle
 
 
-def test_others_need_another_user(study):
+def test_others_need_another_user(experiment):
     with pytest.raises(NoisefloorError, match="'other': no user but 'ann'; expected others"):
-        study(by(numerator="other"), users=USERS[:1]).verdict  # noqa: B018
+        experiment(by(numerator="other"), users=USERS[:1]).verdict  # noqa: B018
 
 
-def test_a_pooled_adapter_reads_the_other_users_text_and_not_the_users_own(study):
-    one = study(by(numerator="pooled"))
-    entrants = [
-        e for e in Lineup(one.bet, one.runner, USERS).everything((0,)) if e.name == "pooled"
-    ]
+def test_a_pooled_adapter_reads_the_other_users_text_and_not_the_users_own(experiment):
+    one = experiment(by(numerator="pooled"))
+    entrants = [e for e in Plan(one.bet, one.runner, USERS).everything((0,)) if e.name == "pooled"]
     for entrant, user in zip(entrants, USERS, strict=True):
         others = [other.train for other in USERS if other is not user]
         assert entrant.request.user == replace(user, train="\n\n".join(others))
 
 
-def test_another_rate_is_another_runs_adapter_under_the_same_method(study):
+def test_another_rate_is_another_runs_adapter_under_the_same_method(experiment):
     rate = planted.BET.recipe.lr / 10
-    one = study(by(numerator=f"real@{rate:g}"))
+    one = experiment(by(numerator=f"real@{rate:g}"))
     made = content(one)["adapters"]
     assert {row["lr"] for row in made if row["arm"] == "real"} == {planted.BET.recipe.lr, rate}
     assert len({row["key"] for row in made}) == len(made) == 2 * len(USERS)
 
 
-def test_another_method_is_compared_on_the_same_tokens_and_named_with_its_bytes(study):
-    one = study(by(numerator="temperature/real"))
+def test_another_method_is_compared_on_the_same_tokens_and_named_with_its_bytes(experiment):
+    one = experiment(by(numerator="temperature/real"))
     found = content(one)
     methods = {row["method"]: row for row in found["adapters"]}
     assert methods.keys() == {"norm-only", "temperature"}
@@ -106,15 +104,15 @@ def test_another_method_is_compared_on_the_same_tokens_and_named_with_its_bytes(
     assert found["versions"]["other_methods"] == {"temperature": version}
 
 
-def test_against_the_untrained_base_the_ratio_is_help_alone(study):
-    for row in content(study(by(numerator="untrained")))["users"]:
+def test_against_the_untrained_base_the_ratio_is_help_alone(experiment):
+    for row in content(experiment(by(numerator="untrained")))["users"]:
         assert row["harm"] == 1
         assert row["ratio"] == row["help"]
 
 
-def test_each_slice_under_each_seed_is_a_unit_with_one_seed(study):
+def test_each_slice_under_each_seed_is_a_unit_with_one_seed(experiment):
     users = [planted.user("ann", 1, lengths=(600, 500)), planted.user("bob", 2)]
-    one = study(cells(), users=users, seeds=(0, 1))
+    one = experiment(cells(), users=users, seeds=(0, 1))
     rows = content(one)["users"]
     names = ["ann, seed 0, s0", "ann, seed 0, s1", "ann, seed 1, s0", "ann, seed 1, s1"]
     assert [unit_name(row) for row in rows] == [*names, "bob, seed 0, s0", "bob, seed 1, s0"]
@@ -127,9 +125,9 @@ def test_each_slice_under_each_seed_is_a_unit_with_one_seed(study):
         assert row["mean_nll"] == pytest.approx(alone)
 
 
-def test_slices_are_measured_with_their_divergence_and_judged_in_pairs(study):
+def test_slices_are_measured_with_their_divergence_and_judged_in_pairs(experiment):
     users = [planted.user("ann", 1, lengths=(600, 500))]
-    one = study(by(unit=PAIR_UNIT, slices="nearer over farther"), users=users)
+    one = experiment(by(unit=PAIR_UNIT, slices="nearer over farther"), users=users)
     rows = content(one)["users"]
     assert [unit_name(row) for row in rows] == ["ann, s0", "ann, s1"]
     assert len(one.verdict.effects) == 1
@@ -140,10 +138,10 @@ def test_slices_are_measured_with_their_divergence_and_judged_in_pairs(study):
     )
 
 
-def test_runs_that_differ_in_nothing_count_once(study, monkeypatch):
+def test_runs_that_differ_in_nothing_count_once(experiment, monkeypatch):
     """A seed that changes nothing is no replicate: it is the same unit."""
     users = [planted.user("ann", 1)]
-    one = study(cells(), users=users, seeds=(0, 1, 2))
+    one = experiment(cells(), users=users, seeds=(0, 1, 2))
     scored = type(one.runner).scored
 
     def same_for_seeds_0_and_2(runner, request, piece):
@@ -155,23 +153,23 @@ def test_runs_that_differ_in_nothing_count_once(study, monkeypatch):
     assert content(one)["repeats"] == ["ann, seed 2, s0"]
 
 
-def test_two_adapters_of_one_name_in_files_are_refused(study):
+def test_two_adapters_of_one_name_in_files_are_refused(experiment):
     users = [planted.user(name, seed) for seed, name in enumerate(("ann", "ann_seed1"))]
     with pytest.raises(NoisefloorError, match="users 'ann' and 'ann_seed1': expected no"):
-        assert study(planted.BET, users, seeds=(0, 1)).verdict
-    assert study(planted.BET, users).verdict
+        assert experiment(planted.BET, users, seeds=(0, 1)).verdict
+    assert experiment(planted.BET, users).verdict
 
 
-def test_a_large_adapter_stays_in_the_store(study, monkeypatch):
+def test_a_large_adapter_stays_in_the_store(experiment, monkeypatch):
     monkeypatch.setattr("pytest_noisefloor.runs.export.LARGEST_FILE", 8)
-    one = study(by())
+    one = experiment(by())
     assert {row["file"] for row in content(one)["adapters"]} == {None}
     assert not (one.out / "out").exists()
 
 
-def test_what_is_compared_leaves_the_base_as_it_was(study):
+def test_what_is_compared_leaves_the_base_as_it_was(experiment):
     """Conditions attach one method after another: each leaves the base as it found it."""
-    one = study(by(numerator="temperature/random"))
+    one = experiment(by(numerator="temperature/random"))
     ann, piece = USERS[0], USERS[0].heldout[0]
     untrained = one.runner.scores(Request(ann, "untrained"), piece)
     assert one.verdict
@@ -181,8 +179,8 @@ def test_what_is_compared_leaves_the_base_as_it_was(study):
     assert np.array_equal(untrained, again)
 
 
-def test_another_users_adapter_stands_once_in_a_result_under_its_owners_name(study):
-    rows = content(study(by(numerator="other")))["adapters"]
+def test_another_users_adapter_stands_once_in_a_result_under_its_owners_name(experiment):
+    rows = content(experiment(by(numerator="other")))["adapters"]
     assert [row["name"] for row in rows] == [
         f"PLANTED_{planted.BET.id}_real_{user.name}" for user in USERS
     ]
@@ -203,15 +201,15 @@ def test_a_bet_compares_its_own_method_with_something_else(numerator, denominato
         by(numerator=numerator, denominator=denominator)
 
 
-def test_a_result_whose_candidate_was_not_the_best_is_refused(study):
-    one = study(by(numerator="other"))
+def test_a_result_whose_candidate_was_not_the_best_is_refused(experiment):
+    one = experiment(by(numerator="other"))
     found = content(one)
     found["users"][0]["candidates"]["other"]["other-bob"] -= 1
     with pytest.raises(ValueError, match="ann, other: not the best of its candidates"):
         rejudge_content(found, one.bet)
 
 
-def test_a_bet_by_cell_does_not_judge_users_nor_the_other_way_round(study):
-    one = study(by())
+def test_a_bet_by_cell_does_not_judge_users_nor_the_other_way_round(experiment):
+    one = experiment(by())
     with pytest.raises(ValueError, match=r"its units are not those that Bet .* counts, user, "):
         rejudge_content(content(one), cells())

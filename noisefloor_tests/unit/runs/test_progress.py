@@ -5,7 +5,7 @@ import io
 import pytest
 
 from pytest_noisefloor.runs import progress
-from pytest_noisefloor.runs.progress import Watcher
+from pytest_noisefloor.runs.progress import ProgressBar
 
 
 class Terminal(io.StringIO):
@@ -25,7 +25,7 @@ def work(watcher):
     with watcher.watch(runs=2, cost=6):
         watcher.begin("ann, real", new_runs=1)
         watcher.advance(1, "step 1 of 2, loss 3.100")
-        watcher.tell("one at a time")
+        watcher.write("one at a time")
         watcher.advance(1, "step 2 of 2, loss 3.000")
         watcher.begin("ann, real: scoring letters", new_runs=0)
         watcher.advance(2)
@@ -36,7 +36,7 @@ def work(watcher):
 
 def test_in_a_file_each_state_is_a_line_that_ends_so_that_a_log_shows_it():
     stream = io.StringIO()
-    work(Watcher(stream))
+    work(ProgressBar(stream))
     text = stream.getvalue()
     assert text.endswith("\n")
     assert not {"\r", "\x1b"} & set(text)
@@ -54,7 +54,7 @@ def test_in_a_file_each_state_is_a_line_that_ends_so_that_a_log_shows_it():
 
 def test_on_a_terminal_the_line_is_written_over_and_cleared_at_the_end():
     stream = Terminal()
-    work(Watcher(stream))
+    work(ProgressBar(stream))
     first, *_, last = stream.getvalue().split("\r")
     assert (first, last) == ("\n", "")
     assert "one at a time\n" in stream.getvalue()
@@ -63,7 +63,7 @@ def test_on_a_terminal_the_line_is_written_over_and_cleared_at_the_end():
 
 def test_several_runs_at_once_are_counted_as_such():
     stream = io.StringIO()
-    watcher = Watcher(stream)
+    watcher = ProgressBar(stream)
     with watcher.watch(runs=3, cost=3):
         watcher.begin("ann, real and 1 more", new_runs=2)
         watcher.advance(2)
@@ -76,11 +76,11 @@ def test_several_runs_at_once_are_counted_as_such():
 @pytest.mark.parametrize("kind", [io.StringIO, Terminal])
 def test_an_interruption_says_that_nothing_is_lost(kind):
     stream = kind()
-    with pytest.raises(KeyboardInterrupt), Watcher(stream).watch(runs=1, cost=1):
+    with pytest.raises(KeyboardInterrupt), ProgressBar(stream).watch(runs=1, cost=1):
         raise KeyboardInterrupt
     assert "interrupted: what is finished is kept" in stream.getvalue()
 
 
 def test_without_a_stream_nothing_is_shown_and_all_else_works(capfd):
-    work(Watcher())
+    work(ProgressBar())
     assert capfd.readouterr() == ("", "")

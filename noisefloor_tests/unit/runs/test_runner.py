@@ -13,7 +13,7 @@ from pytest_noisefloor import training
 from pytest_noisefloor.errors import NoisefloorError
 from pytest_noisefloor.models.scoring import score
 from pytest_noisefloor.runs import worker
-from pytest_noisefloor.runs.progress import Watcher
+from pytest_noisefloor.runs.progress import ProgressBar
 from pytest_noisefloor.runs.request import Request
 from pytest_noisefloor.runs.runner import Runner
 from pytest_noisefloor.runs.store import Store
@@ -30,7 +30,7 @@ def runner(tiny, recipe, scoring, tmp_path):
 
     def runner(store="store", **changes):
         settings = {"base": tiny, "device": "cpu", "method": NORM_ONLY, "recipe": recipe}
-        settings |= {"scoring": scoring, "watcher": Watcher(), "store": Store(tmp_path / store)}
+        settings |= {"scoring": scoring, "watcher": ProgressBar(), "store": Store(tmp_path / store)}
         settings |= {"group": 1}  # test_grouping.py has the others
         return Runner(**{**settings, **changes})
 
@@ -176,7 +176,7 @@ def test_a_training_that_fails_leaves_no_adapter_and_a_sound_bench(
 # --- interrupted ------------------------------------------------------------------------------
 
 
-class Stopping(Watcher):
+class Stopping(ProgressBar):
     """Interrupts the training at a step, once."""
 
     def advance(self, cost, detail=""):
@@ -205,11 +205,11 @@ from pytest_noisefloor.runs import Request, Runner, worker
 from pytest_noisefloor.models.loading import open_base
 from pytest_noisefloor.data.users import Slice, User
 from pytest_noisefloor.training.methods.registry import METHODS
-from pytest_noisefloor.runs.progress import Watcher
+from pytest_noisefloor.runs.progress import ProgressBar
 from pytest_noisefloor.specs import Recipe, Scoring
 from pytest_noisefloor.runs.store import Store
 
-class Killing(Watcher):
+class Killing(ProgressBar):
     def advance(self, cost, detail=""):
         if detail.startswith("step 3 of"):
             os.kill(os.getpid(), signal.SIGKILL)
@@ -252,7 +252,7 @@ from pytest_noisefloor.models.base import Base
 from pytest_noisefloor.models.tiny import ByteTokenizer
 from pytest_noisefloor.data.users import Slice, User
 from pytest_noisefloor.training.methods.registry import METHODS
-from pytest_noisefloor.runs.progress import Watcher
+from pytest_noisefloor.runs.progress import ProgressBar
 from pytest_noisefloor.runs import Request, Runner, runner, worker
 from pytest_noisefloor.specs import Recipe, Scoring
 from pytest_noisefloor.runs.record import Record
@@ -260,7 +260,7 @@ from pytest_noisefloor.runs.store import Store
 
 trained = []
 
-class Quick(worker.Workbench):
+class Quick(worker.Worker):
     kernel = "tiles/1"
     group = 1  # or it would ask torch
 
@@ -276,11 +276,11 @@ class Quick(worker.Workbench):
         return {key: Record({"nll": adapters[key].arrays["me"]}, {"spec": asdict(spec)})}
 
 root = Path(sys.argv[1])
-runner.Workbench = Quick
+runner.Worker = Quick
 quick = Runner(
     store=Store(root / "store"), base=Base("quick", "", None, ByteTokenizer), device="cpu",
     method=METHODS["norm-only"], recipe=Recipe(steps=1, batch=1, sequence=2),
-    scoring=Scoring(window=1, stride=1), watcher=Watcher(), group=1,
+    scoring=Scoring(window=1, stride=1), watcher=ProgressBar(), group=1,
 )
 user = User("ann", "text", (Slice("only", "text"),))
 requests = [Request(user, arm, seed) for seed in range(5) for arm in ("real", "random")]

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from safetensors.numpy import load, save
 
-from pytest_noisefloor.data.arms import ARMS, Material
+from pytest_noisefloor.data.arms import ARMS, ArmInput
 from pytest_noisefloor.data.users import Slice
-from pytest_noisefloor.models.head import head_of
+from pytest_noisefloor.models.head import lm_head
 from pytest_noisefloor.runs.export import _torch_file
-from pytest_noisefloor.runs.progress import Watcher
+from pytest_noisefloor.runs.progress import ProgressBar
 from pytest_noisefloor.runs.request import Adapter, Request
 from pytest_noisefloor.runs.runner import Runner
 from pytest_noisefloor.runs.store import Store
@@ -44,9 +44,9 @@ def parts(model):
 def test_in_mid_training_the_named_tensors_have_moved_and_no_other(build, kind):
     model = build(kind)
     before, during = parts(model), []
-    blocks = ARMS["random"].blocks(Material("ann", 64, None), TWO_STEPS, seed=0)
+    blocks = ARMS["random"].batches(ArmInput("ann", 64, None), TWO_STEPS, seed=0)
     train(
-        *(model, head_of(model), NORM_ONLY, blocks, TWO_STEPS),
+        *(model, lm_head(model), NORM_ONLY, blocks, TWO_STEPS),
         on_step=lambda *_: during.append(parts(model)),
     )
     for now in during:
@@ -65,9 +65,9 @@ def test_tied_weights_stay_tied(build, kind):
 
     assert tied()
     held = []
-    blocks = ARMS["random"].blocks(Material("ann", 64, None), TWO_STEPS, seed=0)
+    blocks = ARMS["random"].batches(ArmInput("ann", 64, None), TWO_STEPS, seed=0)
     train(
-        *(model, head_of(model), NORM_ONLY, blocks, TWO_STEPS),
+        *(model, lm_head(model), NORM_ONLY, blocks, TWO_STEPS),
         on_step=lambda *_: held.append(tied()),
     )
     assert held == [True, True]
@@ -89,7 +89,7 @@ def runner(tiny, recipe, scoring, tmp_path_factory):
             method=NORM_ONLY,
             recipe=replace(recipe, steps=2),
             scoring=scoring,
-            watcher=Watcher(),
+            watcher=ProgressBar(),
         )
 
     return runner

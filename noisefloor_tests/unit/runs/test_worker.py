@@ -15,7 +15,7 @@ from pytest_noisefloor import training
 from pytest_noisefloor.models.base import Base
 from pytest_noisefloor.models.tiny import ByteTokenizer
 from pytest_noisefloor.runs import worker
-from pytest_noisefloor.runs.progress import Watcher
+from pytest_noisefloor.runs.progress import ProgressBar
 from pytest_noisefloor.runs.request import Request
 from pytest_noisefloor.runs.runner import Runner
 from pytest_noisefloor.runs.store import Store
@@ -34,7 +34,7 @@ def runner(tiny, recipe, scoring, tmp_path):
     """A function: a new runner on one store unless another is named, with groups of any size."""
 
     def runner(store="store", **changes):
-        settings = {"base": tiny, "device": "cpu", "method": NORM_ONLY, "watcher": Watcher()}
+        settings = {"base": tiny, "device": "cpu", "method": NORM_ONLY, "watcher": ProgressBar()}
         settings |= {"recipe": replace(recipe, lr=RATE), "scoring": scoring}
         return Runner(**{**settings, "store": Store(tmp_path / store), **changes})
 
@@ -107,7 +107,11 @@ def test_large_steps_train_one_at_a_time_on_a_cpu_and_load_nothing_to_know_it(ru
     large = replace(recipe, batch=4, sequence=256)
     assert runner(recipe=large)._bench.group == 1
     assert "_loaded" not in vars(runner(recipe=large)._bench)
-    assert [batch_size.worth_it(device, large) for device in ("cpu", "cuda", "mps")] == [0, 1, 1]
+    assert [batch_size.batching_pays(device, large) for device in ("cpu", "cuda", "mps")] == [
+        0,
+        1,
+        1,
+    ]
 
 
 @pytest.mark.parametrize(("size", "sizes"), [(1, [1] * 6), (2, [2, 2, 2]), (4, [4, 2])])
@@ -152,15 +156,17 @@ def test_a_slice_is_scored_under_several_adapters_at_once_where_that_is_asked_fo
 
 @pytest.mark.parametrize(("room", "size"), [(0.5, 1), (1, 1), (3.5, 3), (10**6, 32)])
 def test_a_group_is_sized_to_the_memory_that_is_free(model, head, recipe, monkeypatch, room, size):
-    each = batch_size.BACKWARD * batch_size.kept_bytes(model, head, NORM_ONLY, recipe)
+    each = batch_size.BACKWARD * batch_size.activation_bytes(model, head, NORM_ONLY, recipe)
     free = int(room * each / batch_size.SHARE) + 1
     monkeypatch.setattr(batch_size, "_free", lambda _: free)
-    assert batch_size.fitting(model, head, NORM_ONLY, recipe) == size
+    assert batch_size.max_stack_size(model, head, NORM_ONLY, recipe) == size
 
 
 def test_what_a_step_keeps_grows_with_its_tokens_and_leaves_the_base_out(model, head, recipe):
-    small = batch_size.kept_bytes(model, head, NORM_ONLY, recipe)
-    large = batch_size.kept_bytes(model, head, NORM_ONLY, replace(recipe, batch=4 * recipe.batch))
+    small = batch_size.activation_bytes(model, head, NORM_ONLY, recipe)
+    large = batch_size.activation_bytes(
+        model, head, NORM_ONLY, replace(recipe, batch=4 * recipe.batch)
+    )
     assert 3.5 * small < large < 4.5 * small  # what does not grow is small
     hidden = 4 * recipe.batch * recipe.sequence * head.weight.shape[1]  # bytes, fp32
     assert hidden * 5 < small  # the input of each norm at least
@@ -179,7 +185,7 @@ def test_processes_that_share_the_work_leave_each_other_some(runner, batches, an
 def test_an_adapter_that_another_process_is_at_does_not_hold_up_its_company(
     runner, batches, ann, bob
 ):
-    class Freeing(Watcher):
+    class Freeing(ProgressBar):
         """Lets the other process finish once the rest is under way."""
 
         def advance(self, cost, detail=""):
@@ -203,7 +209,7 @@ def test_a_base_whose_adapters_cannot_be_stacked_says_so_once_and_trains_them_al
     monkeypatch.setattr("pytest_noisefloor.runs.autotune.WORTH_MEASURING", 10**12)
     mamba = Base("mamba", "0" * 64, lambda: build("Mamba", vocab_size=257), ByteTokenizer)
     stream = io.StringIO()
-    used = runner(base=mamba, watcher=Watcher(stream))
+    used = runner(base=mamba, watcher=ProgressBar(stream))
     used.complete(wanted(ann))
     used.complete(wanted(bob))
     assert batches == [(1, 0)] * 6
@@ -216,7 +222,7 @@ def test_a_base_whose_adapters_cannot_be_stacked_says_so_once_and_trains_them_al
 # --- interrupted ------------------------------------------------------------------------------
 
 
-class Stopping(Watcher):
+class Stopping(ProgressBar):
     """Interrupts the training at its third step."""
 
     def advance(self, cost, detail=""):

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from noisefloor_tests.support.tallies_planted import autocorrelated, differing, replace_seeds, told
-from pytest_noisefloor.bets.error_rates import bounds
+from noisefloor_tests.support.bins_planted import autocorrelated, differing, replace_seeds, told
+from pytest_noisefloor.bets.error_rates import rate_bounds
 from pytest_noisefloor.stats import blocks, bootstrap
 from pytest_noisefloor.stats.blocks import autocorrelation_time, block_sums
-from pytest_noisefloor.stats.bootstrap import TooFewBlocks, interval
+from pytest_noisefloor.stats.bootstrap import TooFewBlocks, block_bootstrap
 
 pytestmark = pytest.mark.usefixtures("few_resamples")
 
@@ -25,7 +25,7 @@ def covered(monkeypatch, trials, **design):
     found = []
     for _ in range(trials):
         with suppress(TooFewBlocks):
-            found.append(interval(differing(rng, true=0.3, **design), "random", "real"))
+            found.append(block_bootstrap(differing(rng, true=0.3, **design), "random", "real"))
     return sum(one.low <= 0.3 <= one.high for one in found), len(found)
 
 
@@ -37,7 +37,7 @@ def test_intervals_hold_the_truth_as_often_as_they_say(monkeypatch, rho):
     the bar, 87 of 100, in 0.05 % of draws, and one of 80 % would pass in 5 %.
     """
     hits, given = covered(monkeypatch, 100, rho=rho)
-    low, high = bounds(hits, given)
+    low, high = rate_bounds(hits, given)
     assert given == 100
     assert hits >= 87, f"coverage {hits} of 100, 95 % bounds {low:.3f} to {high:.3f}"
 
@@ -93,9 +93,9 @@ def test_the_standard_error_is_that_of_the_process(monkeypatch, rho, seeds, allo
     monkeypatch.setattr(bootstrap, "RESAMPLES", 9)  # the error takes none
     lengths, spread = (32768,) * 3, 0.5 if seeds > 1 else 0.0
     squares = [
-        interval(
+        block_bootstrap(
             differing(rng, rho=rho, lengths=lengths, seeds=seeds, spread=spread), "random", "real"
-        ).error
+        ).se
         ** 2
         for _ in range(40)
     ]
@@ -115,28 +115,28 @@ def test_the_time_of_short_series_is_not_too_short():
 def test_a_spread_between_seeds_widens_the_interval_by_students_t():
     rng = np.random.default_rng(60)
     one = differing(rng, seeds=3, spread=2.0)
-    wide = interval(one, "random", "real")
+    wide = block_bootstrap(one, "random", "real")
     by_seed = [math.fsum(one.sums["random"][s] - one.sums["real"][s]) for s in range(3)]
     means = np.array(by_seed) / one.tokens.sum()
     half = stats.t.ppf(0.975, 2) * means.std(ddof=1) / math.sqrt(3)
     assert wide.high - wide.estimate > half
     assert wide.seeds == 3
-    assert 2 <= wide.freedom < wide.blocks - 1
+    assert 2 <= wide.df < wide.blocks - 1
     alone = replace_seeds(one, 1)
-    narrow = interval(alone, "random", "real")
+    narrow = block_bootstrap(alone, "random", "real")
     assert (narrow.high - narrow.low) < (wide.high - wide.low) / 2
 
 
 def test_the_same_scores_give_the_same_interval_to_the_last_bit():
     first, second = (
-        interval(differing(np.random.default_rng(1)), "random", "real") for _ in range(2)
+        block_bootstrap(differing(np.random.default_rng(1)), "random", "real") for _ in range(2)
     )
     assert first == second
 
 
 def test_too_little_text_has_no_interval():
     with pytest.raises(TooFewBlocks, match=r"user 'ann': 640 held-out tokens make \d blocks"):
-        interval(differing(np.random.default_rng(1), lengths=(640,)), "random", "real")
+        block_bootstrap(differing(np.random.default_rng(1), lengths=(640,)), "random", "real")
 
 
 def test_the_autocorrelation_time_is_that_of_the_process():

@@ -7,20 +7,20 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from noisefloor_tests.support.tallies_planted import STATISTIC, autocorrelated, differing
+from noisefloor_tests.support.bins_planted import STATISTIC, autocorrelated, differing
 from pytest_noisefloor.stats import blocks
 from pytest_noisefloor.stats.blocks import (
-    CELL,
-    Tally,
+    BIN_TOKENS,
+    BinSums,
     autocorrelation_time,
+    bin_slices,
+    bin_tokens,
     block_sums,
-    cell_slices,
-    cell_tokens,
 )
-from pytest_noisefloor.stats.bootstrap import RESAMPLES, SEED, TooFewBlocks, interval
+from pytest_noisefloor.stats.bootstrap import RESAMPLES, SEED, TooFewBlocks, block_bootstrap
 from pytest_noisefloor.stats.contrast import StatisticsError
-from pytest_noisefloor.stats.inference import check_replicates, resolve
-from pytest_noisefloor.stats.significance import equivalence
+from pytest_noisefloor.stats.inference import check_replicates, infer
+from pytest_noisefloor.stats.significance import tost
 
 
 @pytest.fixture
@@ -31,14 +31,14 @@ def no_autocorrelation(monkeypatch):
 @pytest.fixture
 def independent(no_autocorrelation):
     """Differences in 48 blocks of two cells, all of one size, which need no correction."""
-    return differing(np.random.default_rng(5), rho=0.0, lengths=(3 * 32 * CELL,))
+    return differing(np.random.default_rng(5), rho=0.0, lengths=(3 * 32 * BIN_TOKENS,))
 
 
 def test_bounds_are_the_bootstraps_of_block_means_at_hesterbergs_level(independent):
     """Blocks of one size: means of blocks are resampled as one would resample any sample."""
-    found = interval(independent, "random", "real")
+    found = block_bootstrap(independent, "random", "real")
     cells = (independent.sums["random"] - independent.sums["real"])[0]
-    means = cells.reshape(48, 2).sum(axis=1) / (2 * CELL)
+    means = cells.reshape(48, 2).sum(axis=1) / (2 * BIN_TOKENS)
     level = 2 * stats.norm.cdf(math.sqrt(48 / 47) * stats.t.ppf(0.975, 47)) - 1
     expected = stats.bootstrap(
         (means,),
@@ -51,16 +51,16 @@ def test_bounds_are_the_bootstraps_of_block_means_at_hesterbergs_level(independe
     assert found.estimate == pytest.approx(means.mean(), rel=1e-12)
     # each of 4,999 resamples is drawn alike; its mean is summed in another order
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high), rel=1e-9)
-    assert found.error == pytest.approx(stats.sem(means), rel=1e-12)
-    assert (found.freedom, found.blocks, found.seeds) == (47, 48, 1)
+    assert found.se == pytest.approx(stats.sem(means), rel=1e-12)
+    assert (found.df, found.blocks, found.seeds) == (47, 48, 1)
 
 
 def test_several_seeds_add_their_spread_to_each_side_and_to_the_error(independent):
     shifts = np.array([[-0.3], [0.1], [0.2]])  # of nats per token; their mean is 0
     real = np.repeat(independent.sums["real"], 3, axis=0)
     random = independent.sums["random"] + shifts * independent.tokens
-    alone = interval(independent, "random", "real")
-    found = interval(
+    alone = block_bootstrap(independent, "random", "real")
+    found = block_bootstrap(
         replace(independent, sums=independent.sums | {"real": real, "random": random}),
         *("random", "real"),
     )
@@ -73,17 +73,17 @@ def test_several_seeds_add_their_spread_to_each_side_and_to_the_error(independen
     assert found.high - found.estimate == pytest.approx(
         math.hypot(alone.high - alone.estimate, half), rel=1e-6
     )
-    assert found.error == pytest.approx(math.hypot(alone.error, spread), rel=1e-9)
-    welch = (alone.error**2 + spread**2) ** 2 / (alone.error**4 / 47 + spread**4 / 2)
-    assert found.freedom == pytest.approx(welch, rel=1e-9)
+    assert found.se == pytest.approx(math.hypot(alone.se, spread), rel=1e-9)
+    welch = (alone.se**2 + spread**2) ** 2 / (alone.se**4 / 47 + spread**4 / 2)
+    assert found.df == pytest.approx(welch, rel=1e-9)
 
 
 @pytest.mark.parametrize(("time", "length"), [(1.0, 2), (1.2, 3), (1.5, 3), (4.0, 8), (4.1, 9)])
 def test_blocks_are_at_least_so_many_autocorrelation_times_long(monkeypatch, time, length):
     """And of one slice differ by one cell at most."""
     monkeypatch.setattr(blocks, "autocorrelation_time", lambda _: time)
-    one = differing(np.random.default_rng(1), lengths=(100 * CELL, 61 * CELL))
-    cells = block_sums(one, "random", "real")[1] / CELL
+    one = differing(np.random.default_rng(1), lengths=(100 * BIN_TOKENS, 61 * BIN_TOKENS))
+    cells = block_sums(one, "random", "real")[1] / BIN_TOKENS
     assert len(cells) == 100 // length + 61 // length
     for of_slice, whole in ((cells[: 100 // length], 100), (cells[100 // length :], 61)):
         assert of_slice.sum() == whole
@@ -92,23 +92,23 @@ def test_blocks_are_at_least_so_many_autocorrelation_times_long(monkeypatch, tim
 
 def test_a_block_that_is_longer_than_its_slice_is_that_slice(monkeypatch):
     monkeypatch.setattr(blocks, "autocorrelation_time", lambda _: 40.0)
-    one = differing(np.random.default_rng(1), lengths=(30 * CELL, 7 * CELL + 3))
-    assert [*block_sums(one, "random", "real")[1]] == [30 * CELL, 7 * CELL + 3]
+    one = differing(np.random.default_rng(1), lengths=(30 * BIN_TOKENS, 7 * BIN_TOKENS + 3))
+    assert [*block_sums(one, "random", "real")[1]] == [30 * BIN_TOKENS, 7 * BIN_TOKENS + 3]
 
 
 def test_without_any_noise_equivalence_is_certain_or_excluded(independent):
-    one = replace(interval(independent, "random", "real"), error=0.0)
+    one = replace(block_bootstrap(independent, "random", "real"), se=0.0)
     for estimate, p in ((0.5, 0.0), (-0.5, 0.0), (1.0, 1.0), (-1.0, 1.0), (1.5, 1.0), (-9.0, 1.0)):
-        assert equivalence(replace(one, estimate=estimate), 1.0) == p
+        assert tost(replace(one, estimate=estimate), 1.0) == p
 
 
 def test_the_two_seeds_that_are_one_replicate_are_counted_from_one():
     sums = np.arange(10.0).reshape(5, 2)
-    lengths = (2 * CELL,)
-    one = Tally(
+    lengths = (2 * BIN_TOKENS,)
+    one = BinSums(
         user="ann",
-        tokens=cell_tokens(lengths),
-        slices=cell_slices(lengths),
+        tokens=bin_tokens(lengths),
+        slices=bin_slices(lengths),
         sums={"untrained": sums[:1] - 1, "real": sums + 1, "random": sums},
     )
     check_replicates(one)
@@ -162,11 +162,12 @@ def test_the_sum_ends_with_the_first_lag_of_five_autocorrelation_times():
 def test_an_interval_is_given_from_twenty_blocks_on(no_autocorrelation):
     """Blocks of two cells, so that 39 cells make 19."""
     few, enough = (
-        differing(np.random.default_rng(5), rho=0.0, lengths=(cells * CELL,)) for cells in (39, 40)
+        differing(np.random.default_rng(5), rho=0.0, lengths=(cells * BIN_TOKENS,))
+        for cells in (39, 40)
     )
-    assert interval(enough, "random", "real").blocks == 20
+    assert block_bootstrap(enough, "random", "real").blocks == 20
     with pytest.raises(TooFewBlocks, match=r"make 19 blocks .* an interval needs 20"):
-        interval(few, "random", "real")
+        block_bootstrap(few, "random", "real")
 
 
 @pytest.mark.parametrize(
@@ -179,13 +180,13 @@ def test_blocks_that_still_depend_on_each_other_widen_error_and_bounds(
 ):
     """By 1/√(1 − (τ² − 1)/(2τL)), L being a block's cells, or those that it should have."""
     monkeypatch.setattr(blocks, "autocorrelation_time", lambda _: time)
-    one = differing(np.random.default_rng(5), rho=0.0, lengths=(cells * CELL,) * slices)
-    found = interval(one, "random", "real")
+    one = differing(np.random.default_rng(5), rho=0.0, lengths=(cells * BIN_TOKENS,) * slices)
+    found = block_bootstrap(one, "random", "real")
     sums, tokens, _ = block_sums(one, "random", "real")
     residual = sums - found.estimate * tokens
     n = len(sums)
     plain = math.sqrt(n / (n - 1) * (residual @ residual)) / tokens.sum()
-    assert found.error == pytest.approx(
+    assert found.se == pytest.approx(
         plain / math.sqrt(1 - (time**2 - 1) / (2 * time * length)), rel=1e-12
     )
 
@@ -202,11 +203,11 @@ def test_the_noise_to_simulate_with_has_welchs_degrees_of_freedom(independent):
             **{arm: independent.sums[arm] + shift for arm, shift in zip(arms, shifts, strict=True)},
         },
     )
-    (found,) = resolve([three], STATISTIC, margin=0.1)
+    (found,) = infer([three], STATISTIC, margin=0.1)
     whole = found.delta
-    tokens = whole.error**2 - whole.spread**2
+    tokens = whole.se**2 - whole.seed_se**2
     means = three.sums["random"].sum(axis=1) / three.tokens.sum()
-    spread = max(whole.spread**2, 2 * means.var(ddof=1) / 3)
+    spread = max(whole.seed_se**2, 2 * means.var(ddof=1) / 3)
     welch = (tokens + spread) ** 2 / (tokens**2 / 47 + spread**2 / 2)
     assert found.noise == pytest.approx((math.sqrt(tokens + spread), welch), rel=1e-9)
     assert 2.5 < welch < 45  # neither part alone
@@ -214,7 +215,7 @@ def test_the_noise_to_simulate_with_has_welchs_degrees_of_freedom(independent):
 
 @pytest.mark.usefixtures("few_resamples")
 def test_a_gain_of_the_oracle_that_reaches_down_to_0_is_nothing_to_normalise_by(independent):
-    (one,) = resolve([independent], STATISTIC, margin=0.1)
+    (one,) = infer([independent], STATISTIC, margin=0.1)
     for low, known in ((1e-9, True), (0.0, False), (-1e-9, False)):
         oracle = replace(one.delta, low=low)
-        assert (replace(one, oracle=oracle).normalised is not None) == known
+        assert (replace(one, oracle=oracle).fraction_of_oracle is not None) == known

@@ -9,15 +9,15 @@ from hypothesis import strategies as st
 
 from noisefloor_tests.support.results_by_hand import found
 from pytest_noisefloor.bets.bet import Level
-from pytest_noisefloor.bets.judging import judge, supported
+from pytest_noisefloor.bets.judging import claimable, judge
 from pytest_noisefloor.bets.registry import registered_bet
 from pytest_noisefloor.report.tables import render
 from pytest_noisefloor.results.cells import nearest_first
 from pytest_noisefloor.results.files import ResultError
 from pytest_noisefloor.results.rejudging import rejudge_content
-from pytest_noisefloor.stats.blocks import CELL, pack
+from pytest_noisefloor.stats.blocks import BIN_TOKENS, encode_sums
 from pytest_noisefloor.stats.contrast import StatisticsError
-from pytest_noisefloor.stats.divergence import jensen_shannon, paired
+from pytest_noisefloor.stats.divergence import jensen_shannon, slice_pairs
 from pytest_noisefloor.stats.effect import Effect
 from pytest_noisefloor.stats.significance import rank_test
 
@@ -31,7 +31,7 @@ def slices(deltas):
         Effect(
             user=f"s{at}",
             nll={"untrained": 4.0 + at, "real": 3.98 + at, "random": 3.98 + at + delta},
-            statistic=BET.statistic,
+            contrast=BET.contrast,
         )
         for at, delta in enumerate(deltas)
     ]
@@ -39,7 +39,7 @@ def slices(deltas):
 
 def verdict(deltas):
     """The verdict on slices from the nearest to the farthest."""
-    return judge(BET, paired(slices(deltas), [at / 10 for at in range(len(deltas))]))
+    return judge(BET, slice_pairs(slices(deltas), [at / 10 for at in range(len(deltas))]))
 
 
 # --- the divergence -----------------------------------------------------------------------------
@@ -71,7 +71,7 @@ def test_the_divergence_is_symmetric_and_bounded(one, other):
 
 def test_a_pairs_ratio_is_the_nearer_slices_over_the_farther_slices():
     one, other = slices([0.01, 0.04])
-    (pair,) = paired([one, other], [0.3, 0.2])
+    (pair,) = slice_pairs([one, other], [0.3, 0.2])
     assert pair.user == "s1 over s0"
     assert pair.ratio == pytest.approx(other.ratio / one.ratio)
     assert pair.harm == pytest.approx(other.harm / one.harm)
@@ -79,7 +79,7 @@ def test_a_pairs_ratio_is_the_nearer_slices_over_the_farther_slices():
 
 
 def test_slices_that_are_equally_far_are_no_pair():
-    pairs = paired(slices([0.0, 0.1, 0.2]), [0.3, 0.2, 0.2])
+    pairs = slice_pairs(slices([0.0, 0.1, 0.2]), [0.3, 0.2, 0.2])
     assert [pair.user for pair in pairs] == ["s1 over s0", "s2 over s0"]
 
 
@@ -95,7 +95,7 @@ def test_slices_that_are_equally_far_are_no_pair():
 )
 def test_what_is_no_divergence_and_slices_of_one_alone_are_refused(divergences, message):
     with pytest.raises(StatisticsError) as caught:
-        paired(slices([0.0, 0.1]), divergences)
+        slice_pairs(slices([0.0, 0.1]), divergences)
     assert str(caught.value).startswith(message)
 
 
@@ -116,8 +116,8 @@ def test_gains_that_follow_nearness_those_that_do_not_and_those_that_run_against
 
 
 def test_no_level_of_pairs_may_be_claimed_from_points_but_what_was_missed():
-    assert supported(verdict([0.003, 0.002, 0.001])) == ()
-    assert supported(verdict([0.001, 0.002, 0.003])) == ("CATASTROPHIC",)
+    assert claimable(verdict([0.003, 0.002, 0.001])) == ()
+    assert claimable(verdict([0.001, 0.002, 0.003])) == ("CATASTROPHIC",)
 
 
 def test_a_verdict_on_pairs_speaks_of_pairs():
@@ -147,14 +147,16 @@ def by_pair(deltas=(0.03, 0.01, 0.02)):
             "slices": [
                 {
                     "slice": name.split(", ")[1],
-                    "tokens": CELL,
-                    "sums": {label: pack(np.array([[CELL * x]])) for label, x in of.items()},
+                    "tokens": BIN_TOKENS,
+                    "sums": {
+                        label: encode_sums(np.array([[BIN_TOKENS * x]])) for label, x in of.items()
+                    },
                 }
             ],
         }
         for at, (name, of) in enumerate(means.items())
     ]
-    return found("bet60-why-vocabulary", means, rows=rows, cell=CELL)
+    return found("bet60-why-vocabulary", means, rows=rows, cell=BIN_TOKENS)
 
 
 def test_a_result_by_slices_is_judged_by_pairs_again():

@@ -12,7 +12,7 @@ from pytest_noisefloor.bets.registry import registered_bet
 from pytest_noisefloor.stats.contrast import StatisticsError
 from pytest_noisefloor.stats.effect import LARGEST_NLL, Effect, effect_from_perplexities, mean_nll
 
-STATISTIC = registered_bet("bet60").statistic
+STATISTIC = registered_bet("bet60").contrast
 NLL = st.floats(0, 20)  # nats per token; guessing among 49,152 tokens costs 10.8
 
 # Relative rounding of a quotient of three exponentials of rounded differences, each below 20 nats:
@@ -24,7 +24,7 @@ def effect(real, random, untrained=None):
     nll = {"real": real, "random": random}
     if untrained is not None:
         nll["untrained"] = untrained
-    return Effect(user="ann", nll=nll, statistic=STATISTIC)
+    return Effect(user="ann", nll=nll, contrast=STATISTIC)
 
 
 def published(**perplexities):
@@ -116,13 +116,13 @@ def test_an_effect_without_a_mean_of_a_compared_arm_is_an_error(arm):
     nll = {"real": 1.0, "random": 1.0}
     del nll[arm]
     with pytest.raises(StatisticsError, match=f"user 'ann': no mean NLL of arm '{arm}'"):
-        Effect(user="ann", nll=nll, statistic=STATISTIC)
+        Effect(user="ann", nll=nll, contrast=STATISTIC)
 
 
 def test_the_statistic_says_which_arm_is_over_which():
     other = replace(STATISTIC, numerator="oracle", reach="random")
     nll = {"real": 1.0, "random": 5.0, "oracle": 3.0, "untrained": 2.0}
-    one = Effect(user="ann", nll=nll, statistic=other)
+    one = Effect(user="ann", nll=nll, contrast=other)
     assert (one.delta, one.winner) == (2.0, "real")
     assert (one.harm, one.help) == (math.exp(1), math.exp(1))
 
@@ -145,8 +145,8 @@ def test_only_random_tokens_by_the_same_method_control_for_regularisation(
     numerator, denominator, controlled
 ):
     method = "full" if {numerator, denominator} == {"full/random", "full/real"} else "norm-only"
-    statistic = replace(STATISTIC, numerator=numerator, denominator=denominator)
-    bet = replace(registered_bet("bet60"), method=method, statistic=statistic)
+    contrast = replace(STATISTIC, numerator=numerator, denominator=denominator)
+    bet = replace(registered_bet("bet60"), method=method, contrast=contrast)
     assert bet.controlled == controlled
 
 

@@ -9,15 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from noisefloor_tests.support.tallies_planted import differing
+from noisefloor_tests.support.bins_planted import differing
 from pytest_noisefloor.stats.blocks import autocorrelation_time, block_sums
-from pytest_noisefloor.stats.bootstrap import interval
+from pytest_noisefloor.stats.bootstrap import block_bootstrap
 from pytest_noisefloor.stats.significance import (
     across_users,
-    detectable,
-    equivalence,
     holm,
+    minimum_detectable_effect,
     sign_flip,
+    tost,
 )
 
 # By which floating-point numbers scale without rounding.
@@ -40,12 +40,12 @@ def drawn(seed, seeds=1):
     return differing(rng, rho=0.5, true=0.1, seeds=seeds, spread=0.01)
 
 
-def changed(tally, **sums):
-    return replace(tally, sums=tally.sums | sums)
+def changed(bins, **sums):
+    return replace(bins, sums=bins.sums | sums)
 
 
 def figures(found):
-    return [found.estimate, found.low, found.high, found.error]
+    return [found.estimate, found.low, found.high, found.se]
 
 
 @pytest.mark.parametrize("seeds", [1, 3])
@@ -53,12 +53,12 @@ def figures(found):
 @given(seed=SEEDS, factor=FACTORS)
 def test_intervals_scale_with_the_scores_to_the_last_bit(seeds, seed, factor):
     one = drawn(seed, seeds)
-    scaled = interval(
+    scaled = block_bootstrap(
         changed(one, **{a: s * factor for a, s in one.sums.items()}), "random", "real"
     )
-    usual = interval(one, "random", "real")
+    usual = block_bootstrap(one, "random", "real")
     assert figures(scaled) == [factor * figure for figure in figures(usual)]
-    assert (scaled.freedom, scaled.blocks) == (usual.freedom, usual.blocks)
+    assert (scaled.df, scaled.blocks) == (usual.df, usual.blocks)
 
 
 @pytest.mark.parametrize("seeds", [1, 3])
@@ -66,11 +66,11 @@ def test_intervals_scale_with_the_scores_to_the_last_bit(seeds, seed, factor):
 @given(seed=SEEDS, shift=SHIFTS)
 def test_intervals_shift_with_one_arm_and_stay_as_wide(seeds, seed, shift):
     one = drawn(seed, seeds)
-    usual = figures(interval(one, "random", "real"))
+    usual = figures(block_bootstrap(one, "random", "real"))
     worse = changed(one, random=one.sums["random"] + shift * one.tokens)
     expected = [*(figure + shift for figure in usual[:3]), usual[3]]
     np.testing.assert_allclose(
-        figures(interval(worse, "random", "real")), expected, rtol=0, atol=ROUNDING
+        figures(block_bootstrap(worse, "random", "real")), expected, rtol=0, atol=ROUNDING
     )
 
 
@@ -80,7 +80,7 @@ def test_what_is_hard_under_both_arms_alike_changes_no_interval(seed):
     one = drawn(seed)
     hard = np.random.default_rng(seed).gamma(2, 100, one.tokens.shape)
     both = changed(one, real=one.sums["real"] + hard, random=one.sums["random"] + hard)
-    found = (figures(interval(tally, "random", "real")) for tally in (one, both))
+    found = (figures(block_bootstrap(bins, "random", "real")) for bins in (one, both))
     np.testing.assert_allclose(*found, rtol=0, atol=ROUNDING)
 
 
@@ -89,8 +89,8 @@ def test_what_is_hard_under_both_arms_alike_changes_no_interval(seed):
 @given(seed=SEEDS)
 def test_exchanging_the_arms_turns_the_interval_round(seeds, seed):
     one = drawn(seed, seeds)
-    there, back = interval(one, "random", "real"), interval(one, "real", "random")
-    assert (back.estimate, back.error) == (-there.estimate, there.error)
+    there, back = block_bootstrap(one, "random", "real"), block_bootstrap(one, "real", "random")
+    assert (back.estimate, back.se) == (-there.estimate, there.se)
     np.testing.assert_allclose([back.low, back.high], [-there.high, -there.low], atol=ROUNDING)
 
 
@@ -172,10 +172,10 @@ def test_holm_keeps_the_order_of_what_it_adjusts_and_never_lowers_it(ps, data):
 @DRAWN
 @given(seed=SEEDS, factor=FACTORS, margin=st.floats(0.01, 1))
 def test_equivalence_and_the_detectable_effect_scale_with_the_noise(seed, factor, margin):
-    one = interval(drawn(seed), "random", "real")
-    scaled = replace(one, estimate=factor * one.estimate, error=factor * one.error)
-    assert equivalence(scaled, factor * margin) == equivalence(one, margin)
-    assert equivalence(replace(one, estimate=-one.estimate), margin) == equivalence(one, margin)
-    assert detectable(scaled) == factor * detectable(one)
-    assert equivalence(one, 2 * margin) <= equivalence(one, margin)
-    assert math.isclose(equivalence(one, abs(one.estimate)), 0.5)
+    one = block_bootstrap(drawn(seed), "random", "real")
+    scaled = replace(one, estimate=factor * one.estimate, se=factor * one.se)
+    assert tost(scaled, factor * margin) == tost(one, margin)
+    assert tost(replace(one, estimate=-one.estimate), margin) == tost(one, margin)
+    assert minimum_detectable_effect(scaled) == factor * minimum_detectable_effect(one)
+    assert tost(one, 2 * margin) <= tost(one, margin)
+    assert math.isclose(tost(one, abs(one.estimate)), 0.5)

@@ -8,24 +8,24 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from noisefloor_tests.support.tallies_planted import STATISTIC, differing, replace_seeds, told
+from noisefloor_tests.support.bins_planted import STATISTIC, differing, replace_seeds, told
 from pytest_noisefloor.bets.bet import Level
 from pytest_noisefloor.bets.error_rates import error_rates
 from pytest_noisefloor.bets.judging import judge
 from pytest_noisefloor.bets.registry import registered_bet
 from pytest_noisefloor.stats import bootstrap, significance
-from pytest_noisefloor.stats.blocks import CELL, TIMES, block_sums, slice_blocks
-from pytest_noisefloor.stats.bootstrap import TooFewBlocks, interval
+from pytest_noisefloor.stats.blocks import BIN_TOKENS, TIMES, block_sums, slice_blocks
+from pytest_noisefloor.stats.bootstrap import TooFewBlocks, block_bootstrap
 from pytest_noisefloor.stats.contrast import StatisticsError
 from pytest_noisefloor.stats.effect import Effect
-from pytest_noisefloor.stats.inference import FLIP_TIMES, check_replicates, resolve
+from pytest_noisefloor.stats.inference import FLIP_TIMES, check_replicates, infer
 from pytest_noisefloor.stats.significance import (
     across_users,
     between_slices,
-    detectable,
-    equivalence,
     holm,
+    minimum_detectable_effect,
     sign_flip,
+    tost,
     users_needed,
 )
 
@@ -46,13 +46,13 @@ def test_false_alarms_measured(monkeypatch, rho):
         one = differing(rng, rho=rho, true=0.0)
         flips += sign_flip(block_sums(one, "random", "real", times=FLIP_TIMES)[0]) < 0.05
         with suppress(TooFewBlocks):
-            found = interval(one, "random", "real")
+            found = block_bootstrap(one, "random", "real")
             given += 1
             excluded += not found.low <= 0 <= found.high
             # a true Δ at the edge of a margin of ten standard errors
-            edge = 10 * found.error
+            edge = 10 * found.se
             at_edge = replace(found, estimate=found.estimate + edge)
-            equivalences += equivalence(at_edge, edge) < 0.05
+            equivalences += tost(at_edge, edge) < 0.05
     assert told(f"autocorrelation {rho}: sign-flip p < 0.05", flips, 2000)[0] < 0.07
     assert flips <= 0.077 * 2000
     told(f"autocorrelation {rho}: interval excludes the truth", excluded, given)
@@ -71,13 +71,13 @@ def test_false_alarms_of_levels_measured():
     rng = np.random.default_rng(60)
     counts, simulated = dict.fromkeys(Level, 0), dict.fromkeys(Level, 0.0)
     for _ in range(500):
-        tallies = [differing(rng, rho=0.98, true=0.0, user=user) for user in "abc"]
+        all_bins = [differing(rng, rho=0.98, true=0.0, user=user) for user in "abc"]
         effects = [
-            Effect(user=t.user, nll={arm: t.mean(arm) for arm in t.sums}, statistic=STATISTIC)
-            for t in tallies
+            Effect(user=t.user, nll={arm: t.mean(arm) for arm in t.sums}, contrast=STATISTIC)
+            for t in all_bins
         ]
         counts[judge(bet, effects).level] += 1
-    noise = tuple(one.noise for one in resolve(tallies, STATISTIC, margin=0.1))
+    noise = tuple(one.noise for one in infer(all_bins, STATISTIC, margin=0.1))
     scenario = next(s for s in error_rates(bet, noise) if s.ratio == 1)
     for level in Level:
         told(f"without a difference: {level.name}", counts[level], 500)
@@ -96,10 +96,10 @@ def test_a_sign_flip_tosses_longer_blocks_than_an_interval_resamples():
 def test_arms_that_agree_on_every_token_have_an_interval_of_nothing():
     one = differing(np.random.default_rng(1))
     same = replace(one, sums=one.sums | {"random": one.sums["real"]})
-    found = interval(same, "random", "real")
-    assert (found.low, found.estimate, found.high, found.error) == (0, 0, 0, 0)
+    found = block_bootstrap(same, "random", "real")
+    assert (found.low, found.estimate, found.high, found.se) == (0, 0, 0, 0)
     assert sign_flip(block_sums(same, "random", "real")[0]) == 1
-    assert equivalence(found, 0.1) == 0
+    assert tost(found, 0.1) == 0
 
 
 def test_equivalence_counts_the_spread_between_seeds():
@@ -107,12 +107,12 @@ def test_equivalence_counts_the_spread_between_seeds():
     rng = np.random.default_rng(60)
     three = differing(rng, rho=0.0, seeds=3, spread=0.15)
     margin = math.log(1.1)
-    whole = interval(three, "random", "real")
+    whole = block_bootstrap(three, "random", "real")
     assert abs(whole.estimate) < margin
-    assert equivalence(whole, margin) > 0.05
+    assert tost(whole, margin) > 0.05
     alone = replace_seeds(three, 1)
-    centred = replace(interval(alone, "random", "real"), estimate=whole.estimate)
-    assert equivalence(centred, margin) < 0.05
+    centred = replace(block_bootstrap(alone, "random", "real"), estimate=whole.estimate)
+    assert tost(centred, margin) < 0.05
 
 
 def test_seeds_of_the_control_among_each_other_are_an_experiment_without_a_difference():
@@ -124,16 +124,18 @@ def test_seeds_of_the_control_among_each_other_are_an_experiment_without_a_diffe
     together = replace(
         one, sums={arm: s if arm == "untrained" else s + shifts for arm, s in one.sums.items()}
     )
-    (found,) = resolve([together], STATISTIC, margin=0.1)
-    assert found.delta.spread < 1e-6
-    step = 0.1 + 1 / CELL  # what differing() gives each seed's cells, lest they be one replicate
-    assert found.a_a == pytest.approx(math.sqrt(2) * step)
+    (found,) = infer([together], STATISTIC, margin=0.1)
+    assert found.delta.seed_se < 1e-6
+    step = (
+        0.1 + 1 / BIN_TOKENS
+    )  # what differing() gives each seed's cells, lest they be one replicate
+    assert found.aa_sd == pytest.approx(math.sqrt(2) * step)
     error, freedom = found.noise
-    tokens = math.sqrt(found.delta.error**2 - found.delta.spread**2)
-    assert error == pytest.approx(math.hypot(tokens, found.a_a / math.sqrt(3)))
+    tokens = math.sqrt(found.delta.se**2 - found.delta.seed_se**2)
+    assert error == pytest.approx(math.hypot(tokens, found.aa_sd / math.sqrt(3)))
     assert 2 <= freedom < 2.1  # all of it from three seeds
-    (alone,) = resolve([replace_seeds(together, 1)], STATISTIC, margin=0.1)
-    assert (alone.a_a, alone.noise) == (None, (alone.delta.error, alone.delta.freedom))
+    (alone,) = infer([replace_seeds(together, 1)], STATISTIC, margin=0.1)
+    assert (alone.aa_sd, alone.noise) == (None, (alone.delta.se, alone.delta.df))
 
 
 def test_without_a_difference_few_users_are_called_different():
@@ -177,20 +179,20 @@ def test_holm_is_holms():
 def test_equivalence_is_shown_for_a_small_resolved_effect_and_for_no_other():
     rng = np.random.default_rng(60)
     margin = math.log(1.1)
-    small = interval(differing(rng, rho=0.0, true=0.01), "random", "real")
-    at_bar = interval(differing(rng, rho=0.0, true=margin + 0.02), "random", "real")
-    vague = replace(small, error=0.1)
-    assert equivalence(small, margin) < 0.05
-    assert equivalence(at_bar, margin) > 0.05
-    assert equivalence(vague, margin) > 0.05  # absence of evidence
+    small = block_bootstrap(differing(rng, rho=0.0, true=0.01), "random", "real")
+    at_bar = block_bootstrap(differing(rng, rho=0.0, true=margin + 0.02), "random", "real")
+    vague = replace(small, se=0.1)
+    assert tost(small, margin) < 0.05
+    assert tost(at_bar, margin) > 0.05
+    assert tost(vague, margin) > 0.05  # absence of evidence
 
 
 def test_the_detectable_effect_is_detected_four_times_in_five():
     """Power by simulation from the normal: 80 % ± 1.3 points at 1,000 draws, 5 of them allowed."""
-    one = interval(differing(np.random.default_rng(60)), "random", "real")
-    one = replace(one, freedom=1e6)
-    drawn = np.random.default_rng(60).normal(detectable(one), one.error, 1000)
-    assert np.mean(np.abs(drawn) > 1.96 * one.error) == pytest.approx(0.8, abs=0.065)
+    one = block_bootstrap(differing(np.random.default_rng(60)), "random", "real")
+    one = replace(one, df=1e6)
+    drawn = np.random.default_rng(60).normal(minimum_detectable_effect(one), one.se, 1000)
+    assert np.mean(np.abs(drawn) > 1.96 * one.se) == pytest.approx(0.8, abs=0.065)
 
 
 def test_a_seed_that_changed_nothing_is_refused():
@@ -199,7 +201,7 @@ def test_a_seed_that_changed_nothing_is_refused():
     copied = one.sums["random"].copy()
     copied[2] = copied[0]
     with pytest.raises(StatisticsError, match="arm random: seeds number 1 and 3 gave the same"):
-        resolve([replace(one, sums=one.sums | {"random": copied})], STATISTIC, margin=0.1)
+        infer([replace(one, sums=one.sums | {"random": copied})], STATISTIC, margin=0.1)
 
 
 def test_a_seed_that_changed_nothing_is_refused_behind_a_user_whose_text_is_too_short():
@@ -208,7 +210,7 @@ def test_a_seed_that_changed_nothing_is_refused_behind_a_user_whose_text_is_too_
     one = differing(rng, seeds=2, user="bob")
     copied = replace(one, sums=one.sums | {"real": one.sums["real"][[0, 0]]})
     with pytest.raises(StatisticsError, match="user 'bob', arm real: seeds number 1 and 2 gave"):
-        resolve([short, copied], STATISTIC, margin=0.1)
+        infer([short, copied], STATISTIC, margin=0.1)
 
 
 @pytest.mark.parametrize(("one", "other"), [("real", "random"), ("untrained", "real")])
@@ -218,7 +220,7 @@ def test_two_arms_with_the_same_scores_are_refused(one, other):
     same = replace(drawn, sums=drawn.sums | {other: drawn.sums[one]})
     check_replicates(drawn)
     with pytest.raises(StatisticsError, match=f"user 'ann': {one} and {other} gave the same scor"):
-        resolve([same], STATISTIC, margin=0.1)
+        infer([same], STATISTIC, margin=0.1)
 
 
 # --- between slices ----------------------------------------------------------------------------
@@ -241,7 +243,7 @@ def test_a_slice_whose_difference_is_another_is_found_whatever_the_mean():
     moved = replace(one, sums=one.sums | {"random": one.sums["random"] + away})
     assert slices_p(one) > 0.05
     assert slices_p(moved) < 0.001
-    assert interval(moved, "random", "real").error < 0.2  # which knows nothing of it
+    assert block_bootstrap(moved, "random", "real").se < 0.2  # which knows nothing of it
 
 
 def test_slices_may_vary_by_different_amounts():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from pytest_noisefloor.data.arms import ARMS, Material
+from pytest_noisefloor.data.arms import ARMS, ArmInput
 from pytest_noisefloor.specs import Recipe
 from pytest_noisefloor.training.loop import TrainingError, fingerprint, train
 from pytest_noisefloor.training.methods.base import snapshot
@@ -21,7 +21,7 @@ TEXT = np.random.default_rng(60).integers(256, size=400)
 
 
 def blocks(recipe, arm="real"):
-    return ARMS[arm].blocks(Material("ann", 257, TEXT), recipe, seed=0)
+    return ARMS[arm].batches(ArmInput("ann", 257, TEXT), recipe, seed=0)
 
 
 def bits(tensors):

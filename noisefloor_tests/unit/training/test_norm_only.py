@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from pytest_noisefloor.errors import MethodError
-from pytest_noisefloor.models.head import head_of
+from pytest_noisefloor.models.head import lm_head
 from pytest_noisefloor.models.scoring import score
 from pytest_noisefloor.specs import Scoring
 from pytest_noisefloor.training.loop import fingerprint
@@ -119,7 +119,7 @@ def test_attaching_detaching_and_attaching_again_is_the_identity(build, kind):
 def test_no_step_is_the_base_bitwise(build, kind):
     """An adapter as it is before its first step changes no score, whatever was on in between."""
     model = build(kind, initializer_range=0.2)
-    head, tokens = head_of(model), np.arange(40) % 64
+    head, tokens = lm_head(model), np.arange(40) % 64
     plan = Scoring(window=16, stride=8)
     untrained = score(model, head, tokens, 0, plan)
     with NORM_ONLY.attached(model) as gains:

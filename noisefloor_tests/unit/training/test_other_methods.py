@@ -12,9 +12,9 @@ from safetensors.numpy import load, save
 
 from noisefloor_tests.support.habits import forked
 from noisefloor_tests.unit.training.test_norm_only_sizes import REFERENCE, shapes
-from pytest_noisefloor.data.arms import ARMS, Material
+from pytest_noisefloor.data.arms import ARMS, ArmInput
 from pytest_noisefloor.errors import MethodError
-from pytest_noisefloor.models.head import head_of
+from pytest_noisefloor.models.head import lm_head
 from pytest_noisefloor.models.scoring import score
 from pytest_noisefloor.specs import Recipe, Scoring
 from pytest_noisefloor.training.loop import train
@@ -72,7 +72,7 @@ def test_the_base_comes_back_module_by_module_and_bitwise(build, kind, method):
 @KINDS
 def test_no_step_changes_no_score_and_what_was_saved_scores_the_same(build, kind, method):
     model = build(kind, initializer_range=0.2)
-    head, tokens, plan = head_of(model), np.arange(40) % 64, Scoring(window=16, stride=8)
+    head, tokens, plan = lm_head(model), np.arange(40) % 64, Scoring(window=16, stride=8)
     untrained = score(model, head, tokens, 0, plan)
     with method.attached(model) as tensors:
         np.testing.assert_array_equal(score(model, head, tokens, 0, plan), untrained)
@@ -93,8 +93,8 @@ def test_two_steps_move_every_tensor_of_it(build, kind, method):
     before = state(model)
     with method.attached(model) as tensors:
         initial = snapshot(tensors)
-    blocks = ARMS["random"].blocks(Material("ann", 64, None), recipe, seed=0)
-    done = train(model, head_of(model), method, blocks, recipe)
+    blocks = ARMS["random"].batches(ArmInput("ann", 64, None), recipe, seed=0)
+    done = train(model, lm_head(model), method, blocks, recipe)
     assert state(model) == before
     for name, values in initial.items():
         assert (done.tensors[name] != values).any(), name

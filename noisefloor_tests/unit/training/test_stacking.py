@@ -10,10 +10,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_noisefloor.data.arms import ARMS, Material
+from pytest_noisefloor.data.arms import ARMS, ArmInput
 from pytest_noisefloor.errors import MethodError
 from pytest_noisefloor.models import scoring
-from pytest_noisefloor.models.head import head_of
+from pytest_noisefloor.models.head import lm_head
 from pytest_noisefloor.models.loading import open_base
 from pytest_noisefloor.models.scoring import ScoringError, score
 from pytest_noisefloor.specs import Recipe, Scoring
@@ -37,7 +37,7 @@ def stream(user, recipe, vocabulary, *, seed=0):
     """The blocks of a user's run; every second user has the random arm."""
     arm = ARMS["random" if USERS.index(user) % 2 else "real"]
     text = np.random.default_rng(USERS.index(user)).integers(vocabulary, size=10 * recipe.sequence)
-    return arm.blocks(Material(user, vocabulary, text), recipe, seed)
+    return arm.batches(ArmInput(user, vocabulary, text), recipe, seed)
 
 
 def alone(model, head, users, recipe, seed=0):
@@ -79,7 +79,7 @@ def assert_close(found, expected):
 )
 def test_each_adapter_is_that_of_a_run_of_its_own(build, architecture, users, seed, eps):
     model = build(architecture)
-    head = head_of(model)
+    head = lm_head(model)
     recipe = Recipe(steps=4, batch=2, sequence=16, eps=eps)
     assert_close(
         together(model, head, users, recipe, seed), alone(model, head, users, recipe, seed)
@@ -89,7 +89,7 @@ def test_each_adapter_is_that_of_a_run_of_its_own(build, architecture, users, se
 @pytest.mark.slow
 def test_each_adapter_of_the_reference_base_is_that_of_a_run_of_its_own():
     model = open_base("reference").model("cpu")
-    head, recipe = head_of(model), Recipe(steps=4)
+    head, recipe = lm_head(model), Recipe(steps=4)
     users = USERS[:3]
     assert_close(together(model, head, users, recipe), alone(model, head, users, recipe))
 
@@ -179,7 +179,7 @@ PLAN = Scoring(window=32, stride=16)
 @pytest.mark.parametrize("architecture", ["Llama", "Qwen3", "Gemma3", "GPT2", "Mixtral"])
 def test_scores_under_many_adapters_are_those_under_each(build, monkeypatch, architecture):
     model = build(architecture)
-    head = head_of(model)
+    head = lm_head(model)
     rng = np.random.default_rng(5)
     adapters = [
         {

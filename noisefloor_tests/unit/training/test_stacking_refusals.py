@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from noisefloor_tests.unit.training.test_stacking import NORM_ONLY, USERS, stream, together
-from pytest_noisefloor.models.head import head_of
+from pytest_noisefloor.models.head import lm_head
 from pytest_noisefloor.training.loop import TrainingError, fingerprint
 from pytest_noisefloor.training.stacked_loop import train_stacked
 from pytest_noisefloor.training.stacking import StackError, check_stackable
@@ -113,7 +113,7 @@ def refused(model, method=NORM_ONLY):
     """The reason, once the model is known to be as it was."""
     before, modules = fingerprint(model, skip={}), [*model.named_modules()]
     with pytest.raises(StackError) as error:
-        check_stackable(model, head_of(model), method)
+        check_stackable(model, lm_head(model), method)
     assert fingerprint(model, skip={}) == before
     assert [*model.named_modules()] == modules
     return str(error.value)

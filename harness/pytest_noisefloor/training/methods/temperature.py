@@ -31,9 +31,9 @@ class Temperature:
         """
         import torch
 
-        from pytest_noisefloor.models import head_of
+        from pytest_noisefloor.models import lm_head
 
-        head = head_of(model)
+        head = lm_head(model)
         for part, value in (("bias", head.bias), ("cap", head.softcap)):
             if value is not None:
                 raise MethodError(

@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 from scipy.signal import lfilter
 
-from pytest_noisefloor.bets.error_rates import bounds
+from pytest_noisefloor.bets.error_rates import rate_bounds
 from pytest_noisefloor.bets.registry import registered_bet
-from pytest_noisefloor.stats.blocks import CELL, Tally, cell_slices, cell_tokens
+from pytest_noisefloor.stats.blocks import BIN_TOKENS, BinSums, bin_slices, bin_tokens
 
-STATISTIC = registered_bet("bet60").statistic
+STATISTIC = registered_bet("bet60").contrast
 SLICES = (8192, 8192, 8192)  # as registered
 
 
@@ -21,15 +21,15 @@ def autocorrelated(rng, length, rho):
 def differing(rng, *, rho=0.9, true=0.0, lengths=SLICES, seeds=1, spread=0.0, user="ann"):
     """A tally whose Δ has a known true value, its seeds a known spread."""
     noise = [autocorrelated(rng, n, rho) for n in lengths]
-    cells = np.concatenate([np.add.reduceat(x, np.arange(0, len(x), CELL)) for x in noise])
-    tokens = cell_tokens(lengths)
+    cells = np.concatenate([np.add.reduceat(x, np.arange(0, len(x), BIN_TOKENS)) for x in noise])
+    tokens = bin_tokens(lengths)
     # distinct, or one replicate
     shifts = rng.normal(0, spread, (seeds, 1)) + 1e-9 * np.arange(seeds)[:, None]
     zero = np.zeros((1, len(cells)))
-    return Tally(
+    return BinSums(
         user=user,
         tokens=tokens,
-        slices=cell_slices(lengths),
+        slices=bin_slices(lengths),
         sums={
             "untrained": zero - 1,  # by a nat a cell, or untrained and real would be one
             "real": np.repeat(zero, seeds, 0) + np.arange(seeds)[:, None],
@@ -46,6 +46,6 @@ def replace_seeds(one, seeds):
 
 def told(what, count, trials):
     """Print a measured share with its Clopper–Pearson bounds, and give the bounds."""
-    low, high = bounds(count, trials)
+    low, high = rate_bounds(count, trials)
     print(f"{what}: {count} of {trials}, {count / trials:.1%} [{low:.1%}, {high:.1%}]")
     return low, high
