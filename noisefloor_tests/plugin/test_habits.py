@@ -1,5 +1,8 @@
 """Habits of this suite: random order, and no test that touches global random state."""
 
+import subprocess
+import sys
+
 import pytest
 import torch  # noqa: F401 (or a session in this process would load it, and unload it)
 
@@ -42,6 +45,18 @@ def test_the_order_is_the_written_one_only_where_nothing_shuffles(order):
 
 
 # --- the guard ---------------------------------------------------------------------------------
+
+
+def test_what_rich_draws_when_it_is_imported_is_drawn_before_any_test():
+    pytest.importorskip("rich")
+    script = """
+import random
+import noisefloor_tests.support.habits
+before = random.getstate()
+import rich.style
+assert random.getstate() == before
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)
 
 
 @pytest.fixture

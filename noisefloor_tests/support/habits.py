@@ -12,7 +12,7 @@ import os
 import random
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import numpy as np
 import pytest
@@ -30,6 +30,11 @@ settings.register_profile(
     report_multiple_bugs=False,
 )
 settings.load_profile("ci" if os.environ.get("CI") else "default")
+
+# rich draws from Python's random when it is imported, and with some packages beside it transformers
+# imports it in the midst of a test, as was seen where CUDA was watched
+with suppress(ImportError):
+    import rich.style  # noqa: F401
 
 _BEFORE = pytest.StashKey[dict[str, object]]()
 

@@ -1,5 +1,6 @@
 from .base import Base as Base
 from .cross_entropy import mean_loss as mean_loss
+from .device import exact_fp32 as exact_fp32
 from .device import exclusive as exclusive
 from .device import resolve_device as resolve_device
 from .head import LMHead as LMHead

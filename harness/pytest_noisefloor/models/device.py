@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock
 
@@ -53,3 +54,28 @@ def exclusive(device: str) -> Iterator[None]:
     lock.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(lock):
         yield
+
+
+@contextmanager
+def exact_fp32() -> Iterator[None]:
+    """Make fp32 products in fp32, whatever the session has set; on leaving all is as it was.
+
+    TF32 keeps 10 bits of 23, and torch lets cuDNN's convolutions use it unless told otherwise.
+    """
+    import torch
+
+    on: Any = torch.backends
+    # since torch 2.9 there are two interfaces, which do not mix
+    new = hasattr(on.cudnn, "conv")
+    parts = [on.cuda.matmul, on.cudnn]
+    if new:
+        parts = [on.cuda.matmul, on.cudnn.conv, on.mkldnn.matmul, on.mkldnn.conv]
+    name, value = ("fp32_precision", "ieee") if new else ("allow_tf32", False)
+    before = [getattr(part, name) for part in parts]
+    for part in parts:
+        setattr(part, name, value)
+    try:
+        yield
+    finally:
+        for part, was in zip(parts, before, strict=True):
+            setattr(part, name, was)

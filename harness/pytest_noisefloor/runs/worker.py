@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pytest_noisefloor._typing import Ids
 from pytest_noisefloor.data import ArmInput, Slice, Texts, open_arm
-from pytest_noisefloor.models import Base, exclusive
+from pytest_noisefloor.models import Base, exact_fp32, exclusive
 from pytest_noisefloor.specs import Kernel, Recipe, RunSpec, ScoreSpec, Scoring
 from pytest_noisefloor.training import Method, restore
 
@@ -101,7 +101,8 @@ class Worker:
             self._group is None and not batching_pays(self._device, self._recipe)
         ):
             return 1
-        with exclusive(self._device):  # or two processes would each find the same memory free
+        # exclusive, or two processes would each find the same memory free
+        with exclusive(self._device), exact_fp32():
             model, head = self._tools
             try:
                 check_stackable(model, head, self._method)
@@ -165,6 +166,7 @@ class Worker:
             for at, (key, progress) in enumerate(done.items())
         }
 
+    @exact_fp32()
     def _trained(
         self,
         runs: Mapping[str, tuple[Request, RunSpec]],
@@ -220,6 +222,7 @@ class Worker:
         )
         return arm.batches(arm_input, self._recipe, request.seed)
 
+    @exact_fp32()
     def score(
         self, piece: Slice, specs: Mapping[str, ScoreSpec], adapters: Mapping[str, Record]
     ) -> dict[str, Record]:

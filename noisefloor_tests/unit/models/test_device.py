@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from pytest_noisefloor.models import device as devices
-from pytest_noisefloor.models.device import DeviceError, resolve_device
+from pytest_noisefloor.models.device import DeviceError, exact_fp32, resolve_device
 from pytest_noisefloor.runs.progress import ProgressBar
 from pytest_noisefloor.runs.request import Request
 from pytest_noisefloor.runs.runner import Runner
@@ -54,6 +54,52 @@ def test_a_device_that_is_named_is_taken_or_refused(machine, name):
     machine(*{"mps", "cuda"} - {name})
     with pytest.raises(DeviceError, match=f"device '{name}': not available here; expected auto"):
         resolve_device(name)
+
+
+def switches():
+    """How torch makes fp32 products: of matrices on CUDA, of convolutions there."""
+    if hasattr(torch.backends.cudnn, "conv"):
+        parts, name = (torch.backends.cuda.matmul, torch.backends.cudnn.conv), "fp32_precision"
+    else:
+        parts, name = (torch.backends.cuda.matmul, torch.backends.cudnn), "allow_tf32"
+    return [getattr(part, name) for part in parts]
+
+
+@pytest.mark.parametrize("session", ["highest", "high", "medium"])
+def test_fp32_is_fp32_whatever_the_session_has_set(tiny, recipe, scoring, ann, tmp_path, session):
+    seen = []
+
+    class Looking(ProgressBar):
+        def advance(self, cost, detail=""):
+            super().advance(cost, detail)
+            if detail:
+                seen.append(switches())
+
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision(session)
+    try:
+        outside = switches()
+        Runner(
+            store=Store(tmp_path),
+            base=tiny,
+            device="cpu",
+            method=METHODS["norm-only"],
+            recipe=recipe,
+            scoring=scoring,
+            watcher=Looking(),
+        ).adapter(Request(ann, "real"))
+        assert switches() == outside
+    finally:
+        torch.set_float32_matmul_precision(before)
+    assert len(seen) == recipe.steps
+    assert all(found in (["ieee", "ieee"], [False, False]) for found in seen)
+
+
+def test_the_switches_come_back_after_an_error():
+    outside = switches()
+    with pytest.raises(ZeroDivisionError), exact_fp32():
+        raise ZeroDivisionError
+    assert switches() == outside
 
 
 # On one CPU rounding moves Δ by less than 1e-4 nats; another device sums in another order, step

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from noisefloor_tests.unit.runs.test_runner import KILLED
 from pytest_noisefloor import training
@@ -175,6 +176,13 @@ def test_what_a_step_keeps_grows_with_its_tokens_and_leaves_the_base_out(model, 
 
 def test_this_machine_has_memory_free():
     assert batch_size._free("cpu") > 10**6
+
+
+def test_what_torch_keeps_of_earlier_batches_on_a_card_is_free(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (1000, 9999))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda: 300)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda: 100)
+    assert batch_size._free("cuda") == 1200
 
 
 def test_processes_that_share_the_work_leave_each_other_some(runner, batches, ann, bob):
