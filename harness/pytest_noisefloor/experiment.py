@@ -55,8 +55,7 @@ class Experiment:
 
     @property
     def _prefix(self) -> str:
-        mark = "PLANTED" if self.planted else self.bet.mark
-        return f"{mark}_" if mark else ""
+        return self.bet.status(planted=self.planted).prefix("_")
 
     def adapter(self, user: str, arm: str) -> Adapter:
         """A user's adapter of the first seed, trained if it never was.

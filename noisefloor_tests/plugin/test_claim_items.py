@@ -17,7 +17,7 @@ from noisefloor_tests.support.claims_planted import (
     entry,
     evidence,
 )
-from pytest_noisefloor.bets.bet import Level
+from pytest_noisefloor.bets.bet import Level, Registration
 from pytest_noisefloor.bets.registry import registered_bet
 from pytest_noisefloor.claims.claim import ClaimError, load_claims
 from pytest_noisefloor.claims.evidence import EvidenceError
@@ -198,7 +198,7 @@ def test_a_base_of_the_claimed_name_with_another_fingerprint_is_no_unclaimed_bas
     about["where"] = "anywhere"  # the claim does not say
     assert gate.claim_about(fingerprint="f" * 64, **about) is claim
     own = replace(about["bet"], sha256="0" * 64)
-    other = replace(about["bet"], locked=None)  # the same file, by another recipe
+    other = replace(about["bet"], registration=Registration())  # the same file, by another recipe
     for bet in (own, other):
         assert gate.claim_about(fingerprint="f" * 64, **about | {"bet": bet}) is None
     assert gate.claim_about(fingerprint="f" * 64, **about | {"base": "other/model"}) is None

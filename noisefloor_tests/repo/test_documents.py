@@ -168,7 +168,7 @@ def test_the_pattern_of_a_bet_file_is_bet_60(tmp_path):
     file = tmp_path / "bet.toml"
     file.write_text(pattern.partition("```")[0], encoding="utf-8")
     shown, bet = load_bet(file), registered_bet("bet60")
-    assert (shown.id, shown.locked) == ("our-own", None)
+    assert (shown.id, shown.registration.locked) == ("our-own", None)
     kept = ("method", "users", "seeds", "recipe", "scoring", "contrast", "criteria")
     assert [getattr(shown, key) for key in kept] == [getattr(bet, key) for key in kept]
 

@@ -1,6 +1,7 @@
 from .bet import Bet as Bet
 from .bet import Criterion as Criterion
 from .bet import Level as Level
+from .bet import Status as Status
 from .conditions import OTHER as OTHER
 from .conditions import POOLED as POOLED
 from .conditions import Condition as Condition

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
@@ -31,11 +31,37 @@ class Level(IntEnum):
     STRICT = 3
 
 
+class Status(StrEnum):
+    """What a bet is worth: only a registered one, run as it stands, proves a criterion."""
+
+    REGISTERED = "REGISTERED"
+    UNREGISTERED = "UNREGISTERED"
+    PLANTED = "PLANTED"
+
+    def prefix(self, separator: str) -> str:
+        """What stands before all that is said of a bet that is not a registered one."""
+        return "" if self is Status.REGISTERED else f"{self}{separator}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registration:
+    """What is known of a bet beside its text.
+
+    ``locked`` is the day since which a lock has the file's text, None where none has.
+    ``by_project`` says that another project locked it. ``altered`` says that the bet was run by
+    another design than its file's.
+    """
+
+    locked: date | None = None
+    by_project: bool = False
+    altered: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Criterion:
-    """A level's condition: on how large a share of the users the ratio is how large.
+    """A level's condition: the ratio is ``at least`` or ``below`` a threshold for so many users.
 
-    ``comparison`` is ``at least`` or ``below`` the ratio ``bar``.
+    ``fraction`` is the fraction of the users that must satisfy it.
     """
 
     level: Level
@@ -44,7 +70,7 @@ class Criterion:
     fraction: Fraction
 
     def n_required(self, users: int) -> int:
-        """Users that must satisfy the condition: the share, rounded up."""
+        """Users that must satisfy the condition: the fraction of them, rounded up."""
         return math.ceil(self.fraction * users)
 
     def __str__(self) -> str:
@@ -61,9 +87,7 @@ class Bet:
     """A bet as it stands in its file; ``sha256`` is the hash of that file.
 
     ``base`` is the base that it is about, None where that is the session's choice.
-    ``planted`` marks a bet that only proves the machinery; ``locked`` is the day since which a lock
-    has the file's text, None where none has, ``by_project`` marks that it is somebody else's
-    project that locked it, ``altered`` a bet that was run by another design than its file's.
+    ``planted`` marks a bet that only proves the machinery.
 
     Raises:
         BetError: no such method, users or seeds that are not each there once, not one criterion for
@@ -85,9 +109,7 @@ class Bet:
     sha256: str
     base: str | None
     planted: bool
-    locked: date | None = None
-    by_project: bool = False
-    altered: bool = False
+    registration: Registration = Registration()
 
     def __post_init__(self) -> None:
         if not is_method(self.method):
@@ -152,18 +174,20 @@ class Bet:
         (own, *more), rivals = map(parse_label, self.contrast.compared)
         return own.source == "real" and not more and replace(own, source="random") in rivals
 
-    @property
-    def mark(self) -> str:
-        """What is printed before all that a bet says, where it is no registered one."""
-        registered = self.locked is not None and not self.altered
-        return "PLANTED" if self.planted else "" if registered else "UNREGISTERED"
+    def status(self, *, planted: bool = False) -> Status:
+        """What the bet is worth; ``planted`` says that the base only proves the machinery."""
+        if planted or self.planted:
+            return Status.PLANTED
+        known = self.registration.locked is not None and not self.registration.altered
+        return Status.REGISTERED if known else Status.UNREGISTERED
 
     @property
-    def standing(self) -> str:
+    def registration_note(self) -> str:
         """Since when a bet is registered, or that nobody locked it."""
-        if self.locked is None:
+        if self.registration.locked is None:
             return f"{self.registered}, not locked"
-        return f"registered {self.registered}" + (" by its own project" if self.by_project else "")
+        by = " by its own project" if self.registration.by_project else ""
+        return f"registered {self.registered}{by}"
 
 
 def load_bet(path: Path) -> Bet:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pytest_noisefloor.errors import NoisefloorError
 from pytest_noisefloor.stats import ALPHA, Effect, Interval, UserInference
 
-from .bet import Bet, Criterion, Level
+from .bet import Bet, Criterion, Level, Status
 
 SLACK = 1e-12
 """Relative slack at a bar, for rounding alone: 143/130 is exactly 1.1, while
@@ -101,6 +101,11 @@ class Verdict:
     rests_on_harm: tuple[Level, ...]
     unresolved: str
     error_rates: tuple[SimulatedRates, ...] = ()
+
+    @property
+    def status(self) -> Status:
+        """What the verdict is worth: only a registered bet's proves a criterion."""
+        return self.bet.status(planted=self.planted)
 
     def holds(self, level: Level) -> bool:
         """Whether a criterion's condition holds; STRICT and LENIENT can hold together."""

@@ -10,7 +10,7 @@ from typing import Any
 from pytest_noisefloor._files import resource_path
 from pytest_noisefloor.errors import BetError
 
-from .bet import Bet, load_bet
+from .bet import Bet, Registration, load_bet
 from .lock import check_lock, lock_entries, locked_since, locked_text, read_lock
 
 
@@ -36,7 +36,7 @@ def registered_bet(name: str) -> Bet:
     lock = resource_path("bets", "LOCK")
     check_lock(path, lock)
     bet = load_bet(path)
-    return replace(bet, locked=locked_since(bet.sha256, lock))
+    return replace(bet, registration=Registration(locked=locked_since(bet.sha256, lock)))
 
 
 def open_bet(bet: str) -> Bet:
@@ -55,7 +55,7 @@ def open_bet(bet: str) -> Bet:
     path = Path(bet)
     own, beside = load_bet(path), path.parent / "LOCK"
     if since := locked_since(own.sha256, resource_path("bets", "LOCK")):
-        return replace(own, locked=since)
+        return replace(own, registration=Registration(locked=since))
     if not beside.is_file() or all(file != path.name for file, _ in read_lock(beside)):
         return own
     check_lock(path, beside)
@@ -69,4 +69,5 @@ def open_bet(bet: str) -> Bet:
                 f"{path}: id {own.id!r}, name {own.name!r}; expected others than those of the "
                 f"shipped Bet {other.id}"
             )
-    return replace(own, locked=locked_since(own.sha256, beside), by_project=True)
+    locked = locked_since(own.sha256, beside)
+    return replace(own, registration=Registration(locked=locked, by_project=True))

@@ -157,12 +157,13 @@ def _bet(words: str, here: Path) -> Bet:
     if not words.endswith(".toml"):
         return registered_bet(words)
     bet = open_bet(str(here / words))
-    if not bet.locked:
+    locked = bet.registration.locked
+    if not locked:
         raise BetError(
             f"{here / words}: not locked; a claim needs a bet that a LOCK beside it names"
         )
-    if bet.locked > date.today() + timedelta(days=1):  # whatever the time zone of either
-        raise BetError(f"{here / words}: locked on {bet.locked}, a day that is still to come")
+    if locked > date.today() + timedelta(days=1):  # whatever the time zone of either
+        raise BetError(f"{here / words}: locked on {locked}, a day that is still to come")
     return bet
 
 

@@ -91,7 +91,7 @@ def _examine(claim: Claim, content: dict[str, Any], where: str, how: str) -> Evi
                     raise EvidenceError(
                         f"{where}{what} is {found!r}, but {rests} {expected!r}{how}"
                     )
-        written, since = content["times"]["written"], claim.bet.locked
+        written, since = content["times"]["written"], claim.bet.registration.locked
         if since and datetime.fromisoformat(written) < _began(since):
             raise EvidenceError(
                 f"{where}it was written at {written}, before the text of Bet {claim.bet.id} was "

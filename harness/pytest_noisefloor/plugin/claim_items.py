@@ -80,13 +80,15 @@ class Gate:
         Raises:
             ClaimError: the claim is about another base of that name.
         """
+        from pytest_noisefloor.bets import Status
         from pytest_noisefloor.models import locate
 
         subject = (bet.id, locate(base, Path.cwd()), method, tuple(sorted(users)))
         texts = where if where == "shipped" else str(Path(where).resolve())
         about = (claim for claim in self.claims if claim.subject == subject)
         claim = next((claim for claim in about if claim.where in (None, texts)), None)
-        if claim and (bet.mark or claim.bet.sha256 != bet.sha256):
+        registered = bet.status() is Status.REGISTERED
+        if claim and (not registered or claim.bet.sha256 != bet.sha256):
             return None  # nobody claims anything by a bet of one's own, or by another recipe
         if claim:
             claim.check_fingerprint(fingerprint)

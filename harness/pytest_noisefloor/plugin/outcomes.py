@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_noisefloor.bets import Level, Verdict
+from pytest_noisefloor.bets import Level, Status, Verdict
 from pytest_noisefloor.claims import Claim, criterion_disagreement
 from pytest_noisefloor.report import criterion, criterion_sentence, render
 
@@ -23,10 +23,9 @@ def check_criterion(verdict: Verdict, level: Level, claim: Claim | None = None) 
     __tracebackhide__ = True
     wanted = criterion(verdict, level)
     sentence = criterion_sentence(verdict, wanted)
-    if verdict.planted:
+    if verdict.status is Status.PLANTED:
         pytest.skip(f"PLANTED, no registered criterion: {sentence}")
-    if verdict.bet.mark:
-        sentence = f"{verdict.bet.mark}: {sentence}"
+    sentence = f"{verdict.status.prefix(': ')}{sentence}"
     if claim is not None and (text := criterion_disagreement(claim, verdict, level)):
         pytest.fail(f"{sentence}\n{text}", pytrace=False)
     holds = verdict.holds(level)

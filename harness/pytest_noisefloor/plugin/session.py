@@ -104,7 +104,8 @@ def session_bet(settings: options.Settings, name: str | None = None) -> Bet:
     recipe = replace(bet.recipe, matmul=settings.matmul or bet.recipe.matmul)
     if recipe == bet.recipe and settings.seeds in (None, bet.seeds):
         return bet
-    return replace(bet, recipe=recipe, altered=True)
+    registration = replace(bet.registration, altered=True)
+    return replace(bet, recipe=recipe, registration=registration)
 
 
 def open_experiment(

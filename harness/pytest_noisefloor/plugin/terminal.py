@@ -27,7 +27,8 @@ def header(config: pytest.Config) -> list[str]:
     return [
         f"noisefloor: base {base}, device {device}, users {settings.users}, seeds {seeds}",
         f"noisefloor: {bet.recipe}",
-        f"noisefloor: {f'{bet.mark} Bet'.lstrip()} {bet.id}, {bet.standing}, {bet.sha256[:12]}",
+        f"noisefloor: {bet.status().prefix(' ')}Bet {bet.id}, {bet.registration_note}, "
+        f"{bet.sha256[:12]}",
     ]
 
 

@@ -27,10 +27,9 @@ def render_prose(verdict: Verdict) -> str:
 
 
 def _found(verdict: Verdict) -> list[str]:
-    mark = "PLANTED" if verdict.planted else verdict.bet.mark
     by_user = verdict.bet.contrast.by_user
     return [
-        f"{mark} {verdict.level.name.replace('_', ' ')}.".lstrip(),
+        f"{verdict.status.prefix(' ')}{verdict.level.name.replace('_', ' ')}.",
         *(criterion_sentence(verdict, criterion) for criterion in verdict.bet.criteria),
         *_other_design(verdict),
         *(_inversions(verdict) if by_user else _inversions_of_parts(verdict)),

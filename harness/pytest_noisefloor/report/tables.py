@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from pytest_noisefloor.bets import UNKNOWN, Level, Verdict, rate_bounds
+from pytest_noisefloor.bets import UNKNOWN, Level, Status, Verdict, rate_bounds
 from pytest_noisefloor.specs import UNTRAINED
 from pytest_noisefloor.stats import Contrast, Effect
 
@@ -31,13 +31,16 @@ def render(verdict: Verdict) -> str:
 def title(verdict: Verdict) -> str:
     """The bet's name, date and hash, and what it is worth where it is not a registered one."""
     bet = verdict.bet
-    name = f"Bet {bet.id}: {bet.title} ({bet.standing}, {bet.sha256[:12]})"
-    if verdict.planted:
+    name = f"Bet {bet.id}: {bet.title} ({bet.registration_note}, {bet.sha256[:12]})"
+    status = verdict.status
+    if status is Status.PLANTED:
         return f"PLANTED, proves the machinery alone: {name}"
-    if not bet.mark:
+    if status is Status.REGISTERED:
         return name
-    why = "by another design than it registers" if bet.altered else "a bet of one's own"
-    return f"{bet.mark}, {why}: {name}"
+    why = (
+        "by another design than it registers" if bet.registration.altered else "a bet of one's own"
+    )
+    return f"{status}, {why}: {name}"
 
 
 def table(effects: Sequence[Effect]) -> str:

@@ -68,7 +68,7 @@ def _by_another(bet: Bet | None) -> list[str]:
     """What to say where a file is judged by another bet than its own."""
     if bet is None:
         return []
-    never = "" if bet.locked else " This text was never locked."
+    never = "" if bet.registration.locked else " This text was never locked."
     return [f"Judged by {bet.name} ({bet.sha256[:12]}), as asked for.{never}"]
 
 
@@ -81,7 +81,7 @@ def _made_under(sha256: str, bet: Bet) -> list[str]:
     if made and made[0] == file:
         now = [entry for of, entry in lock if of == file][-1]
         return [f"Made under an older text of the bet ({made[1]}). Amended since ({now})."]
-    if made or bet.by_project or not bet.locked:
+    if made or bet.registration.by_project or not bet.registration.locked:
         of = made[0] if made else "another text than this bet's"
         return [f"Made under {of} ({sha256[:12]})."]
     return [f"Made under a text of the bet that was never locked ({sha256[:12]})."]
@@ -125,7 +125,7 @@ def _judge_result(content: dict[str, Any], other: Bet | None) -> Rejudged:
         raise ResultError(f"schema {content['schema']!r}; expected {expected}")
     bet = other or registered_bet(f"bet{content['bet']['id']}")
     if design := other_design(content, bet):
-        bet = replace(bet, altered=True)
+        bet = replace(bet, registration=replace(bet.registration, altered=True))
     verdict = rejudge_content(content, bet)
     notes = [f"Base {content['base']['name']} ({content['base']['fingerprint'][:12]})."]
     notes += _made_under(content["bet"]["sha256"], bet) + _by_another(other)

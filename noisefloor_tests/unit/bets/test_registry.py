@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pytest_noisefloor._files import resource_path
-from pytest_noisefloor.bets.bet import Level, load_bet
+from pytest_noisefloor.bets.bet import Level, Registration, load_bet
 from pytest_noisefloor.bets.lock import check_lock, lock_entries
 from pytest_noisefloor.bets.registry import open_bet, registered_bet
 from pytest_noisefloor.errors import BetError
@@ -16,27 +16,28 @@ BET = registered_bet("bet60")
 
 
 @pytest.mark.parametrize(
-    ("planted", "locked", "mark"),
+    ("planted", "locked", "status", "before"),
     [
-        (False, BET.locked, ""),
-        (False, None, "UNREGISTERED"),
-        (True, None, "PLANTED"),
-        (True, BET.locked, "PLANTED"),
+        (False, BET.registration.locked, "REGISTERED", ""),
+        (False, None, "UNREGISTERED", "UNREGISTERED_"),
+        (True, None, "PLANTED", "PLANTED_"),
+        (True, BET.registration.locked, "PLANTED", "PLANTED_"),
     ],
 )
-def test_all_but_a_locked_bet_says_first_what_it_is(planted, locked, mark):
-    assert replace(BET, planted=planted, locked=locked).mark == mark
+def test_all_but_a_locked_bet_says_first_what_it_is(planted, locked, status, before):
+    bet = replace(BET, planted=planted, registration=Registration(locked=locked))
+    assert (bet.status(), bet.status().prefix("_")) == (status, before)
 
 
 def test_a_registered_bet_is_locked_and_a_file_by_itself_is_neither_locked_nor_planted():
     path = resource_path("bets", "bet60.toml")
     locks = [e for e in lock_entries(path.name, path.parent / "LOCK") if e.sha256 == BET.sha256]
-    assert (BET.planted, BET.locked) == (False, locks[0].date)
-    assert BET.standing == f"registered {BET.registered}"
+    assert (BET.planted, BET.registration.locked) == (False, locks[0].date)
+    assert BET.registration_note == f"registered {BET.registered}"
     alone = load_bet(path)
-    assert (alone.planted, alone.locked) == (False, None)
-    assert alone.standing == f"{BET.registered}, not locked"
-    assert replace(alone, locked=BET.locked) == BET == open_bet("bet60")
+    assert (alone.planted, alone.registration.locked) == (False, None)
+    assert alone.registration_note == f"{BET.registered}, not locked"
+    assert replace(alone, registration=BET.registration) == BET == open_bet("bet60")
 
 
 @pytest.fixture
@@ -53,8 +54,8 @@ def own(tmp_path):
 
 def test_a_file_of_ones_own_is_locked_if_its_text_was_and_else_not(own):
     """Twenty other texts have hashes on both sides of each locked one, but for 1 in 10⁵ locks."""
-    assert open_bet(str(own())).locked
-    assert not [n for n in range(20) if open_bet(str(own(f"# {n}\n"))).locked]
+    assert open_bet(str(own())).registration.locked
+    assert not [n for n in range(20) if open_bet(str(own(f"# {n}\n"))).registration.locked]
 
 
 def test_a_name_is_no_file_and_a_file_no_name(tmp_path):

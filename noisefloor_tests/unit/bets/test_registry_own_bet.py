@@ -177,13 +177,13 @@ def lock(path, on="2026-11-24"):
 
 
 def test_a_bet_of_ones_own_is_registered_once_a_lock_beside_it_names_it(own):
-    assert open_bet(str(own)).mark == "UNREGISTERED"
+    assert open_bet(str(own)).status() == "UNREGISTERED"
     lock(own)
-    assert open_bet(str(own)).mark == ""
-    assert open_bet(str(own)).standing == "registered 2026-11-23 by its own project"
+    assert open_bet(str(own)).status() == "REGISTERED"
+    assert open_bet(str(own)).registration_note == "registered 2026-11-23 by its own project"
     other = own.with_name("other.toml")
     other.write_bytes(own.read_bytes() + b"# unnamed\n")
-    assert open_bet(str(other)).mark == "UNREGISTERED"
+    assert open_bet(str(other)).status() == "UNREGISTERED"
 
 
 def test_a_bet_that_changed_under_its_own_lock_is_an_error_that_shows_the_change(own):
@@ -269,7 +269,7 @@ def test_a_claim_needs_a_bet_that_is_locked_already(own, tmp_path, ahead, refuse
     claims.write_text(entry("x", "LENIENT", bet="ours.toml"))
     lock(own, on=day)
     if not refused:
-        assert load_claims(claims)[0].bet.locked == day
+        assert load_claims(claims)[0].bet.registration.locked == day
         return
     with pytest.raises(ClaimError, match=f"locked on {day}, a day that is still to come"):
         load_claims(claims)

@@ -89,7 +89,7 @@ def test_evidence_of_something_else_is_an_error(claim, path, value, message):
 def test_a_result_that_was_there_before_its_bet_was_locked_is_no_evidence(claim, written, before):
     """A slip; who makes the file again, from what is in the store, gives it a new day."""
     one = claim(sealed(edited(evidence(LENIENT), ("times", "written"), written)))
-    assert one.bet.locked == date(2026, 11, 24)
+    assert one.bet.registration.locked == date(2026, 11, 24)
     if not before:
         assert judge_evidence(one).verdict.level.name == "LENIENT"
         return

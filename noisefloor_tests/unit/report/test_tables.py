@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from pytest_noisefloor.bets.bet import Registration
 from pytest_noisefloor.bets.judging import judge
 from pytest_noisefloor.bets.registry import registered_bet
 from pytest_noisefloor.report.prose import criterion_sentence, render_prose
@@ -113,7 +114,7 @@ def test_of_many_users_the_first_are_shown_and_the_rest_is_counted():
 
 def test_an_unregistered_bet_says_so_in_title_and_words():
     one = verdict(ann=(100, 80, 150))
-    own = replace(one, bet=replace(BET, locked=None))
+    own = replace(one, bet=replace(BET, registration=Registration()))
     assert title(own) == (
         f"UNREGISTERED, a bet of one's own: Bet 60: Norm-only noise floor (2026-11-23, not locked, "
         f"{BET.sha256[:12]})"

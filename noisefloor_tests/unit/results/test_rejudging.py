@@ -66,7 +66,7 @@ def test_what_a_session_wrote_is_judged_the_same_from_its_file(planted_experimen
     again = rejudge(planted_experiment.result_path).verdict
     assert again == replace(verdict, bet=again.bet)
     assert again.planted
-    assert again.bet.altered  # it was not made by the recipe that is registered
+    assert again.bet.registration.altered  # it was not made by the recipe that is registered
 
 
 def test_a_result_of_another_design_than_its_bets_is_unregistered_and_says_in_what(tmp_path):
@@ -74,12 +74,12 @@ def test_a_result_of_another_design_than_its_bets_is_unregistered_and_says_in_wh
     file = tmp_path / "result.json"
     file.write_text(json.dumps(content))
     judged = rejudge(file)
-    assert judged.verdict.bet.locked
+    assert judged.verdict.bet.registration.locked
     assert [note for note in judged.notes if "design" in note or "seal" in note] == []
     content["seeds"], content["recipe"]["lr"] = [7], 0.5
     file.write_text(json.dumps(content))
     judged = rejudge(file)
-    assert judged.verdict.bet.mark == "UNREGISTERED"
+    assert judged.verdict.status == "UNREGISTERED"
     assert judged.notes[1:] == (
         "It was made by another design than this bet's: lr 0.5, not 5e-05, seeds [7], not [0].",
         "Its seal is not that of its content: it was edited after it was written.",
