@@ -12,6 +12,7 @@ import pytest_noisefloor
 from pytest_noisefloor._files import read_toml, resource_path
 from pytest_noisefloor.bets.bet import load_bet
 from pytest_noisefloor.bets.lock import check_lock, lock_entries, locked_text
+from pytest_noisefloor.bets.roles import bet_roles
 
 HARNESS = Path(pytest_noisefloor.__file__).parent
 SUITE = Path(noisefloor_tests.__file__).parent
@@ -109,6 +110,26 @@ def test_the_amendment_of_bet_60_moved_no_level_recipe_scoring_or_seed():
     added = {"users": ["programmer", "novelist", "scientist"]}
     assert after["design"] == before["design"] | added
     assert after.keys() - before.keys() == {"statistic"}
+
+
+def test_every_role_is_played_by_a_registered_bet_that_has_what_it_asks_for():
+    roles = bet_roles()
+    named = {*roles.larger_bases, *roles.budget, roles.matrix, roles.pareto}
+    bets = {bet.id: bet for bet in map(load_bet, resource_path("bets").glob("*.toml"))}
+    assert named <= bets.keys()
+    for role in roles.ladder:
+        contrast = bets[role.bet].contrast
+        assert role.label in (*contrast.compared, contrast.reach)
+
+
+def test_the_budgets_are_bet_60_but_for_rate_and_steps():
+    bets = {bet.id: bet for bet in map(load_bet, resource_path("bets").glob("*.toml"))}
+    alike = ("method", "users", "seeds", "scoring", "contrast", "criteria")
+    for name in bet_roles().budget:
+        assert [getattr(bets[name], key) for key in alike] == [
+            getattr(bets["60"], key) for key in alike
+        ]
+    assert len({(bets[n].recipe.lr, bets[n].recipe.steps) for n in bet_roles().budget}) == 5
 
 
 def test_the_users_that_a_bet_registers_are_shipped():

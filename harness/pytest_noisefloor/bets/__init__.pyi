@@ -22,3 +22,5 @@ from .lock import read_lock as read_lock
 from .registry import open_bet as open_bet
 from .registry import other_design as other_design
 from .registry import registered_bet as registered_bet
+from .roles import RungRole as RungRole
+from .roles import bet_roles as bet_roles

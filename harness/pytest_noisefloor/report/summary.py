@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from pytest_noisefloor._files import write_atomically
+from pytest_noisefloor.bets import bet_roles
 from pytest_noisefloor.results import (
-    RUNGS,
     SUMMARY_NAME,
     BudgetPoint,
     Collection,
@@ -42,8 +42,6 @@ from . import summary_tables as tables
 
 SUMMARY_SCHEMA = 1
 """Version of the layout of SUMMARY.json, which docs/results.md describes."""
-
-MATRIX, PARETO = "61", "49"
 
 LEGEND = (
     "Levels are by each bet's own bars, which stand beside them, on what that bet compares: "
@@ -118,13 +116,13 @@ def summarised(catalogue: Collection) -> Summary:
 
 def _on_base(catalogue: Collection, base: str) -> BaseSummary:
     found = catalogue.on(base)
-    points = budget(found)
+    points, roles = budget(found), bet_roles()
     return BaseSummary(
         base=base,
         ladders=ladders(found),
-        matrix=matrix(found[MATRIX]) if MATRIX in found else None,
+        matrix=matrix(found[roles.matrix]) if roles.matrix in found else None,
         budget=points if len({point.bet for point in points}) > 1 else (),
-        pareto=pareto(found[PARETO]) if PARETO in found else (),
+        pareto=pareto(found[roles.pareto]) if roles.pareto in found else (),
         cells={b: read_cells(one) for b, one in found.items() if one.verdict.bet.contrast.by_cell},
         slices={
             b: nearest_first(one) for b, one in found.items() if one.verdict.bet.contrast.by_pair
@@ -161,7 +159,8 @@ def _base_record(one: BaseSummary) -> dict[str, Any]:
 
 
 def _rung_record(rung: LadderRung) -> dict[str, Any]:
-    bet, label = RUNGS.get(rung.name, (None, rung.name))
+    role = next((role for role in bet_roles().ladder if role.rung == rung.name), None)
+    bet, label = (role.bet, role.label) if role else (None, rung.name)
     interval = rung.interval and interval_record(rung.interval)
     return asdict(rung) | {"bet": bet, "label": label, "interval": interval}
 

@@ -16,7 +16,6 @@ from .comparisons import pareto as pareto
 from .files import read_file as read_file
 from .files import write_result as write_result
 from .ladder import REAL as REAL
-from .ladder import RUNGS as RUNGS
 from .ladder import LadderRung as LadderRung
 from .ladder import ladders as ladders
 from .rejudging import rejudge as rejudge

@@ -15,6 +15,7 @@ from pytest_noisefloor.bets import (
     Bet,
     Level,
     Verdict,
+    bet_roles,
     lock_entries,
     other_design,
     registered_bet,
@@ -30,8 +31,6 @@ from .schema import seal
 SUMMARY_NAME = "SUMMARY"
 NOT_RUN = "not run"
 LARGER = "1B and more (a hub id)"
-SCALED = frozenset({"60", "61"})
-"""The bets that are asked of larger bases too."""
 
 _OWN = "of a bet that is not shipped"
 _KEYS = frozenset({"verdict", "bet"})
@@ -178,7 +177,7 @@ def collection_rows(catalogue: Collection) -> list[dict[str, Any]]:
 def _bases(bet: Bet, catalogue: Collection) -> list[str]:
     bases = {base for of, base in catalogue.found if of == bet.id}
     bases.add(bet.base or DEFAULT_BASE)
-    if bet.id in SCALED:
+    if bet.id in bet_roles().larger_bases:
         bases.add("smollm2-135m")
         bases |= set() if any(map(_is_larger, bases)) else {LARGER}
     return sorted(bases, key=_base_order)

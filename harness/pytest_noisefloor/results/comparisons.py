@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Any
 
-from pytest_noisefloor.bets import OTHER
+from pytest_noisefloor.bets import OTHER, bet_roles
 from pytest_noisefloor.specs import UNTRAINED
 from pytest_noisefloor.stats import UserInference
 
@@ -87,11 +87,6 @@ class BudgetPoint:
 FIGURES = ("ratio", "harm", "help", "oracle_help")
 
 
-def is_budget(bet: str) -> bool:
-    """Whether a bet is Bet 60 at some rate and number of steps."""
-    return bet in ("60", "60-long") or bet.startswith("60-rate-")
-
-
 def budget(found: Mapping[str, LoadedResult]) -> tuple[BudgetPoint, ...]:
     """The curve, by rate × steps, from one base's results by their bets' ids.
 
@@ -100,7 +95,7 @@ def budget(found: Mapping[str, LoadedResult]) -> tuple[BudgetPoint, ...]:
     """
     points: list[BudgetPoint] = []
     for bet, one in found.items():
-        if not is_budget(bet):
+        if bet not in bet_roles().budget:
             continue
         with errors_about(one.path):
             lr, steps = one.content["recipe"]["lr"], one.content["recipe"]["steps"]

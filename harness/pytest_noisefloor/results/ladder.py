@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pytest_noisefloor.bets import OTHER, POOLED
+from pytest_noisefloor.bets import RungRole, bet_roles
 from pytest_noisefloor.specs import UNTRAINED
 from pytest_noisefloor.stats import (
     Interval,
@@ -25,18 +25,6 @@ from pytest_noisefloor.stats import (
 
 from .collection import LoadedResult
 from .files import errors_about
-
-RUNGS = {
-    "temperature": ("60-temperature", "real"),
-    "random": ("60", "random"),
-    "unigram": ("60-unigram", "unigram"),
-    "shuffled": ("60-shuffled", "shuffled"),
-    "pooled": ("60-pooled", POOLED),
-    "other": ("61", OTHER),
-    "real": ("60", "real"),
-    "oracle": ("60", "oracle"),
-}
-"""Each rung above the untrained base: the bet whose result has it, and its label there."""
 
 REAL = "real"
 """The rung that the others are shares of."""
@@ -68,7 +56,7 @@ def ladders(found: Mapping[str, LoadedResult]) -> dict[str, tuple[LadderRung, ..
         ResultError: results of another base, other held-out text or other seeds than each
             other's, or rows that lack what a rung needs.
     """
-    bets = [bet for bet in dict.fromkeys(bet for bet, _ in RUNGS.values()) if bet in found]
+    bets = [bet for bet in dict.fromkeys(role.bet for role in bet_roles().ladder) if bet in found]
     rows: dict[str, dict[str, Mapping[str, Any]]] = {}
     for bet in bets:
         with errors_about(found[bet].path):
@@ -99,13 +87,13 @@ def _ladder(
     found: Mapping[str, LoadedResult], by_bet: Mapping[str, Mapping[str, Any]]
 ) -> tuple[LadderRung, ...]:
     rungs: list[LadderRung] = []
-    for name, (bet, label) in RUNGS.items():
-        if bet not in by_bet:
-            rungs.append(LadderRung(name=name))
+    for role in bet_roles().ladder:
+        if role.bet not in by_bet:
+            rungs.append(LadderRung(name=role.rung))
             continue
-        with errors_about(found[bet].path):
-            rungs.append(_rung(name, label, by_bet[bet]))
-            untrained = by_bet[bet]["mean_nll"][UNTRAINED]
+        with errors_about(found[role.bet].path):
+            rungs.append(_rung(role, by_bet[role.bet]))
+            untrained = by_bet[role.bet]["mean_nll"][UNTRAINED]
     real = next(rung for rung in rungs if rung.name == REAL)
     if real.interval and real.gain and real.interval.low > 0:
         whole = real.gain
@@ -113,11 +101,10 @@ def _ladder(
     return LadderRung(name=UNTRAINED, nll=untrained, gain=0.0), *rungs
 
 
-def _rung(name: str, label: str, row: Mapping[str, Any]) -> LadderRung:
-    nll = row["mean_nll"]
-    return LadderRung(
-        name=name, nll=nll[label], gain=nll[UNTRAINED] - nll[label], interval=_interval(row, label)
-    )
+def _rung(role: RungRole, row: Mapping[str, Any]) -> LadderRung:
+    nll, label = row["mean_nll"], role.label
+    gain = nll[UNTRAINED] - nll[label]
+    return LadderRung(name=role.rung, nll=nll[label], gain=gain, interval=_interval(row, label))
 
 
 def _interval(row: Mapping[str, Any], label: str) -> Interval | None:

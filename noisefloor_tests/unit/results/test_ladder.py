@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from noisefloor_tests.support.results_by_hand import found
+from pytest_noisefloor.bets.roles import bet_roles
 from pytest_noisefloor.results.files import ResultError
-from pytest_noisefloor.results.ladder import RUNGS, ladders
+from pytest_noisefloor.results.ladder import ladders
 from pytest_noisefloor.stats.blocks import BIN_TOKENS, bin_tokens, encode_sums
 
 pytestmark = pytest.mark.usefixtures("few_resamples")
@@ -30,7 +31,7 @@ def result(bet, *, users=("ann",), noise=0.02, tokens=TOKENS, sha256="1" * 64):
     the noise is centred.
     """
     rng = np.random.default_rng(60)
-    gains = {label: GAINS[name] for name, (of, label) in RUNGS.items() if of == bet}
+    gains = {role.label: GAINS[role.rung] for role in bet_roles().ladder if role.bet == bet}
     gains = {"untrained": 0.0} | {arm: GAINS[arm] for arm in ("real", "random", "oracle")} | gains
     means = {label: 4.0 - gain for label, gain in gains.items()}
     counts = bin_tokens([tokens])
@@ -48,7 +49,10 @@ def result(bet, *, users=("ann",), noise=0.02, tokens=TOKENS, sha256="1" * 64):
 
 
 def all_results(**changes):
-    return {bet: result(bet, **changes) for bet, _ in RUNGS.values()}
+    return {
+        bet: result(bet, **changes)
+        for bet in dict.fromkeys(role.bet for role in bet_roles().ladder)
+    }
 
 
 def test_every_rung_is_what_its_control_gains_over_the_base_with_its_interval():
