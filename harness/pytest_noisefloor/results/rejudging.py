@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,6 @@ from pytest_noisefloor.stats import (
     BIN_TOKENS,
     Effect,
     bin_sums_from_record,
-    check_slices,
     effect_from_perplexities,
 )
 
@@ -153,7 +153,7 @@ def rejudge_content(content: dict[str, Any], bet: Bet) -> Verdict:
     if any(row.keys() & keys != (set() if contrast.by_user else named) for row in rows):
         raise ValueError(f"its units are not those that Bet {bet.id} counts, {contrast.unit}")
     if contrast.by_pair:
-        check_slices(rows)
+        _check_slices(rows)
     for row in rows:
         for label, means in row.get("candidates", {}).items():
             if row["mean_nll"].get(label) != min(means.values()):
@@ -166,3 +166,19 @@ def rejudge_content(content: dict[str, Any], bet: Bet) -> Verdict:
         raise ValueError(f"cell {content['cell']!r}; expected {BIN_TOKENS} tokens")
     all_bins = [bin_sums_from_record(unit_name(row), row["slices"]) for row in rows]
     return assess(bet, effects, all_bins, planted=planted, divergences=divergences)
+
+
+def _check_slices(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse a result's rows that are not each one slice, once, under its own name.
+
+    Raises:
+        ValueError: which one, or that one stands there twice.
+    """
+    seen: set[tuple[str, str]] = set()
+    for row in rows:
+        (piece,) = row["slices"]
+        if row["unit"] != f"{row['user']}, {piece['slice']}":
+            raise ValueError(f"unit {row['unit']!r} of slice {piece['slice']!r}")
+        seen |= {(row["user"], piece["slice"])}
+    if len(seen) < len(rows):
+        raise ValueError("a slice that stands there twice")

@@ -12,7 +12,7 @@ from .bootstrap import block_bootstrap as block_bootstrap
 from .contrast import Contrast as Contrast
 from .contrast import StatisticsError as StatisticsError
 from .divergence import UNRESOLVED as UNRESOLVED
-from .divergence import check_slices as check_slices
+from .divergence import SliceDivergence as SliceDivergence
 from .divergence import jensen_shannon as jensen_shannon
 from .divergence import slice_pairs as slice_pairs
 from .effect import LARGEST_NLL as LARGEST_NLL
@@ -25,7 +25,6 @@ from .significance import ALPHA as ALPHA
 from .significance import FLIPS as FLIPS
 from .significance import RankTest as RankTest
 from .significance import SignTest as SignTest
-from .significance import SliceDivergence as SliceDivergence
 from .significance import across_users as across_users
 from .significance import rank_test as rank_test
 from .significance import sign_test as sign_test

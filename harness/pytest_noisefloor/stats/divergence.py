@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import combinations
 from math import log
-from typing import Any
 
 import numpy as np
 
@@ -38,6 +38,16 @@ def jensen_shannon(train: Ids, heldout: Ids) -> float:
     return float(jensenshannon(*frequencies)) ** 2
 
 
+@dataclass(frozen=True)
+class SliceDivergence:
+    """A slice's divergence from its user's training text, in nats, and its Δ in nats per token."""
+
+    user: str
+    slice: str
+    divergence: float
+    delta: float
+
+
 def slice_pairs(effects: Sequence[Effect], divergences: Sequence[float]) -> list[Effect]:
     """Every two slices as one effect: the nearer slice's over the farther slice's.
 
@@ -65,19 +75,3 @@ def slice_pairs(effects: Sequence[Effect], divergences: Sequence[float]) -> list
         for (here, near), (there, far) in combinations(ranked, 2)
         if here < there
     ]
-
-
-def check_slices(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Refuse a result's rows that are not each one slice, once, under its own name.
-
-    Raises:
-        ValueError: which one, or that one stands there twice.
-    """
-    seen: set[tuple[str, str]] = set()
-    for row in rows:
-        (piece,) = row["slices"]
-        if row["unit"] != f"{row['user']}, {piece['slice']}":
-            raise ValueError(f"unit {row['unit']!r} of slice {piece['slice']!r}")
-        seen |= {(row["user"], piece["slice"])}
-    if len(seen) < len(rows):
-        raise ValueError("a slice that stands there twice")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -12,6 +12,7 @@ import numpy as np
 from pytest_noisefloor._typing import Floats
 
 from .bootstrap import CONFIDENCE, SEED, Interval
+from .divergence import SliceDivergence
 from .variance import Cell
 
 ALPHA = 0.05
@@ -26,14 +27,17 @@ def sign_flip(sums: Floats) -> float:
 
     Conditional on the adapters. Exact up to 13 blocks, else from FLIPS tosses.
     """
+    return _sign_flip(sums, lambda x, axis=-1: np.abs(x.sum(axis=axis))) if sums.any() else 1.0
+
+
+def _sign_flip(values: Floats, statistic: Callable[..., Floats]) -> float:
+    """P of so large a statistic of values (n,), two or more, when each one's sign is a toss."""
     from scipy import stats
 
-    if not sums.any():
-        return 1.0
     return float(
         stats.permutation_test(
-            (sums,),
-            lambda x, axis=-1: np.abs(x.sum(axis=axis)),
+            (values,),
+            statistic,
             permutation_type="samples",
             alternative="greater",
             vectorized=True,
@@ -62,22 +66,9 @@ def across_users(deltas: Sequence[float]) -> float:
     One-sided, since the hypotheses are: real beats random. Exact up to 13 users. Seeds and slices
     are no further users.
     """
-    from scipy import stats
-
     if len(deltas) == 1:  # which permutation_test refuses
         return 0.5 if deltas[0] > 0 else 1.0
-
-    return float(
-        stats.permutation_test(
-            (np.asarray(deltas, dtype=np.float64),),
-            lambda x, axis=-1: x.sum(axis=axis),
-            permutation_type="samples",
-            alternative="greater",
-            vectorized=True,
-            n_resamples=FLIPS,
-            rng=np.random.default_rng(SEED),
-        ).pvalue
-    )
+    return _sign_flip(np.asarray(deltas, dtype=np.float64), lambda x, axis=-1: x.sum(axis=axis))
 
 
 def users_needed(alpha: float = ALPHA) -> int:
@@ -137,16 +128,6 @@ def sign_test(found: Sequence[Cell]) -> SignTest:
     above, below = (sum(sign * c.delta > 0 for c in found) for sign in (1, -1))
     p = float(stats.binomtest(above, above + below).pvalue) if above + below else 1.0
     return SignTest(above, below, len(found) - above - below, p)
-
-
-@dataclass(frozen=True)
-class SliceDivergence:
-    """A slice's divergence from its user's training text, in nats, and its Δ in nats per token."""
-
-    user: str
-    slice: str
-    divergence: float
-    delta: float
 
 
 @dataclass(frozen=True)
