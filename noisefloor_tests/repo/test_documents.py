@@ -109,6 +109,21 @@ def test_every_requirement_has_a_pin_that_satisfies_it(project):
 # --- documents ----------------------------------------------------------------------------------
 
 
+def test_contributors_find_every_folder_in_the_tree():
+    library, suite = re.findall(r"```text\n(\S+)/\n(.*?)```", read("CONTRIBUTING.md"), re.DOTALL)
+    for (root, tree), ending in ((library, "pytest_noisefloor"), (suite, "noisefloor_tests")):
+        assert root.endswith(ending)
+        named = {*re.findall(r"^  (\w+(?:\.py)?)/?", tree, re.MULTILINE)}
+        named |= {*re.findall(r"\b(_\w+\.py)\b", tree)}
+        there = {p.name for p in (CHECKOUT / root).iterdir() if not p.name.startswith("__")}
+        assert named == there - {"py.typed", "conftest.py"}
+
+
+def test_the_package_has_few_entries_so_that_a_room_is_found_at_once():
+    listed = list((CHECKOUT / "harness" / "pytest_noisefloor").iterdir())
+    assert len([path for path in listed if path.name != "__pycache__"]) <= 20
+
+
 HOSTS = {"doi.org", "download.pytorch.org", "github.com", "www.apache.org"}
 """Where links in this repository may lead: what anybody can reach, and no private index."""
 
