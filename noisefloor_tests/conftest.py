@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -157,11 +159,26 @@ MODELS = {"GPT2": "GPT2LMHeadModel"}
 CONFIGS = {"Gemma3": "Gemma3TextConfig"}
 
 
+@contextmanager
+def loading() -> Iterator[None]:
+    """What is loaded meanwhile stays: no search for garbage need walk it, now or later."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+        gc.freeze()
+
+
 @pytest.fixture(scope="session")
 def build():
     """A function: a small causal LM of an architecture, its weights drawn or on no device."""
     import torch
-    import transformers
+
+    with loading():
+        import transformers
+
+        assert transformers.LlamaForCausalLM  # loads what all of them need
 
     def build(architecture, *, device="cpu", **changes):
         config = getattr(transformers, CONFIGS.get(architecture, f"{architecture}Config"))
@@ -180,7 +197,8 @@ def tiny():
     import torch
 
     torch.set_num_threads(1)
-    return open_base("tiny")
+    with loading():
+        return open_base("tiny")
 
 
 @pytest.fixture

@@ -1,6 +1,8 @@
 """Other people's projects, made for one test and run in this process or in their own."""
 
+import importlib.metadata
 import json
+from functools import partial
 
 import pytest
 import scipy.stats  # noqa: F401 (or a session in this process would load it, and unload it)
@@ -44,22 +46,38 @@ DOWNSTREAM = """
 """
 
 
+@pytest.fixture(scope="session")
+def plugins():
+    """The installed distributions that bring plugins: a run reads the metadata of all, twice."""
+    return [
+        distribution
+        for distribution in importlib.metadata.distributions()
+        if any(point.group == "pytest11" for point in distribution.entry_points)
+    ]
+
+
 @pytest.fixture
-def pytester(pytester):
+def pytester(pytester, plugins, monkeypatch):
     """Projects whose runs shuffle nothing and reseed nothing in this process.
 
     Nor do they end by walking, five times, through all objects of this process, torch's among them:
     what finalisers raise, the session around them reports.
     """
-    run = pytester.runpytest_inprocess
+    run, parse, distributions = (
+        pytester.runpytest_inprocess,
+        pytester.parseconfig,
+        importlib.metadata.distributions,
+    )
     without = [
         word for name in ("randomly", "unraisableexception") for word in ("-p", f"no:{name}")
     ]
-
-    def runpytest_inprocess(*args, **kwargs):
-        return run(*without, *args, **kwargs)
-
-    pytester.runpytest_inprocess = runpytest_inprocess
+    monkeypatch.setattr(pytester, "runpytest_inprocess", partial(run, *without))
+    monkeypatch.setattr(pytester, "parseconfig", partial(parse, *without))
+    monkeypatch.setattr(
+        importlib.metadata,
+        "distributions",
+        lambda **wanted: distributions(**wanted) if wanted else iter(plugins),
+    )
     return pytester
 
 

@@ -78,13 +78,8 @@ def test_words_may_be_paths_as_pytests_own_main_takes_them(tmp_path):
 
 
 def settings(project, *words):
-    """What a session with these words on its command line would use.
-
-    Without the plugin that ends every session by walking through all objects of the process: with
-    torch among them, that takes half a second.
-    """
-    config = project.parseconfigure("-p", "no:randomly", "-p", "no:unraisableexception", *words)
-    return read_settings(config)
+    """What a session with these words on its command line would use."""
+    return read_settings(project.parseconfigure(*words))
 
 
 def test_without_options_the_registered_setting_holds(project):

@@ -56,14 +56,6 @@ def test_it_is_judged_and_marked_unregistered_in_print_and_in_every_files_name(p
     assert json.loads(path.read_text(encoding="utf-8"))["recipe"]["steps"] == 2
 
 
-def test_one_that_only_proves_the_machinery_is_marked_planted(pytester, own):
-    result = own(planted="true")
-    result.assert_outcomes(passed=3)
-    assert "PLANTED, proves the machinery alone: Bet 60: My own" in result.stdout.str()
-    assert "UNREGISTERED" not in result.stdout.str()
-    assert all(name.startswith("PLANTED_60_") for name in written(pytester))
-
-
 def test_its_criteria_say_that_it_is_not_registered(pytester, own):
     pytester.makepyfile(test_downstream=Path(page.__file__).read_text(encoding="utf-8"))
     result = own("-rx", "-W", "ignore::pytest.PytestUnknownMarkWarning")

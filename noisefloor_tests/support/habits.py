@@ -1,4 +1,4 @@
-"""Habits of the whole suite: Hypothesis profiles, and a guard on global random state.
+"""Habits of the whole suite: Hypothesis profiles, one thread a worker, and a guard on random state.
 
 A pytest plugin, so that a checkout and an installed wheel share it. The guard compares from before
 a test's setup to behind its teardown, so whatever fixtures of any scope do there is seen; torch's
@@ -42,12 +42,21 @@ _BEFORE = pytest.StashKey[dict[str, object]]()
 def pytest_configure(config: pytest.Config) -> None:
     # what no test may draw from needs no reseeding, and reseeding would hide who drew
     config.option.randomly_reset_seed = False
+    if getattr(config.option, "numprocesses", None):
+        # workers share the cores, and with as many threads each they would wait for one another
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
-def pytest_collection_finish() -> None:
-    # what collecting loaded, torch above all, stays: no later search for garbage need walk it
-    gc.collect()
-    gc.freeze()
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    # what this loads, torch above all, stays: no search for garbage need walk it, now or later
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.collect()
+        gc.freeze()
 
 
 def states() -> dict[str, object]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 
 from pytest_noisefloor.bets.judging import judge
@@ -20,10 +21,12 @@ from pytest_noisefloor.stats.effect import Effect
 
 USERS = ("programmer", "novelist", "scientist")
 
+_registered = cache(registered_bet)  # each reading takes the lock with it, twice
+
 
 def found(name, nll, *, base="reference", rows=(), **more) -> LoadedResult:
     """A result of a bet: each unit's mean NLL by label, and what else its row and the file have."""
-    bet = registered_bet(name)
+    bet = _registered(name)
     effects = [Effect(user=unit, nll=of, contrast=bet.contrast) for unit, of in nll.items()]
     verdict = judge(bet, effects)
     content = {

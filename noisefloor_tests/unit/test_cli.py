@@ -31,17 +31,6 @@ def test_the_command_judges_the_published_table_and_names_the_inversion(capsys):
     assert rows[-1] == "The source's own verdict, LENIENT, agrees."
 
 
-@pytest.mark.parametrize("content", ["no TOML", 'bet = "bet60"'])
-def test_the_command_has_one_line_and_status_2_for_what_it_cannot_judge(tmp_path, capsys, content):
-    path = tmp_path / "table.toml"
-    path.write_text(content)
-    assert main(["judge", str(path)]) == 2
-    printed, errors = capsys.readouterr()
-    assert not printed
-    assert errors.startswith(f"error: {path}: ")
-    assert errors.count("\n") == 1
-
-
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -53,6 +42,7 @@ def test_the_command_has_one_line_and_status_2_for_what_it_cannot_judge(tmp_path
         (["future.json"], "future.json: schema 99; expected 1 or 2"),
         (["broken.toml"], "broken.toml: not TOML"),
         (["other.toml"], "other.toml: key 'bet' is missing"),
+        (["bare.toml"], "bare.toml: key 'user' is missing"),
     ],
 )
 def test_the_command_has_one_line_and_status_2_for_every_bad_input(
@@ -63,6 +53,7 @@ def test_the_command_has_one_line_and_status_2_for_every_bad_input(
     (tmp_path / "future.json").write_text(json.dumps(WHOLE | {"schema": 99}))
     (tmp_path / "broken.toml").write_text("[")
     (tmp_path / "other.toml").write_text('id = "7"')
+    (tmp_path / "bare.toml").write_text('bet = "bet60"')
     assert main(["judge", *words]) == 2
     printed, errors = capsys.readouterr()
     assert not printed
@@ -70,7 +61,7 @@ def test_the_command_has_one_line_and_status_2_for_every_bad_input(
     assert errors.count("\n") == 1
 
 
-def test_the_command_judges_committed_evidence_also_by_another_bet(capsys):
+def test_the_command_judges_committed_evidence_also_by_another_bet(few_resamples, capsys):
     evidence = str(resource_path("evidence", "bet60_reference.json"))
     assert main(["judge", evidence]) == 0
     printed = capsys.readouterr().out

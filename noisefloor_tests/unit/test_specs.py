@@ -177,11 +177,3 @@ def test_a_scoring_that_would_skip_tokens_is_refused(value):
 def test_noise_that_is_no_share_is_refused(noise):
     with pytest.raises(NoisefloorError, match=f"noise={noise}; expected a share of 0 or more"):
         Scoring(noise=noise)
-
-
-def test_an_adapter_is_found_again_whatever_noise_it_is_scored_with():
-    """A run's key knows nothing of scoring; only the scores' does."""
-    assert "scoring" not in asdict(RUN)
-    noisy = replace(SCORE, scoring=Scoring(noise=0.05))
-    assert noisy.adapter == SCORE.adapter == RUN.key
-    assert noisy.key != SCORE.key

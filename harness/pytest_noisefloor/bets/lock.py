@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -51,8 +52,14 @@ def read_lock(lock: Path) -> list[tuple[str, Entry]]:
     Raises:
         BetError: it is no lock.
     """
+    return list(_read_lock(lock, lock.read_bytes() if lock.is_file() else b""))
+
+
+@lru_cache(maxsize=16)  # each bet that is opened asks its lock more than once
+def _read_lock(lock: Path, content: bytes) -> tuple[tuple[str, Entry], ...]:  # noqa: ARG001
+    """The same, of a file with this content."""
     try:
-        return [_entry(row) for row in take(read_toml(lock), "lock", list)]
+        return tuple(_entry(row) for row in take(read_toml(lock), "lock", list))
     except (TypeError, ValueError) as error:
         raise BetError(f"{lock}: {error}; an entry has file, sha256, date and reason") from None
 

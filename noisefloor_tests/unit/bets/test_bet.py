@@ -153,16 +153,6 @@ def test_a_level_that_is_given_twice_is_an_error(bet_file, text):
         load_bet(bet_file)
 
 
-def test_a_bet_that_nobody_registered_is_an_error_that_names_those_that_are():
-    with pytest.raises(BetError, match="bet 'bet99': expected bet37 or"):
-        registered_bet("bet99")
-
-
-def test_a_file_that_is_not_there_is_an_error(tmp_path):
-    with pytest.raises(BetError, match=r"nix\.toml: No such file"):
-        load_bet(tmp_path / "nix.toml")
-
-
 def test_the_hash_of_a_bet_does_not_depend_on_how_a_checkout_ends_its_lines(bet_file, text):
     before = load_bet(bet_file).sha256
     bet_file.write_bytes(text.encode().replace(b"\n", b"\r\n"))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_noisefloor.bets.bet import Level
-from pytest_noisefloor.bets.judging import SLACK, JudgeError, judge, satisfies
+from pytest_noisefloor.bets.judging import JudgeError, judge, satisfies
 from pytest_noisefloor.bets.registry import registered_bet
 from pytest_noisefloor.stats.effect import Effect, effect_from_perplexities
 
@@ -136,24 +136,9 @@ def test_the_nearest_quotients_below_1_1_are_not_lenient(random):
     assert not satisfies(published(130, random), LENIENT)
 
 
-@pytest.mark.parametrize("criterion", BET.criteria, ids=lambda c: c.level.name)
-def test_the_slack_is_rounding_alone(criterion):
-    """1e-12 is 4,500 units in the last place at 1 and far below any score's own rounding."""
-    at, below = (
-        satisfies(effect("ann", real=0.0, random=math.log(criterion.threshold * factor)), criterion)
-        for factor in (1 - SLACK / 2, 1 - 2 * SLACK)
-    )
-    expected = (True, False) if criterion.comparison == "at least" else (False, True)
-    assert (at, below) == expected
-
-
 def test_a_ratio_of_exactly_1_is_no_win_for_random_tokens():
     assert of_ratios(1.0, 1.0, 1.2) is Level.NOT_MET
     assert of_ratios(0.999, 0.999, 1.2) is Level.CATASTROPHIC
-
-
-def test_winning_two_of_three_at_1_05_is_none_of_the_three_levels():
-    assert of_ratios(1.05, 1.05, 0.9) is Level.NOT_MET
 
 
 @pytest.mark.parametrize(
@@ -184,12 +169,6 @@ def test_the_verdict_says_which_users_met_what():
         Level.LENIENT: ("user0", "user1"),
         Level.CATASTROPHIC: ("user2",),
     }
-
-
-@pytest.mark.parametrize("users", [[], ["ann", "ann"], ["ann", "bob", "ann"]])
-def test_no_user_or_one_that_counts_twice_cannot_be_judged(users):
-    with pytest.raises(JudgeError, match="expected each once, at least one"):
-        judge(BET, [effect(user, real=1.0, random=2.0) for user in users])
 
 
 def test_effects_of_another_statistic_than_the_bets_cannot_be_judged():

@@ -11,14 +11,12 @@ from noisefloor_tests.support.results_planted import effects_of, planted_result,
 from pytest_noisefloor._files import resource_path
 from pytest_noisefloor.bets.bet import Level
 from pytest_noisefloor.bets.error_rates import TRIALS, assess, error_rates, rate_bounds
-from pytest_noisefloor.bets.judging import Reach, claimable, margin
+from pytest_noisefloor.bets.judging import claimable, margin
 from pytest_noisefloor.bets.registry import registered_bet
-from pytest_noisefloor.cli import main
 from pytest_noisefloor.report.prose import render_prose
 from pytest_noisefloor.report.tables import chance_table, level_table, rate_table, render
 from pytest_noisefloor.results.rejudging import rejudge, rejudge_content
 from pytest_noisefloor.stats.blocks import Scores, bin_sums
-from pytest_noisefloor.stats.contrast import StatisticsError
 from pytest_noisefloor.stats.inference import infer
 
 pytestmark = pytest.mark.usefixtures("few_resamples")
@@ -86,26 +84,6 @@ def test_help_alone_is_within_reach_by_the_users_own_text_or_by_the_oracles():
     lenient = reach(one, Level.LENIENT)
     assert (lenient.by_help, lenient.within_help) == (("a", "b"), True)
     assert reach(one, Level.STRICT).within_help is False
-
-
-@pytest.mark.parametrize(
-    ("counted", "unknown", "within"),
-    [
-        ("ab", "", True),
-        ("ab", "c", True),
-        ("a", "b", None),
-        ("", "ab", None),
-        ("a", "", False),
-        ("", "a", False),
-    ],
-)
-def test_users_without_an_interval_leave_reach_open_only_where_they_decide_it(
-    counted, unknown, within
-):
-    one = Reach(Level.LENIENT, 2, tuple(counted), tuple(unknown), (), ())
-    assert one.within is within
-    mirrored = Reach(Level.LENIENT, 2, (), (), tuple(counted), tuple(unknown))
-    assert mirrored.within_help is within
 
 
 def test_the_normalised_score_is_only_given_where_there_was_something_to_gain():
@@ -239,15 +217,7 @@ def test_a_sign_flips_p_is_nowhere_without_the_adapters_that_it_is_conditional_o
     assert all("these adapters" in s or s.startswith("Inversion") for s in said)
 
 
-# --- refusals, and what is too short -----------------------------------------------------------
-
-
-def test_means_that_are_not_those_of_the_sums_are_refused():
-    all_bins = planted_tallies({"a": (1.0, 1.0, 1.0)})
-    (effect,) = effects_of(all_bins)
-    cheat = replace(effect, nll={**effect.nll, "real": effect.nll["real"] - 0.1})
-    with pytest.raises(StatisticsError, match=r"user 'a': mean NLL\(real\) is given as"):
-        assess(BET, [cheat], all_bins)
+# --- what is too short -------------------------------------------------------------------------
 
 
 def test_too_little_text_leaves_a_verdict_on_points_that_says_so():
@@ -298,7 +268,7 @@ def test_a_file_is_judged_again_to_the_last_digit(tmp_path):
     assert text.count("[") > 9 + 12  # three intervals a user, four rates a scenario
 
 
-def test_another_bet_can_judge_and_its_hash_is_said(tmp_path, capsys):
+def test_another_bet_can_judge_and_its_hash_is_said(tmp_path):
     strict = tmp_path / "strict.toml"
     text = resource_path("bets", "bet60.toml").read_text(encoding="utf-8")
     strict.write_text(text.replace("at_least = 1.1", "at_least = 1.4"), encoding="utf-8")
@@ -307,5 +277,3 @@ def test_another_bet_can_judge_and_its_hash_is_said(tmp_path, capsys):
     judged = rejudge(file, against=str(strict))
     assert judged.verdict.level is Level.NOT_MET
     assert any(judged.verdict.bet.sha256[:12] in note for note in judged.notes)
-    assert main(["judge", str(file), "--against", "bet99"]) == 2
-    assert "bet 'bet99': expected bet37 or" in capsys.readouterr().err

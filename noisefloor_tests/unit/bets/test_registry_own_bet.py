@@ -242,7 +242,7 @@ def test_a_result_by_a_bet_of_ones_own_is_judged_against_it(own, tmp_path):
     assert "This text was never locked." in notes
 
 
-def test_a_claim_on_a_bet_of_ones_own_needs_its_lock(own, tmp_path):
+def test_a_claim_on_a_bet_of_ones_own_needs_its_lock(own, few_resamples, tmp_path):
     claims, bet = tmp_path / "claims.toml", load_bet(own)
     claims.write_text(entry("x", "LENIENT", bet="ours.toml"))
     with pytest.raises(ClaimError, match=r"key 'bet': .*ours\.toml: not locked; a claim needs"):

@@ -13,6 +13,8 @@ from pytest_noisefloor.claims.evidence import EvidenceError, judge_evidence, rep
 from pytest_noisefloor.data.users import load_users
 from pytest_noisefloor.models import loading as bases
 
+pytestmark = pytest.mark.usefixtures("few_resamples")
+
 
 @pytest.fixture
 def claim(tmp_path):
@@ -131,9 +133,8 @@ def test_evidence_by_cell_lacks_no_cell(tmp_path):
 def test_an_edited_result_breaks_its_seal(claim, path, value):
     """Also where nothing else would tell: a figure that no judge reads, one digit of a hash."""
     one = claim(edited(evidence(LENIENT), path, value))
-    with pytest.raises(
-        EvidenceError, match=r"x\.json: the seal is not that of the content: it was"
-    ):
+    message = r"x\.json: the seal is not that of the content: it was"
+    with pytest.raises(EvidenceError, match=message):
         judge_evidence(one)
 
 

@@ -63,7 +63,8 @@ def test_an_adapter_of_it_takes_nine_kilobytes():
     with METHODS["norm-only"].attached(model) as tensors:
         adapter = snapshot(tensors)
     assert sum(gain.nbytes for gain in adapter.values()) == 9_216
-    assert len(save(adapter)) <= 10_500
+    # 1,284 bytes for nine names, offsets, and a key; PEFT's own file has 10,448 in all
+    assert 9_216 < len(save(adapter, {"key": "0" * 64})) <= 10_500
 
 
 def test_its_card_says_where_it_comes_from():

@@ -1,162 +1,223 @@
-"""Intervals: do they hold the truth as often as they say, and on what do they rest."""
+"""Intervals and tests by another way: each figure from its formula, on numbers made for it."""
 
 import math
-from contextlib import suppress
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from noisefloor_tests.support.bins_planted import autocorrelated, differing, replace_seeds, told
-from pytest_noisefloor.bets.error_rates import rate_bounds
-from pytest_noisefloor.stats import blocks, bootstrap
-from pytest_noisefloor.stats.blocks import autocorrelation_time, block_sums
-from pytest_noisefloor.stats.bootstrap import TooFewBlocks, block_bootstrap
-
-pytestmark = pytest.mark.usefixtures("few_resamples")
-
-
-def covered(monkeypatch, trials, **design):
-    """How many intervals hold the truth, 0.3 nats per token, of how many that ``trials`` gave.
-
-    Scores that leave too few independent blocks are refused and give none.
-    """
-    rng = np.random.default_rng(60)
-    found = []
-    for _ in range(trials):
-        with suppress(TooFewBlocks):
-            found.append(block_bootstrap(differing(rng, true=0.3, **design), "random", "real"))
-    return sum(one.low <= 0.3 <= one.high for one in found), len(found)
+from noisefloor_tests.support.bins_planted import STATISTIC, autocorrelated, differing
+from pytest_noisefloor.stats import blocks
+from pytest_noisefloor.stats.blocks import (
+    BIN_TOKENS,
+    BinSums,
+    autocorrelation_time,
+    bin_slices,
+    bin_tokens,
+    block_sums,
+)
+from pytest_noisefloor.stats.bootstrap import RESAMPLES, SEED, TooFewBlocks, block_bootstrap
+from pytest_noisefloor.stats.contrast import StatisticsError
+from pytest_noisefloor.stats.inference import check_replicates, infer
+from pytest_noisefloor.stats.significance import tost
 
 
-@pytest.mark.parametrize("rho", [0.0, 0.9])
-def test_intervals_hold_the_truth_as_often_as_they_say(monkeypatch, rho):
-    """Of autocorrelated scores with heavy tails; the time is 19 tokens at 0.9.
-
-    Seeded, so nothing here varies. With another seed, a true coverage of 95 % would fall below
-    the bar, 87 of 100, in 0.05 % of draws, and one of 80 % would pass in 5 %.
-    """
-    hits, given = covered(monkeypatch, 100, rho=rho)
-    low, high = rate_bounds(hits, given)
-    assert given == 100
-    assert hits >= 87, f"coverage {hits} of 100, 95 % bounds {low:.3f} to {high:.3f}"
-
-
-def test_tokens_taken_as_independent_would_not_cover(monkeypatch):
-    """The cheat: two cells a block, whatever depends on what. At 0.995 three in five cover."""
+@pytest.fixture
+def no_autocorrelation(monkeypatch):
     monkeypatch.setattr(blocks, "autocorrelation_time", lambda _: 1.0)
-    assert covered(monkeypatch, 40, rho=0.995)[0] < 30
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("design", "least_given"),
-    [
-        ({"rho": 0.0}, 1),
-        ({"rho": 0.9}, 1),  # autocorrelation time 19 tokens
-        ({"rho": 0.98}, 0.99),  # 99
-        ({"rho": 0.99}, 0.95),  # 199
-        ({"rho": 0.995}, 0.7),  # 399: where the reference base's scores go
-        ({"rho": 0.9, "seeds": 2, "spread": 0.02}, 1),
-        ({"rho": 0.9, "seeds": 3, "spread": 0.02}, 1),
-        ({"rho": 0.9, "seeds": 5, "spread": 0.02}, 1),
-    ],
-    ids=str,
-)
-def test_coverage_measured(monkeypatch, design, least_given):
-    """2,000 intervals each, with the figure in the test's output (-rP).
-
-    A true coverage of 93 % falls below 91 % in 0.03 % of draws. At the longest time intervals that
-    are given are those whose time looked short.
-    """
-    hits, given = covered(monkeypatch, 2000, **design)
-    told(f"{design}: coverage", hits, given)
-    assert given >= least_given * 2000
-    assert hits >= 0.91 * given
+@pytest.fixture
+def independent(no_autocorrelation):
+    """Differences in 48 blocks of two cells, all of one size, which need no correction."""
+    return differing(np.random.default_rng(5), rho=0.0, lengths=(3 * 32 * BIN_TOKENS,))
 
 
-@pytest.mark.parametrize(
-    ("rho", "seeds", "allowed"),
-    [
-        (0.995, 1, 0.12),  # squares vary by 15 %, their mean of 40 by 2.4: five of these
-        (0.9, 3, 0.6),  # s² of three seeds varies by 100 %, its mean of 40 by 16
-    ],
-)
-def test_the_standard_error_is_that_of_the_process(monkeypatch, rho, seeds, allowed):
-    """AR(1) of Student's t of 4: variance 2/(1 − ρ)² in the long run, over all tokens; with seeds,
-    their variance over S beside it.
-
-    At 0.995, six cells, blocks taken as independent would miss a quarter; an error without seeds
-    nine tenths. Texts are long, so that none is refused.
-    """
-    rng = np.random.default_rng(60)
-    monkeypatch.setattr(bootstrap, "RESAMPLES", 9)  # the error takes none
-    lengths, spread = (32768,) * 3, 0.5 if seeds > 1 else 0.0
-    squares = [
-        block_bootstrap(
-            differing(rng, rho=rho, lengths=lengths, seeds=seeds, spread=spread), "random", "real"
-        ).se
-        ** 2
-        for _ in range(40)
-    ]
-    true = 2 / (1 - rho) ** 2 / sum(lengths) + spread**2 / seeds
-    assert np.mean(squares) == pytest.approx(true, rel=allowed)
+def test_bounds_are_the_bootstraps_of_block_means_at_hesterbergs_level(independent):
+    """Blocks of one size: means of blocks are resampled as one would resample any sample."""
+    found = block_bootstrap(independent, "random", "real")
+    cells = (independent.sums["random"] - independent.sums["real"])[0]
+    means = cells.reshape(48, 2).sum(axis=1) / (2 * BIN_TOKENS)
+    level = 2 * stats.norm.cdf(math.sqrt(48 / 47) * stats.t.ppf(0.975, 47)) - 1
+    expected = stats.bootstrap(
+        (means,),
+        np.mean,
+        vectorized=True,
+        confidence_level=level,
+        n_resamples=RESAMPLES,
+        rng=np.random.default_rng(SEED),
+    ).confidence_interval
+    assert found.estimate == pytest.approx(means.mean(), rel=1e-12)
+    # each of 4,999 resamples is drawn alike; its mean is summed in another order
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), rel=1e-9)
+    assert found.se == pytest.approx(stats.sem(means), rel=1e-12)
+    assert (found.df, found.blocks, found.seeds) == (47, 48, 1)
 
 
-def test_the_time_of_short_series_is_not_too_short():
-    """128 cells a slice: without what estimated means take away, 5.7 would look like 4.3."""
-    rng = np.random.default_rng(60)
-    found = [
-        autocorrelation_time([autocorrelated(rng, 128, 0.7) for _ in range(3)]) for _ in range(200)
-    ]
-    assert np.mean(found) == pytest.approx(1.7 / 0.3, rel=0.1)  # 200 of 25 %: 2 %, five times
-
-
-def test_a_spread_between_seeds_widens_the_interval_by_students_t():
-    rng = np.random.default_rng(60)
-    one = differing(rng, seeds=3, spread=2.0)
-    wide = block_bootstrap(one, "random", "real")
-    by_seed = [math.fsum(one.sums["random"][s] - one.sums["real"][s]) for s in range(3)]
-    means = np.array(by_seed) / one.tokens.sum()
-    half = stats.t.ppf(0.975, 2) * means.std(ddof=1) / math.sqrt(3)
-    assert wide.high - wide.estimate > half
-    assert wide.seeds == 3
-    assert 2 <= wide.df < wide.blocks - 1
-    alone = replace_seeds(one, 1)
-    narrow = block_bootstrap(alone, "random", "real")
-    assert (narrow.high - narrow.low) < (wide.high - wide.low) / 2
-
-
-def test_the_same_scores_give_the_same_interval_to_the_last_bit():
-    first, second = (
-        block_bootstrap(differing(np.random.default_rng(1)), "random", "real") for _ in range(2)
+def test_several_seeds_add_their_spread_to_each_side_and_to_the_error(independent):
+    shifts = np.array([[-0.3], [0.1], [0.2]])  # of nats per token; their mean is 0
+    real = np.repeat(independent.sums["real"], 3, axis=0)
+    random = independent.sums["random"] + shifts * independent.tokens
+    alone = block_bootstrap(independent, "random", "real")
+    found = block_bootstrap(
+        replace(independent, sums=independent.sums | {"real": real, "random": random}),
+        *("random", "real"),
     )
-    assert first == second
+    spread = np.std(shifts, ddof=1) / math.sqrt(3)
+    half = stats.t.ppf(0.975, 2) * spread
+    assert found.estimate == pytest.approx(alone.estimate, rel=1e-9)
+    assert found.estimate - found.low == pytest.approx(
+        math.hypot(alone.estimate - alone.low, half), rel=1e-6
+    )
+    assert found.high - found.estimate == pytest.approx(
+        math.hypot(alone.high - alone.estimate, half), rel=1e-6
+    )
+    assert found.se == pytest.approx(math.hypot(alone.se, spread), rel=1e-9)
+    welch = (alone.se**2 + spread**2) ** 2 / (alone.se**4 / 47 + spread**4 / 2)
+    assert found.df == pytest.approx(welch, rel=1e-9)
+    assert (found.blocks, found.seeds) == (48, 3)
 
 
-def test_too_little_text_has_no_interval():
-    with pytest.raises(TooFewBlocks, match=r"user 'ann': 640 held-out tokens make \d blocks"):
-        block_bootstrap(differing(np.random.default_rng(1), lengths=(640,)), "random", "real")
+@pytest.mark.parametrize(("time", "length"), [(1.0, 2), (1.2, 3), (1.5, 3), (4.0, 8), (4.1, 9)])
+def test_blocks_are_at_least_so_many_autocorrelation_times_long(monkeypatch, time, length):
+    """And of one slice differ by one cell at most."""
+    monkeypatch.setattr(blocks, "autocorrelation_time", lambda _: time)
+    one = differing(np.random.default_rng(1), lengths=(100 * BIN_TOKENS, 61 * BIN_TOKENS))
+    cells = block_sums(one, "random", "real")[1] / BIN_TOKENS
+    assert len(cells) == 100 // length + 61 // length
+    for of_slice, whole in ((cells[: 100 // length], 100), (cells[100 // length :], 61)):
+        assert of_slice.sum() == whole
+        assert length <= of_slice.min() <= of_slice.max() <= of_slice.min() + 1
 
 
-def test_the_autocorrelation_time_is_that_of_the_process():
-    """AR(1): (1 + ρ)/(1 − ρ). Sokal's error at 6 × 10⁴ steps is 4 %: 20 % is five of them."""
-    rng = np.random.default_rng(60)
-    for rho in (0.0, 0.5, 0.8):
-        series = [autocorrelated(rng, 20_000, rho) for _ in range(3)]
-        assert autocorrelation_time(series) == pytest.approx((1 + rho) / (1 - rho), rel=0.2)
+def test_a_block_that_is_longer_than_its_slice_is_that_slice(monkeypatch):
+    monkeypatch.setattr(blocks, "autocorrelation_time", lambda _: 40.0)
+    one = differing(np.random.default_rng(1), lengths=(30 * BIN_TOKENS, 7 * BIN_TOKENS + 3))
+    assert [*block_sums(one, "random", "real")[1]] == [30 * BIN_TOKENS, 7 * BIN_TOKENS + 3]
 
 
-def test_a_mean_of_its_own_in_each_slice_is_no_autocorrelation():
-    rng = np.random.default_rng(60)
-    series = [rng.standard_normal(500) + shift for shift in (0, 50, 100)]
-    assert autocorrelation_time(series) < 1.3
+def test_without_any_noise_equivalence_is_certain_or_excluded(independent):
+    one = replace(block_bootstrap(independent, "random", "real"), se=0.0)
+    for estimate, p in ((0.5, 0.0), (-0.5, 0.0), (1.0, 1.0), (-1.0, 1.0), (1.5, 1.0), (-9.0, 1.0)):
+        assert tost(replace(one, estimate=estimate), 1.0) == p
 
 
-def test_blocks_never_cross_slices_and_lose_no_token():
-    one = differing(np.random.default_rng(1), lengths=(8192, 4000, 777), rho=0.98)
+def test_the_two_seeds_that_are_one_replicate_are_counted_from_one():
+    sums = np.arange(10.0).reshape(5, 2)
+    lengths = (2 * BIN_TOKENS,)
+    one = BinSums(
+        user="ann",
+        tokens=bin_tokens(lengths),
+        slices=bin_slices(lengths),
+        sums={"untrained": sums[:1] - 1, "real": sums + 1, "random": sums},
+    )
+    check_replicates(one)
+    twice = sums.copy()
+    twice[3] = twice[1]
+    with pytest.raises(StatisticsError, match="arm random: seeds number 2 and 4 gave the same"):
+        check_replicates(replace(one, sums=one.sums | {"random": twice}))
+
+
+# --- autocorrelation -----------------------------------------------------------------------------
+
+
+def time_by_hand(series):
+    """Sokal's sum with a window of five, lag by lag, and Wolff's correction of its bias."""
+    deviations = [[value - sum(one) / len(one) for value in one] for one in series]
+
+    def covariance(lag):
+        return sum(a * b for one in deviations for a, b in zip(one, one[lag:], strict=False))
+
+    tau, lag = 1.0, 0
+    while lag < 5 * tau and lag < max(map(len, series)) - 1:
+        lag += 1
+        tau += 2 * covariance(lag) / covariance(0)
+    return max(1.0, tau * (1 + (2 * lag + 1) * len(series) / sum(map(len, series))))
+
+
+@pytest.mark.parametrize(
+    ("lengths", "rho"),
+    [
+        ((60, 60), 0.0),
+        ((60, 61), 0.5),
+        ((60, 20, 7), 0.8),
+        ((12, 11), 0.95),
+        ((2,), 0.0),
+    ],
+)
+def test_an_autocorrelation_time_is_sokals_sum_with_wolffs_correction(lengths, rho):
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        series = [autocorrelated(rng, length, rho) for length in lengths]
+        assert autocorrelation_time(series) == pytest.approx(time_by_hand(series), rel=1e-9)
+
+
+def test_the_sum_ends_with_the_first_lag_of_five_autocorrelation_times():
+    """Nothing is correlated up to lag 5, where τ is 1; the −1/2 at lag 6 is behind the window."""
+    series = np.zeros(20)
+    series[[0, 6]] = 1, -1
+    assert autocorrelation_time([series]) == pytest.approx(1 + (2 * 5 + 1) / 20, rel=1e-12)
+
+
+def test_an_interval_is_given_from_twenty_blocks_on(no_autocorrelation):
+    """Blocks of two cells, so that 39 cells make 19."""
+    few, enough = (
+        differing(np.random.default_rng(5), rho=0.0, lengths=(cells * BIN_TOKENS,))
+        for cells in (39, 40)
+    )
+    assert block_bootstrap(enough, "random", "real").blocks == 20
+    message = "user 'ann': 2496 held-out tokens make 19 blocks .* an interval needs 20"
+    with pytest.raises(TooFewBlocks, match=message):
+        block_bootstrap(few, "random", "real")
+
+
+@pytest.mark.parametrize(
+    ("slices", "cells", "time", "length"),
+    [(1, 320, 4.0, 8.0), (1, 330, 4.0, 330 / 41), (30, 3, 4.0, 8.0)],
+    ids=["whole", "shared out", "slices shorter than a block"],
+)
+def test_blocks_that_still_depend_on_each_other_widen_error_and_bounds(
+    monkeypatch, slices, cells, time, length
+):
+    """By 1/√(1 − (τ² − 1)/(2τL)), L being a block's cells, or those that it should have."""
+    monkeypatch.setattr(blocks, "autocorrelation_time", lambda _: time)
+    one = differing(np.random.default_rng(5), rho=0.0, lengths=(cells * BIN_TOKENS,) * slices)
+    found = block_bootstrap(one, "random", "real")
     sums, tokens, _ = block_sums(one, "random", "real")
-    assert tokens.sum() == 8192 + 4000 + 777
-    assert math.isclose(sums.sum(), (one.sums["random"] - one.sums["real"]).sum())
-    ends = set(np.cumsum(tokens))
-    assert {8192, 12192} <= ends
+    residual = sums - found.estimate * tokens
+    n = len(sums)
+    plain = math.sqrt(n / (n - 1) * (residual @ residual)) / tokens.sum()
+    assert found.se == pytest.approx(
+        plain / math.sqrt(1 - (time**2 - 1) / (2 * time * length)), rel=1e-12
+    )
+
+
+def test_the_noise_to_simulate_with_has_welchs_degrees_of_freedom(independent):
+    """The blocks' and the seeds' variances, each with its own degrees of freedom."""
+    rng = np.random.default_rng(7)
+    shifts = rng.normal(0, 0.03, (2, 3, 1)) * independent.tokens
+    arms = ("real", "random")
+    three = replace(
+        independent,
+        sums={
+            "untrained": independent.sums["untrained"],
+            **{arm: independent.sums[arm] + shift for arm, shift in zip(arms, shifts, strict=True)},
+        },
+    )
+    (found,) = infer([three], STATISTIC, margin=0.1)
+    whole = found.delta
+    tokens = whole.se**2 - whole.seed_se**2
+    means = three.sums["random"].sum(axis=1) / three.tokens.sum()
+    spread = max(whole.seed_se**2, 2 * means.var(ddof=1) / 3)
+    welch = (tokens + spread) ** 2 / (tokens**2 / 47 + spread**2 / 2)
+    assert found.noise == pytest.approx((math.sqrt(tokens + spread), welch), rel=1e-9)
+    assert 2.5 < welch < 45  # neither part alone
+
+
+@pytest.mark.usefixtures("few_resamples")
+def test_a_gain_of_the_oracle_that_reaches_down_to_0_is_nothing_to_normalise_by(independent):
+    (one,) = infer([independent], STATISTIC, margin=0.1)
+    for low, known in ((1e-9, True), (0.0, False), (-1e-9, False)):
+        oracle = replace(one.delta, low=low)
+        assert (replace(one, oracle=oracle).fraction_of_oracle is not None) == known

@@ -195,15 +195,6 @@ def test_the_detectable_effect_is_detected_four_times_in_five():
     assert np.mean(np.abs(drawn) > 1.96 * one.se) == pytest.approx(0.8, abs=0.065)
 
 
-def test_a_seed_that_changed_nothing_is_refused():
-    one = differing(np.random.default_rng(1), seeds=3)
-    check_replicates(one)
-    copied = one.sums["random"].copy()
-    copied[2] = copied[0]
-    with pytest.raises(StatisticsError, match="arm random: seeds number 1 and 3 gave the same"):
-        infer([replace(one, sums=one.sums | {"random": copied})], STATISTIC, margin=0.1)
-
-
 def test_a_seed_that_changed_nothing_is_refused_behind_a_user_whose_text_is_too_short():
     rng = np.random.default_rng(1)
     short = differing(rng, lengths=(640,), seeds=2)

@@ -181,22 +181,6 @@ def test_the_published_counts(build, architecture, settings, parameters, gains, 
     assert model.get_output_embeddings().weight.shape[0] == vocabulary
 
 
-def test_the_catalogues_sizes_are_as_published(build):
-    """~38M parameters, 155 MB and 9 KB a user, in thousands of bytes."""
-    model = build("Mixtral", device="meta", **CATALOGUE)
-    weights = 4 * sum(parameter.numel() for parameter in model.parameters())
-    gains = 4 * sum(sizes(model, gain_names(model)))
-    assert (weights, gains) == (155_264_000, 9_216)
-    assert (weights // 10**6, gains // 10**3) == (155, 9)
-
-
-def test_an_adapter_of_the_reference_shape_is_nine_kilobytes(build):
-    model = build("Llama", device="meta", **REFERENCE)
-    zeros = {name: np.zeros(model.get_parameter(name).shape, "f4") for name in gain_names(model)}
-    # 1,284 bytes for nine names, offsets, and a key; PEFT's own file has 10,448 in all
-    assert 9_216 < len(save(zeros, {"key": "0" * 64})) <= 10_500
-
-
 @pytest.mark.parametrize(
     ("architecture", "settings", "packed"),
     [("Llama", REFERENCE, 3_158_355), ("Mixtral", CATALOGUE, 7_772_662)],

@@ -1,4 +1,4 @@
-"""full, temperature, lora-r4: what each trains and how much of it, and the base comes back."""
+"""full, temperature, lora-r4: what each trains and how much; and the base comes back from all."""
 
 import sys
 from importlib import import_module
@@ -22,6 +22,7 @@ from pytest_noisefloor.training.methods.base import restore, snapshot
 from pytest_noisefloor.training.methods.registry import METHODS
 
 EACH = pytest.mark.parametrize("method", ["full", "temperature", "lora-r4"], indirect=True)
+ALL = pytest.mark.parametrize("method", METHODS, indirect=True)
 LORA = pytest.mark.parametrize("method", ["lora-r4"], indirect=True)
 # matrices as nn.Linear has them, and GPT-2's transposed ones
 KINDS = pytest.mark.parametrize("kind", ["Llama", "GPT2"])
@@ -53,7 +54,7 @@ def interrupted(model, method):
         raise KeyboardInterrupt
 
 
-@EACH
+@ALL
 @KINDS
 def test_the_base_comes_back_module_by_module_and_bitwise(build, kind, method):
     model = build(kind)
