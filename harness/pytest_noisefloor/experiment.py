@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,7 @@ from typing import Any
 import numpy as np
 
 from pytest_noisefloor.bets import Bet, Verdict, assess
-from pytest_noisefloor.data import (
-    Slice,
-    SliceLeak,
-    User,
-    check_contamination,
-    check_cross_contamination,
-)
+from pytest_noisefloor.data import Slice, SliceLeak, User, check_contamination
 from pytest_noisefloor.results import Unit, effect_record, result, write_result
 from pytest_noisefloor.runs import Adapter, Plan, PlannedRun, Request, Runner, export_adapters
 from pytest_noisefloor.stats import Effect, Scores, bin_sums, encode_sums, jensen_shannon, mean_nll
@@ -27,7 +21,7 @@ from .errors import NoisefloorError
 from .specs import UNTRAINED
 
 Scored = dict[str, list[list[Scores]]]
-"""Scores by entrant: for each slice, of each seed."""
+"""Scores by the name of what stands for a label: for each slice, of each seed."""
 
 
 class Experiment:
@@ -45,8 +39,8 @@ class Experiment:
         self.users = tuple(users)
         self.seeds = tuple(seeds)
         self.out = out
-        self._lineup = Plan(bet, runner, users)
-        self._leaks = _leaks(self.users)
+        self._plan = Plan(bet, runner, users)
+        self._leaks = check_contamination(self.users)
 
     @property
     def planted(self) -> bool:
@@ -73,9 +67,9 @@ class Experiment:
     def verdict(self) -> Verdict:
         """The comparison of all units, judged; its result files are written on the way."""
         self._check_names()
-        entrants = list(self._lineup.everything(self.seeds))
-        for runner in dict.fromkeys(entrant.runner for entrant in entrants):
-            runner.complete([one.request for one in entrants if one.runner is runner])
+        planned = list(self._plan.everything(self.seeds))
+        for runner in dict.fromkeys(run.runner for run in planned):
+            runner.complete([run.request for run in planned if run.runner is runner])
         self._check_that_arms_differ()
         every = list(self._units())
         units = list(_distinct(every))
@@ -88,7 +82,7 @@ class Experiment:
             divergences=[u.record["divergence"] for u in units if self.bet.contrast.by_pair],
         )
         filed = export_adapters(
-            entrants, self.out, bet=self.bet, prefix=self._prefix, first_seed=self.seeds[0]
+            planned, self.out, bet=self.bet, prefix=self._prefix, first_seed=self.seeds[0]
         )
         content = result(
             bet=self.bet,
@@ -130,7 +124,7 @@ class Experiment:
         """
         labels = self.bet.contrast.compared
         for user, seed in product(self.users, self.seeds):
-            one, other = (self._lineup.runs_for(label, user, seed) for label in labels)
+            one, other = (self._plan.runs_for(label, user, seed) for label in labels)
             for a, b in product(one, other):
                 if a.runner is b.runner and UNTRAINED not in (a.name, b.name):
                     _check_different(a, b)
@@ -143,11 +137,14 @@ class Experiment:
         for user in self.users:
             if contrast.by_user:
                 yield self._measure(user.name, user, user.heldout, self.seeds)
-            for piece in user.heldout if contrast.by_pair else ():
-                far = jensen_shannon(texts.training(user), texts.scored(piece))
-                yield self._slice(user, piece, self.seeds, piece.name, divergence=far)
-            for seed, piece in product(self.seeds, user.heldout) if contrast.by_cell else ():
-                yield self._slice(user, piece, (seed,), f"seed {seed}, {piece.name}", seed=seed)
+            elif contrast.by_pair:
+                for piece in user.heldout:
+                    far = jensen_shannon(texts.training(user), texts.scored(piece))
+                    yield self._slice(user, piece, self.seeds, piece.name, divergence=far)
+            else:
+                for seed, piece in product(self.seeds, user.heldout):
+                    name = f"seed {seed}, {piece.name}"
+                    yield self._slice(user, piece, (seed,), name, seed=seed)
 
     def _slice(
         self, user: User, piece: Slice, seeds: Sequence[int], name: str, **more: float
@@ -164,33 +161,30 @@ class Experiment:
         labels = (UNTRAINED, *self.bet.contrast.trained)
         found = {label: self._scored(label, user, pieces, seeds) for label in labels}
         means = {
-            label: {entrant: _mean(scores) for entrant, scores in by_entrant.items()}
-            for label, by_entrant in found.items()
+            label: {name: _mean(scores) for name, scores in by_name.items()}
+            for label, by_name in found.items()
         }
         best = {label: min(of_label, key=of_label.__getitem__) for label, of_label in means.items()}
         scores = [
             {label: found[label][best[label]][at] for label in labels} for at in range(len(pieces))
         ]
-        sums = bin_sums(name, scores)
+        bins = bin_sums(name, scores)
         effect = self._effect(name, {label: means[label][best[label]] for label in labels})
         leaks = dict(zip(user.heldout, self._leaks[user.name], strict=True))
+        slices = []
+        for at, piece in enumerate(pieces):
+            own = bins.slices == at
+            sums = {label: encode_sums(of[:, own]) for label, of in bins.sums.items()}
+            slices.append(self._slice_record(piece, leaks[piece], scores[at]) | {"sums": sums})
         record: dict[str, Any] = {
             **effect_record(effect),
             "user": user.name,
             "candidates": {label: of for label, of in means.items() if len(of) > 1},
             "train_sha256": user.train_sha256,
-            "tokens": int(sums.tokens.sum()),
-            "slices": [
-                self._slice_record(piece, leaks[piece], scores[at])
-                | {
-                    "sums": {
-                        arm: encode_sums(s[:, sums.slices == at]) for arm, s in sums.sums.items()
-                    }
-                }
-                for at, piece in enumerate(pieces)
-            ],
+            "tokens": int(bins.tokens.sum()),
+            "slices": slices,
         }
-        return Unit(effect, sums, record)
+        return Unit(effect, bins, record)
 
     def _slice_record(
         self, piece: Slice, leak: SliceLeak, scores: Mapping[str, Sequence[Scores]]
@@ -218,20 +212,12 @@ class Experiment:
         for piece in pieces:
             by_name: dict[str, list[Scores]] = {}
             for seed in (0,) if label == UNTRAINED else seeds:
-                for one in self._lineup.runs_for(label, user, seed):
+                for one in self._plan.runs_for(label, user, seed):
                     scored = one.runner.scored(one.request, piece)
                     by_name.setdefault(one.name, []).append(scored)
             for name, of_seeds in by_name.items():
                 found.setdefault(name, []).append(of_seeds)
         return found
-
-
-@lru_cache(maxsize=4)
-def _leaks(users: tuple[User, ...]) -> dict[str, tuple[SliceLeak, ...]]:
-    """What leaks of each user's slices; once for all bets on the same users."""
-    leaks = {user.name: check_contamination(user) for user in users}
-    check_cross_contamination(users)
-    return leaks
 
 
 def _mean(scores: Sequence[Sequence[Scores]]) -> float:
@@ -241,7 +227,7 @@ def _mean(scores: Sequence[Sequence[Scores]]) -> float:
 
 
 def _check_different(a: PlannedRun, b: PlannedRun) -> None:
-    one, other = (entrant.runner.adapter(entrant.request).tensors for entrant in (a, b))
+    one, other = (run.runner.adapter(run.request).tensors for run in (a, b))
     if all(np.array_equal(one[name], other[name]) for name in one):
         raise NoisefloorError(
             f"user {a.request.user.name!r}, seed {a.request.seed}: the {a.name} and the {b.name} "

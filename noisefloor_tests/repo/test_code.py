@@ -30,6 +30,41 @@ def parsed(path):
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
+ROOMS = sorted(path.parent.name for path in HARNESS.glob("*/__init__.pyi"))
+
+
+def imports(path):
+    """What a module imports from the package, as (module below the package, name)."""
+    for node in ast.walk(parsed(path)):
+        if isinstance(node, ast.ImportFrom):
+            inside = [] if node.level == 0 else list(path.relative_to(HARNESS).parts[: -node.level])
+            parts = [*inside, *(node.module or "").split(".")]
+            if node.level or parts.pop(0) == HARNESS.name:
+                yield from ((".".join(filter(None, parts)), alias.name) for alias in node.names)
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_is_entered_by_its_face_and_the_face_offers_what_is_taken_and_no_more(room):
+    taken = set()
+    for path in modules().values():
+        if path.relative_to(HARNESS).parts[0] != room:
+            inner = [pair for pair in imports(path) if pair[0].split(".")[0] == room]
+            assert all(module == room for module, _ in inner), path
+            taken |= {name for _, name in inner}
+    stub = parsed(HARNESS / room / "__init__.pyi")
+    offered = {alias.name: node.module for node in stub.body for alias in node.names}
+    assert offered.keys() == taken
+    # or the module would stand where the name should
+    assert not {path.stem for path in (HARNESS / room).iterdir()} & offered.keys()
+
+
+def test_the_packages_face_is_the_same_to_a_type_checker_and_at_run_time():
+    tree = parsed(HARNESS / "__init__.py")
+    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level]
+    assert sorted(alias.name for node in nodes for alias in node.names) == pytest_noisefloor.__all__
+    assert all(getattr(pytest_noisefloor, name) for name in pytest_noisefloor.__all__)
+
+
 def everywhere():
     """Every module of the package and of the suite, and what else a checkout has, by its path."""
     folders = [HARNESS, SUITE, *(CHECKOUT / name for name in ("benchmarks", "scripts"))]

@@ -5,7 +5,6 @@ from .arms import is_arm as is_arm
 from .arms import open_arm as open_arm
 from .contamination import SliceLeak as SliceLeak
 from .contamination import check_contamination as check_contamination
-from .contamination import check_cross_contamination as check_cross_contamination
 from .download import download_sources as download_sources
 from .download import find_source as find_source
 from .tokens import Texts as Texts

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations
 
 import numpy as np
@@ -79,7 +80,20 @@ def leak(user: User) -> tuple[SliceLeak, ...]:
     return tuple(found)
 
 
-def check_contamination(user: User) -> tuple[SliceLeak, ...]:
+@lru_cache(maxsize=4)
+def check_contamination(users: tuple[User, ...]) -> dict[str, tuple[SliceLeak, ...]]:
+    """What leaks of each user's slices, by name; checked once for all bets on the same users.
+
+    Raises:
+        LeakError: held-out text, or another user's, stands in a user's training text.
+        CorpusError: a slice is too short to say.
+    """
+    leaks = {user.name: check_user(user) for user in users}
+    check_between_users(users)
+    return leaks
+
+
+def check_user(user: User) -> tuple[SliceLeak, ...]:
     """The figures of ``leak``, once they are known to be harmless.
 
     Raises:
@@ -97,7 +111,7 @@ def check_contamination(user: User) -> tuple[SliceLeak, ...]:
     return figures
 
 
-def check_cross_contamination(users: Sequence[User]) -> None:
+def check_between_users(users: Sequence[User]) -> None:
     """Refuse a user who is trained on another user's text as well, or measured twice on one text.
 
     What counts is the n-grams that a training text shares with any text of another user, and that

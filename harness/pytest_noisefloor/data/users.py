@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pytest_noisefloor._files import resource_path
+from pytest_noisefloor._files import read_toml, resource_path
 from pytest_noisefloor.errors import NoisefloorError
 
 from .cleaning import article, chapters, normalise
@@ -95,7 +94,7 @@ def user_names(where: str | Path, shipped: Sequence[str] = SHIPPED) -> tuple[str
 
 def _shipped_user(file: Path) -> User:
     """The user that a TOML file describes, with each text checked against its hash there."""
-    about = tomllib.loads(file.read_text(encoding="utf-8"))
+    about = read_toml(file)
 
     def text(part: str, table: dict[str, Any]) -> str:
         cleaned = "\n\n".join(_pieces(about, table["parts"]))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 from pytest_noisefloor.specs import digest
@@ -21,9 +20,6 @@ EPSILON = 1e-5
 
 The paper gives no figure; the code in its authors' training tips has this as the least scale.
 """
-
-TRITS_PER_BYTE = 5
-"""As many as go into one: 3⁵ = 243."""
 
 
 def ternarise(model: nn.Module) -> None:
@@ -48,18 +44,3 @@ def ternarise(model: nn.Module) -> None:
 def ternary_fingerprint(fingerprint: str) -> str:
     """SHA-256 (hex) of a ternary base: of its base's fingerprint and the scheme."""
     return digest([fingerprint, SCHEME])
-
-
-def packed_bytes(model: nn.Module) -> int:
-    """Bytes of a model's parameters with five trits a byte; any device, the meta device too.
-
-    Each matrix is packed for itself and has its scale in fp32 beside it; what is no matrix is fp32.
-    """
-    total = 0
-    for weight in model.parameters():
-        if weight.ndim > 1:
-            matrices, trits = math.prod(weight.shape[:-2]), math.prod(weight.shape[-2:])
-            total += matrices * (math.ceil(trits / TRITS_PER_BYTE) + 4)
-        else:
-            total += 4 * weight.numel()
-    return total

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pytest_noisefloor._files import write_atomically
-from pytest_noisefloor.errors import NoisefloorError
+from pytest_noisefloor._files import read_toml, write_atomically
+from pytest_noisefloor.errors import BetError, NoisefloorError
 
 
 def write_result(path: Path, content: dict[str, Any]) -> None:
@@ -30,14 +29,15 @@ def read_file(path: Path) -> Any:
         ResultError: not readable, or not of its format.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-        content = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
+        if path.suffix == ".toml":
+            return read_toml(path)
+        return json.loads(path.read_text(encoding="utf-8"))
+    except BetError as error:
+        raise ResultError(str(error)) from None
     except OSError as error:
         raise ResultError(f"{path}: {error.strerror}") from None
     except ValueError as error:
-        expected = "TOML" if path.suffix == ".toml" else "JSON"
-        raise ResultError(f"{path}: not {expected} ({error})") from None
-    return content
+        raise ResultError(f"{path}: not JSON ({error})") from None
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from pytest_noisefloor.data.contamination import (
     LEAK_PARAGRAPH,
     NGRAM,
     LeakError,
-    check_contamination,
+    check_user,
     leak,
     ngrams,
     overlap,
@@ -53,11 +53,11 @@ def test_a_text_too_short_for_an_ngram_is_an_error_and_never_clean():
     with pytest.raises(CorpusError, match=f"expected at least {NGRAM} words"):
         overlap(short, set())
     with pytest.raises(CorpusError, match=r"user ann, slice letters: text 'w0 w1"):
-        check_contamination(user(prose(500, "own"), short))
+        check_user(user(prose(500, "own"), short))
 
 
 def test_texts_that_share_nothing_have_no_leak():
-    clean, letters = check_contamination(user(prose(5000, "own"), prose(5000, "new")))
+    clean, letters = check_user(user(prose(5000, "own"), prose(5000, "new")))
     assert (clean.name, letters.name) == ("clean", "letters")
     assert (letters.share, letters.paragraphs, letters.passage) == (0, 0, None)
 
@@ -75,7 +75,7 @@ def test_a_copied_paragraph_is_a_leak_however_its_lines_break(rewrap):
     copied = " ".join(words(LEAK_PARAGRAPH, "copied"))
     train = f"{prose(3000, 'own')}\n\n{rewrap(copied)}\n\n{prose(3000, 'more')}"
     with pytest.raises(LeakError) as caught:
-        check_contamination(user(train, f"{prose(9000, 'new')}\n\n{copied}"))
+        check_user(user(train, f"{prose(9000, 'new')}\n\n{copied}"))
     message = str(caught.value)
     assert message.startswith("user ann, slice letters: 0.42% of its word 13-grams stand in")
     assert "and 1 of its paragraphs of 50 words or more (none may)" in message
@@ -86,17 +86,17 @@ def test_a_copied_paragraph_is_seen_in_files_with_one_paragraph_a_line():
     copied = " ".join(words(LEAK_PARAGRAPH, "copied"))
     lines = prose(9000, "new").replace("\n\n", "\n")
     with pytest.raises(LeakError, match="and 1 of its paragraphs"):
-        check_contamination(user(f"{prose(3000, 'own')}\n{copied}", f"{lines}\n{copied}"))
+        check_user(user(f"{prose(3000, 'own')}\n{copied}", f"{lines}\n{copied}"))
 
 
 def test_a_paragraph_one_word_shorter_is_left_to_the_share_of_ngrams():
     copied = " ".join(words(LEAK_PARAGRAPH - 1, "copied"))
     train = f"{prose(3000, 'own')}\n\n{copied}"
-    _, letters = check_contamination(user(train, f"{prose(9000, 'new')}\n\n{copied}"))
+    _, letters = check_user(user(train, f"{prose(9000, 'new')}\n\n{copied}"))
     assert letters.paragraphs == 0
     assert letters.share == (LEAK_PARAGRAPH - NGRAM) / (9000 + LEAK_PARAGRAPH - 1 - NGRAM + 1)
     with pytest.raises(LeakError, match=r"3\.57% of its word 13-grams .* first: 'copied0 copied1"):
-        check_contamination(user(train, f"{prose(1000, 'new')}\n\n{copied}"))
+        check_user(user(train, f"{prose(1000, 'new')}\n\n{copied}"))
 
 
 @pytest.mark.parametrize(("copies", "leaks"), [(10, False), (11, True)])
@@ -109,6 +109,6 @@ def test_more_than_one_ngram_in_a_hundred_is_a_leak_and_one_is_not(copies, leaks
     assert leak(ann)[1].paragraphs == 0
     if leaks:
         with pytest.raises(LeakError, match=r"1\.10% of its word 13-grams"):
-            check_contamination(ann)
+            check_user(ann)
     else:
-        check_contamination(ann)
+        check_user(ann)

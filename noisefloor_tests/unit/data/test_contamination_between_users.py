@@ -11,7 +11,7 @@ from pytest_noisefloor.data.contamination import (
     NGRAM,
     LeakError,
     _shared,
-    check_cross_contamination,
+    check_between_users,
 )
 from pytest_noisefloor.data.users import Slice, User
 
@@ -33,14 +33,14 @@ ANN, BOB, CY = (person(name) for name in ("ann", "bob", "cy"))
 
 
 def test_users_with_text_of_their_own_pass():
-    check_cross_contamination([ANN, BOB, CY])
-    check_cross_contamination([ANN])
+    check_between_users([ANN, BOB, CY])
+    check_between_users([ANN])
 
 
 def test_a_list_that_is_never_emptied_between_users_is_caught():
     piled = [ANN, person("bob", ANN.train.split()), person("cy", (ANN.train + BOB.train).split())]
     with pytest.raises(LeakError, match=r"^user cy, training text: .* with user bob's training"):
-        check_cross_contamination(piled)
+        check_between_users(piled)
 
 
 @pytest.mark.parametrize("order", [0, 1, 2])
@@ -48,7 +48,7 @@ def test_the_same_user_is_named_whatever_the_order_of_users(order):
     users = [ANN, person("bob", ANN.train.split()), CY]
     Random(order).shuffle(users)  # noqa: S311
     with pytest.raises(LeakError) as caught:
-        check_cross_contamination(users)
+        check_between_users(users)
     assert str(caught.value) == (
         "user bob, training text: word 13-grams shared with user ann's training text are 100.00% "
         "of the smaller of the two (at most 1% may); the first: 'annt0 annt1 annt2 annt3 annt4 "
@@ -62,26 +62,26 @@ def test_training_on_another_users_held_out_text_is_caught():
     with pytest.raises(
         LeakError, match=r"user bob, training text: .* user ann's slice only are 100"
     ):
-        check_cross_contamination([ANN, cheat])
+        check_between_users([ANN, cheat])
 
 
 def test_a_part_of_a_far_larger_text_is_caught_by_its_share_of_the_smaller():
     library = person("cy", words(20_000, "book"))
     copied = person("ann", library.train.split()[5000:5100])  # 0.4 % of the library
     with pytest.raises(LeakError, match=r"user cy, .* user ann's training text are 6\.8\d%"):
-        check_cross_contamination([copied, library])
+        check_between_users([copied, library])
 
 
 def test_held_out_texts_may_share_what_nobody_trains_on():
     letter = words(300, "letter")
-    check_cross_contamination([person("ann", heldout=letter), person("bob", heldout=letter)])
+    check_between_users([person("ann", heldout=letter), person("bob", heldout=letter)])
 
 
 def test_a_slice_given_twice_is_no_second_measurement():
     (only,) = ANN.heldout
     twice = User("ann", ANN.train, (only, Slice("copy", f"{only.text} {BOB.heldout[0].text}")))
     with pytest.raises(LeakError) as caught:
-        check_cross_contamination([BOB, twice])
+        check_between_users([BOB, twice])
     assert str(caught.value) == (
         "user ann, slice only: word 13-grams shared with user ann's slice copy are 100.00% of the "
         "smaller of the two (at most 1% may); the first: 'annt'. The same text twice is no second "
@@ -90,7 +90,7 @@ def test_a_slice_given_twice_is_no_second_measurement():
 
 
 def test_what_a_user_shares_with_themselves_is_left_to_the_leak_check():
-    check_cross_contamination([person("ann", heldout=ANN.train.split()), BOB])
+    check_between_users([person("ann", heldout=ANN.train.split()), BOB])
 
 
 @pytest.mark.parametrize(("spare", "leaks"), [(0, False), (1, True)])
@@ -102,9 +102,9 @@ def test_boilerplate_passes_up_to_the_leak_share_however_long_its_paragraph(spar
     assert LEAK_SHARE == 50 / 5000
     if leaks:
         with pytest.raises(LeakError, match=r"are 1\.02% of the smaller of the two"):
-            check_cross_contamination(users)
+            check_between_users(users)
     else:
-        check_cross_contamination(users)
+        check_between_users(users)
 
 
 def test_what_pairs_of_texts_share_is_counted_as_by_hand():
@@ -121,7 +121,7 @@ def test_what_pairs_of_texts_share_is_counted_as_by_hand():
 def test_boilerplate_of_many_users_is_counted_for_each_pair():
     licence = words(NGRAM + 4, "licence")  # five n-grams
     users = [person(f"user{number}", licence) for number in range(30)]
-    check_cross_contamination(users)  # five of 1,200 are within LEAK_SHARE
+    check_between_users(users)  # five of 1,200 are within LEAK_SHARE
     longer = words(NGRAM + 40, "licence")
     with pytest.raises(LeakError, match="shared with user user1's training text are 3"):
-        check_cross_contamination([person(f"user{number}", longer) for number in range(3)])
+        check_between_users([person(f"user{number}", longer) for number in range(3)])

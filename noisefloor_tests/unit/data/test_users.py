@@ -9,7 +9,7 @@ import pytest
 
 from pytest_noisefloor._files import resource_path
 from pytest_noisefloor.data import users as corpora
-from pytest_noisefloor.data.contamination import check_contamination
+from pytest_noisefloor.data.contamination import check_user
 from pytest_noisefloor.data.users import CorpusError, Slice, User, load_users, user_names
 
 
@@ -132,7 +132,7 @@ def test_three_users_with_three_slices_each_are_shipped(shipped):
 
 
 def test_the_shipped_texts_hold_no_leak(shipped):
-    figures = [figure for each in shipped for figure in check_contamination(each)]
+    figures = [figure for each in shipped for figure in check_user(each)]
     assert len(figures) == 9
     # The programmer's boilerplate is the highest; chapters and articles share next to nothing.
     assert max(figure.share for figure in figures) < 0.005

@@ -5,10 +5,11 @@ import pytest
 import torch
 
 from noisefloor_tests.support.claims_planted import entry
+from noisefloor_tests.support.packed import packed_bytes
 from pytest_noisefloor.claims.claim import ClaimError, load_claims
 from pytest_noisefloor.errors import BaseError
 from pytest_noisefloor.models.loading import fingerprints_at_hand, locate, open_base
-from pytest_noisefloor.models.ternary import packed_bytes, ternarise
+from pytest_noisefloor.models.ternary import ternarise
 from pytest_noisefloor.specs import digest
 
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save
 
-from pytest_noisefloor.models.ternary import packed_bytes
+from noisefloor_tests.support.packed import packed_bytes
 from pytest_noisefloor.training.methods.norm_only import gain_names
 
 REFERENCE = {
