@@ -1,6 +1,6 @@
-"""Scores in little room: their sums over short runs of neighbouring tokens.
+"""Compact scores: sums of per-token scores over bins of 64 consecutive tokens.
 
-All that intervals and tests need, small enough to be committed beside the verdict.
+Intervals and tests need nothing else. The sums are small enough to be committed with the verdict.
 """
 
 from __future__ import annotations
@@ -23,26 +23,33 @@ from .contrast import StatisticsError
 
 @dataclass(frozen=True)
 class Scores:
-    """What one adapter scored on one slice: nats of each token (n,), and which tokens they were."""
+    """One adapter's scores on one slice.
+
+    ``nll`` (n,) is the negative log-likelihood of each token in nats. ``tokens`` identifies the
+    tokens that were scored.
+    """
 
     nll: npt.NDArray[np.float32]
     tokens: str
 
 
 BIN_TOKENS = 64
-"""Tokens in a bin. Three users with three slices of 8,192 tokens make 1,152 bins: 12 KB an arm and
-seed."""
+"""Tokens in a bin.
+
+Three users with three slices of 8,192 tokens have 1,152 bins, which take 12 KB per arm and seed.
+"""
 
 
 @dataclass(frozen=True, eq=False)
 class BinSums:
     """One user's scores, summed over bins of BIN_TOKENS consecutive tokens of a slice.
 
-    ``tokens`` and ``slices`` (bins,) are each bin's tokens and the number of its slice, ``sums``
-    (seeds, bins) the nats of each arm; untrained has one seed.
+    ``tokens`` (bins,) is the number of tokens in each bin, and ``slices`` (bins,) the number of the
+    bin's slice. ``sums`` has each arm's sums in nats (seeds, bins). The untrained arm has one seed.
 
     Raises:
-        StatisticsError: untrained missing, shapes that do not fit, or sums not finite.
+        StatisticsError: the untrained arm is missing, an array is empty or of the wrong shape, or a
+            sum is not finite.
     """
 
     user: str
@@ -64,26 +71,30 @@ class BinSums:
                 raise StatisticsError(f"user {self.user!r}, arm {arm}: scores that are not finite")
 
     def check_arms(self, arms: Sequence[str]) -> None:
-        """Refuse what was never scored.
+        """Refuse arms that were never scored.
 
         Raises:
-            StatisticsError: an arm without scores.
+            StatisticsError: an arm has no scores.
         """
         missing = sorted(set(arms) - self.sums.keys())
         if missing:
             raise StatisticsError(f"user {self.user!r}: no scores of {', '.join(missing)}")
 
     def mean(self, arm: str) -> float:
-        """Mean NLL of an arm in nats per token, over all slices' tokens and over seeds."""
+        """Return an arm's mean NLL in nats per token, over all tokens and seeds."""
         total = math.fsum(self.sums[arm].sum(axis=1)) / len(self.sums[arm])
         return total / int(self.tokens.sum())
 
 
 def bin_sums(user: str, slices: Sequence[Mapping[str, Sequence[Scores]]]) -> BinSums:
-    """Sum a user's scores, given for each slice by arm and seed, over bins.
+    """Sum one user's scores over bins.
+
+    Args:
+        user: the user's name.
+        slices: for each slice, each arm's scores, one per seed.
 
     Raises:
-        StatisticsError: other tokens under one arm than under another, or scores not finite.
+        StatisticsError: two arms scored different tokens, or a score is not finite.
     """
     for number, arms in enumerate(slices):
         found = {(s.tokens, s.nll.size) for of_arm in arms.values() for s in of_arm}
@@ -112,14 +123,17 @@ def bin_sums(user: str, slices: Sequence[Mapping[str, Sequence[Scores]]]) -> Bin
 
 
 def bin_tokens(lengths: Sequence[int]) -> npt.NDArray[np.int64]:
-    """Tokens of each bin, for slices of these lengths; only the last of a slice may be short."""
+    """Return the number of tokens in each bin, for slices of these lengths.
+
+    Only the last bin of a slice may have fewer than BIN_TOKENS.
+    """
     return np.array(
         [min(BIN_TOKENS, n - at) for n in lengths for at in range(0, n, BIN_TOKENS)], dtype=np.int64
     )
 
 
 def bin_slices(lengths: Sequence[int]) -> npt.NDArray[np.int64]:
-    """The number of the slice that each bin is of."""
+    """Return the number of the slice that each bin belongs to."""
     return np.repeat(np.arange(len(lengths)), [math.ceil(n / BIN_TOKENS) for n in lengths])
 
 
@@ -128,15 +142,15 @@ def _sum_by_bin(nll: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
 
 
 def encode_sums(sums: npt.NDArray[np.float64]) -> list[str]:
-    """Sums (seeds, bins) as JSON holds them, a text for each seed, to the last bit."""
+    """Encode sums (seeds, bins) for JSON without loss, as one base64 text per seed."""
     return [base64.b64encode(row.astype("<f8").tobytes()).decode() for row in sums]
 
 
 def decode_sums(rows: Sequence[str]) -> npt.NDArray[np.float64]:
-    """The sums (seeds, bins) that ``encode_sums`` encoded.
+    """Decode the sums (seeds, bins) that ``encode_sums`` encoded.
 
     Raises:
-        StatisticsError: no such text, or rows of several lengths.
+        StatisticsError: a row is not base64 of float64 values, or the rows differ in length.
     """
     try:
         arrays = [np.frombuffer(base64.b64decode(row, validate=True), "<f8") for row in rows]
@@ -146,10 +160,10 @@ def decode_sums(rows: Sequence[str]) -> npt.NDArray[np.float64]:
 
 
 def bin_sums_from_record(user: str, slices: Sequence[Mapping[str, Any]]) -> BinSums:
-    """A user's sums from the ``slices`` of its entry in a result file.
+    """Rebuild a user's sums from the ``slices`` of the user's entry in a result file.
 
     Raises:
-        StatisticsError: sums that cannot be.
+        StatisticsError: the token counts or sums are invalid, or the slices have different arms.
     """
     lengths = [piece["tokens"] for piece in slices]
     if not slices or any(type(n) is not int or n < 1 for n in lengths):
@@ -171,18 +185,23 @@ WINDOW = 5.0
 """Sokal's window: lags are summed up to this multiple of the autocorrelation time so far."""
 
 TIMES = 2
-"""Autocorrelation times in a block of an interval. Longer blocks depend less on each other and are
-fewer; that blocks of this length still do is made up for by ``interval``."""
+"""Autocorrelation times in a block of an interval.
+
+Longer blocks are less dependent, but there are fewer of them. Blocks of this length are still
+dependent, and ``block_bootstrap`` corrects for that.
+"""
 
 
 def autocorrelation_time(series: Sequence[Floats]) -> float:
-    """Integrated autocorrelation time of several series (n,) with a common law, in their steps.
+    """Estimate the integrated autocorrelation time τ of several series (n,) in steps, at least 1.
 
-    τ = 1 + 2 Σ ρ(t), summed to the first lag W of at least WINDOW × τ (Sokal 1997, "Monte Carlo
-    methods in statistical mechanics", section 3); at least 1. Each series has its own mean, and
-    autocovariances are pooled. Deviations from a mean of n steps that was estimated are too small,
-    and τ with them, by a factor of about 1 + (2W + 1)/n (Wolff 2004, Computer Physics
-    Communications 156:143), which is given back.
+    The series are assumed to follow one law. Each is centred on its own mean, and their
+    autocovariances are pooled. τ = 1 + 2 Σ ρ(t), summed to the first lag W of at least WINDOW × τ
+    (Sokal 1997, "Monte Carlo methods in statistical mechanics", section 3).
+
+    Deviations from an estimated mean of n steps are too small. This makes τ too small by a factor
+    of about 1 + (2W + 1)/n (Wolff 2004, Computer Physics Communications 156:143), and the result is
+    multiplied by that factor.
     """
     centred = [x - x.mean() for x in series]
     total = sum(float(x @ x) for x in centred)
@@ -199,11 +218,14 @@ def autocorrelation_time(series: Sequence[Floats]) -> float:
 def block_sums(
     bins: BinSums, minuend: str, subtrahend: str, *, times: float = TIMES
 ) -> tuple[Floats, Floats, float]:
-    """Differences of two arms, summed over blocks, and the blocks' tokens: (blocks,) each.
+    """Sum the differences of two arms over blocks.
 
-    Differences are averaged over seeds. A block is at least ``times`` autocorrelation times of the
-    bins long, and blocks of a slice differ by one bin at most; none crosses into another slice.
-    The third value is that time, in bins.
+    Differences are averaged over seeds. A block is at least ``times`` autocorrelation times long,
+    unless its slice is shorter. Blocks of one slice differ in length by one bin at most. No block
+    crosses into another slice.
+
+    Returns:
+        The blocks' sums (blocks,), their tokens (blocks,), and the autocorrelation time in bins.
     """
     by_slice, tau = _blocks(bins, minuend, subtrahend, times)
     sums, tokens = (np.concatenate(of) for of in zip(*by_slice, strict=True))
@@ -211,14 +233,20 @@ def block_sums(
 
 
 def slice_blocks(bins: BinSums, minuend: str, subtrahend: str, *, times: float) -> list[Floats]:
-    """The same blocks' mean differences in nats per token, slice by slice: (blocks,) each."""
+    """Return the mean differences (blocks,) of each slice's blocks, in nats per token.
+
+    The blocks are those of ``block_sums``.
+    """
     return [sums / tokens for sums, tokens in _blocks(bins, minuend, subtrahend, times)[0]]
 
 
 def _blocks(
     bins: BinSums, minuend: str, subtrahend: str, times: float
 ) -> tuple[list[tuple[Floats, Floats]], float]:
-    """For each slice its blocks' sums and tokens, (blocks,) each, and the time in bins."""
+    """Return each slice's block sums and tokens, (blocks,) each, and the autocorrelation time.
+
+    The time is in bins.
+    """
     sums = (bins.sums[minuend] - bins.sums[subtrahend]).mean(axis=0)
     per_slice = [np.flatnonzero(bins.slices == k) for k in np.unique(bins.slices)]
     tau = autocorrelation_time([sums[own] / bins.tokens[own] for own in per_slice])

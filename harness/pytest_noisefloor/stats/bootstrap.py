@@ -1,7 +1,7 @@
-"""How sure a mean difference is: block bootstrap intervals from the scores of single tokens.
+"""Block bootstrap intervals of the mean difference between two arms, in nats per token.
 
-Differences are paired: the same token under two arms. Neighbouring tokens are no independent
-evidence, so everything rests on blocks of them. Differences are in nats per token.
+Differences are paired: each token is scored under both arms. Neighbouring tokens are not
+independent, so the resampling works on blocks of them.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ from .contrast import StatisticsError
 CONFIDENCE = 0.95
 
 LEAST_BLOCKS = 20
-"""Fewer give no interval: a bootstrap of so few has heavy rounding in its tails."""
+"""Fewest blocks that give an interval; with fewer, the bootstrap's tails are too coarse."""
 
 RESAMPLES = 4999
 
 SEED = 60
-"""Of the resampling: the same scores give the same interval, to the last digit."""
+"""Seed of the resampling: the same scores give the same interval, to the last digit."""
 
 
 class TooFewBlocks(StatisticsError):  # noqa: N818 (what is missing, as SourceMissing says it)
-    """Too little held-out text for an interval; a point estimate is all there is."""
+    """The held-out text is too short for an interval and gives only a point estimate."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Interval:
     """A 95 % interval of a mean difference, in nats per token.
 
-    ``error`` is the standard error and ``freedom`` its degrees of freedom. With one seed the
-    interval is conditional on these adapters and texts: another training is not in it. ``spread``
-    is the part of the error that several seeds show, s/√S; 0 with one.
+    ``se`` is the standard error and ``df`` its degrees of freedom. With one seed the interval is
+    conditional on these adapters and texts, and leaves out the variation between trainings.
+    ``seed_se`` is the part of the standard error due to seeds, s/√S; it is 0 with one seed.
     """
 
     estimate: float
@@ -51,24 +51,28 @@ class Interval:
 
     @property
     def ratios(self) -> tuple[float, float, float]:
-        """Estimate, lower and upper bound as quotients of perplexities."""
+        """The estimate, lower bound and upper bound, as quotients of perplexities."""
         return math.exp(self.estimate), math.exp(self.low), math.exp(self.high)
 
 
 def block_bootstrap(bins: BinSums, minuend: str, subtrahend: str) -> Interval:
-    """The 95 % interval of NLL(minuend) − NLL(subtrahend), pooled over slices by tokens.
+    """Return the 95 % interval of NLL(minuend) − NLL(subtrahend), pooled over slices by tokens.
 
-    Blocks are resampled with their tokens (BCa: Efron 1987, JASA 82:171), at a level widened for
-    their number as Hesterberg (2015, The American Statistician 69:371, section 4.3) widens the
-    percentile interval. Means of neighbouring blocks of L bins vary together still: their variance
-    falls short by Σ|t|ρ(t)/(Lτ), which for ρ(t) = φ^|t| is (τ² − 1)/(2τL), and error and
-    half-widths are divided by the root of what is left of 1 (Künsch 1989, Annals of Statistics
-    17:1217, has the bias). With S > 1 seeds the spread of their means is added, s²/S with Student's
-    t of S − 1 degrees of freedom, each half-width squared (MOVER: Zou & Donner 2008, Statistics
-    in Medicine 27:1693); ``freedom`` is Welch and Satterthwaite's.
+    Blocks are resampled together with their token counts, and the bounds are BCa (Efron 1987, JASA
+    82:171). The confidence level is widened for the number of blocks, as Hesterberg (2015, The
+    American Statistician 69:371, section 4.3) widens the percentile interval.
+
+    Neighbouring blocks of L bins are still correlated, so the variance estimated from them is too
+    small. The missing fraction is Σ|t|ρ(t)/(Lτ) (bias: Künsch 1989, Annals of Statistics 17:1217).
+    For ρ(t) = φ^|t| it is b = (τ² − 1)/(2τL). The standard error and the half-widths are divided by
+    √(1 − b).
+
+    With S > 1 seeds, the variance of the mean over seeds, s²/S, is added. Its half-width is that of
+    Student's t with S − 1 degrees of freedom, and half-widths are added in squares (MOVER: Zou &
+    Donner 2008, Statistics in Medicine 27:1693). ``df`` is then Welch and Satterthwaite's.
 
     Raises:
-        TooFewBlocks: fewer than LEAST_BLOCKS blocks.
+        TooFewBlocks: there are fewer than LEAST_BLOCKS blocks.
     """
     from scipy import stats
 
@@ -81,10 +85,10 @@ def block_bootstrap(bins: BinSums, minuend: str, subtrahend: str) -> Interval:
         )
     mean = float(sums.sum() / tokens.sum())
     residual = sums - mean * tokens
-    # of a ratio of sums, linearised; the tokens of blocks hardly differ
+    # linearised standard error of a ratio of sums; blocks hardly differ in tokens
     error = math.sqrt(n / (n - 1) * float(residual @ residual)) / float(tokens.sum())
     low, high = _bootstrap(sums, tokens) if error > 0 else (mean, mean)
-    # a slice that is shorter than a block is one block
+    # the mean length may fall below TIMES × τ, since a slice shorter than a block is one block
     length = max(len(bins.tokens) / n, TIMES * tau)
     wider = 1 / math.sqrt(1 - (tau**2 - 1) / (2 * tau * length))
     low, high = mean - wider * (mean - low), mean + wider * (high - mean)
@@ -112,11 +116,15 @@ def block_bootstrap(bins: BinSums, minuend: str, subtrahend: str) -> Interval:
 
 
 def satterthwaite(*parts: tuple[float, float]) -> float:
-    """Degrees of freedom of a sum of variances, of standard errors with degrees of freedom.
+    """Return the degrees of freedom of a sum of variances.
 
-    Welch 1947 (Biometrika 34:28), Satterthwaite 1946; the largest where no part varies.
+    Welch 1947 (Biometrika 34:28), Satterthwaite 1946. If every part is 0, the result is the largest
+    degrees of freedom.
+
+    Args:
+        *parts: pairs of a standard error and its degrees of freedom.
     """
-    # products: they scale by a power of two without rounding, which a library's power need not
+    # multiply: scaling by a power of two is then exact, which a library's power need not be
     variances = [(error * error, freedom) for error, freedom in parts]
     total = sum(variance for variance, _ in variances)
     if total == 0:

@@ -14,15 +14,17 @@ class StatisticsError(NoisefloorError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contrast:
-    """Of which conditions' perplexities a bet takes the quotient, and how.
+    """The conditions that a bet compares, and how scores become its ratio.
 
-    The ratio is ppl(``numerator``) / ppl(``denominator``): random over real in Bet 60. ``reach``,
-    in the denominator's place, says what was reachable. All three are labels, which the bet reads.
-    ``slices``, ``seeds`` and ``unit`` say in the bet file's words how scores become one ratio, and
-    what a level counts: ``KNOWN`` has the ways that are computed here.
+    The ratio is ppl(``numerator``) / ppl(``denominator``): random over real in Bet 60. With
+    ``reach`` as the denominator it is the ratio that was reachable. All three are labels, which the
+    bet parses.
+
+    ``slices``, ``seeds`` and ``unit`` use the bet file's words. They say how scores become one
+    ratio, and what a level counts. ``KNOWN`` lists what can be computed.
 
     Raises:
-        StatisticsError: one label in two places, or another way of computing.
+        StatisticsError: a label is used twice, or ``KNOWN`` lacks this way of computing.
     """
 
     numerator: str
@@ -44,12 +46,12 @@ class Contrast:
 
     @property
     def compared(self) -> tuple[str, str]:
-        """The labels that a level rests on."""
+        """The labels that a level depends on: the denominator, then the numerator."""
         return self.denominator, self.numerator
 
     @property
     def trained(self) -> tuple[str, ...]:
-        """All labels but that of the base alone."""
+        """All labels except the base alone."""
         return tuple(label for label in (*self.compared, self.reach) if label != UNTRAINED)
 
     @property
@@ -59,17 +61,17 @@ class Contrast:
 
     @property
     def by_user(self) -> bool:
-        """Whether levels count users, and nothing smaller."""
+        """Whether levels count whole users."""
         return self.unit == USER_UNIT
 
     @property
     def by_cell(self) -> bool:
-        """Whether each slice under each seed is a unit of its own."""
+        """Whether levels count cells: each slice under each seed."""
         return self.unit == CELL_UNIT
 
     @property
     def by_pair(self) -> bool:
-        """Whether each two slices are a unit, the one nearer to the training text first."""
+        """Whether levels count pairs of slices, the slice nearer to the training text first."""
         return self.unit == PAIR_UNIT
 
 
@@ -84,4 +86,4 @@ KNOWN = {
     CELL_UNIT: {"slices": "each a unit", "seeds": "each a unit"},
     PAIR_UNIT: {"slices": "nearer over farther", "seeds": "mean of the logarithm"},
 }
-"""What levels count, and how a unit's ratio is computed from scores, in a bet file's words."""
+"""What levels can count, and how a unit's ratio is computed from scores, in a bet file's words."""

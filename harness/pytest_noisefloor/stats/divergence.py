@@ -1,4 +1,4 @@
-"""Pairs of slices: does a user's text gain more where held-out tokens are nearer to it?"""
+"""Pairs of slices, to test whether a user's text helps more on held-out tokens nearer to it."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from .contrast import StatisticsError
 from .effect import Effect
 
 LARGEST = log(2) + 1e-12
-"""Nats: the divergence of texts without a common token, with room for rounding."""
+"""The divergence of two texts without a common token, in nats, with room for rounding."""
 
 UNRESOLVED = (
     "Pairs share slices, so no interval and no test of single pairs is given: for the rank "
     "correlation over slices see `python -m pytest_noisefloor summary`."
 )
-"""Why a verdict on pairs rests on point estimates."""
+"""Why a verdict on pairs has point estimates only."""
 
 
 def jensen_shannon(train: Ids, heldout: Ids) -> float:
-    """Jensen-Shannon divergence of two texts' token frequencies, in nats: 0 to log 2.
+    """Return the Jensen-Shannon divergence of two texts' token frequencies, in nats: 0 to log 2.
 
-    Between the frequencies in all of a training text (n,) and in a slice's scored tokens (m,), as
-    Lin (1991, IEEE Transactions on Information Theory 37:145) defines it, with equal weights. Of
-    finite samples it is biased upwards, by more the shorter they are.
+    Compares all of a training text (n,) with a slice's scored tokens (m,), at equal weights (Lin
+    1991, IEEE Transactions on Information Theory 37:145). With finite samples the estimate is
+    biased upwards, more so for shorter texts.
     """
     from scipy.spatial.distance import jensenshannon
 
@@ -49,15 +49,15 @@ class SliceDivergence:
 
 
 def slice_pairs(effects: Sequence[Effect], divergences: Sequence[float]) -> list[Effect]:
-    """Every two slices as one effect: the nearer slice's over the farther slice's.
+    """Make one effect of every two slices: the nearer slice's over the farther slice's.
 
-    Each label's NLL is the difference of the two slices', so that ratio, harm and help are
-    quotients of theirs: a ratio above 1 says that the gain is larger on the nearer slice.
-
-    Two slices that are equally far are no pair.
+    Each label's NLL is the nearer slice's minus the farther slice's. Ratio, harm and help are
+    therefore quotients of the two slices' values. A ratio above 1 means that the gain is larger on
+    the nearer slice. Two slices with equal divergences are not a pair.
 
     Raises:
-        StatisticsError: no two slices that differ in divergence, or what cannot be one.
+        StatisticsError: no two slices differ in divergence, or a divergence is not within 0 to log
+            2.
     """
     if strange := [x for x in divergences if not (type(x) is float and 0 <= x <= LARGEST)]:
         raise StatisticsError(f"divergence {strange[0]!r}; expected 0 to log 2 nats")

@@ -14,22 +14,27 @@ from pytest_noisefloor.specs import UNTRAINED
 from .contrast import Contrast, StatisticsError
 
 LARGEST_NLL = 350.0
-"""Nats per token. exp(2 × 350) is still a float64, exp(2 × 355) is not; uniform guessing among a
-million tokens costs 14."""
+"""Largest mean NLL accepted, in nats per token.
+
+exp(2 × 350) is still a float64, exp(2 × 355) is not. Guessing uniformly among a million tokens
+costs 14.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Effect:
-    """One unit's comparison on the same held-out tokens; ``user`` names it, by the user at least.
+    """One unit's comparison on the same held-out tokens.
 
-    ``nll`` has each label's mean negative log-likelihood in nats per token, pooled over slices by
-    tokens and averaged over seeds; ``untrained`` may be missing where it was not published.
-    Ratios are quotients of perplexities, exp of differences of these means; they are never ratios
+    ``user`` names the unit; the name includes the user's. ``nll`` has each label's mean negative
+    log-likelihood in nats per token, pooled over slices by tokens and averaged over seeds.
+    ``untrained`` is missing if it was not published.
+
+    Ratios are quotients of perplexities: exp of a difference of these means. They are never ratios
     of averaged perplexities.
 
     Raises:
-        StatisticsError: no mean of an arm that the statistic compares, or one that is not finite,
-            or so large that quotients overflow.
+        StatisticsError: the mean of a compared arm is missing, or a mean is not finite or so large
+            that quotients overflow.
     """
 
     user: str
@@ -49,12 +54,12 @@ class Effect:
 
     @property
     def delta(self) -> float:
-        """Δ = NLL(numerator) − NLL(denominator), nats per token: above 0 the latter won."""
+        """Δ = NLL(numerator) − NLL(denominator), nats per token: above 0, the denominator won."""
         return self.nll[self.contrast.numerator] - self.nll[self.contrast.denominator]
 
     @property
     def ratio(self) -> float:
-        """ppl(numerator) / ppl(denominator) = exp Δ: above 1 the denominator's arm won."""
+        """ppl(numerator) / ppl(denominator) = exp Δ: above 1, the denominator won."""
         return math.exp(self.delta)
 
     @property
@@ -80,12 +85,12 @@ class Effect:
 
 
 def mean_nll(slices: Sequence[npt.NDArray[np.float32]]) -> float:
-    """Mean negative log-likelihood over all tokens of some slices, each (n,), in nats.
+    """Return the mean negative log-likelihood over all tokens of some slices, each (n,), in nats.
 
-    Summed in float64, so that the order of slices changes nothing that is printed.
+    Sums are in float64, so the order of slices changes no printed digit.
 
     Raises:
-        StatisticsError: no tokens, or a score that is not finite.
+        StatisticsError: there are no tokens, or a score is not finite.
     """
     total = math.fsum(float(scores.sum(dtype=np.float64)) for scores in slices)
     count = sum(scores.size for scores in slices)
@@ -97,10 +102,10 @@ def mean_nll(slices: Sequence[npt.NDArray[np.float32]]) -> float:
 def effect_from_perplexities(
     user: str, perplexities: Mapping[str, float], contrast: Contrast
 ) -> Effect:
-    """An effect from published perplexities, by arm.
+    """Build an effect from published perplexities, given by arm.
 
     Raises:
-        StatisticsError: a perplexity that none can be (below 1, or not finite).
+        StatisticsError: a perplexity is below 1 or not finite.
     """
     for arm, value in perplexities.items():
         if not 1 <= value < math.inf:

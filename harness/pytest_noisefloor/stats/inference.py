@@ -1,4 +1,4 @@
-"""What one user's scores, and all users together, show beyond point estimates."""
+"""Intervals and tests, for each user and adjusted for the number of users."""
 
 from __future__ import annotations
 
@@ -17,24 +17,31 @@ from .contrast import Contrast, StatisticsError
 from .significance import between_slices, holm, minimum_detectable_effect, sign_flip, tost
 
 FLIP_TIMES = 4
-"""Autocorrelation times in a block whose sign is tossed: twice an interval's, since tosses cannot
-make up for blocks that depend on each other."""
+"""Autocorrelation times in a block of the sign-flip test.
+
+Twice an interval's, since the test cannot correct for dependence between blocks.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class UserInference:
-    """What one user's scores say beyond the point estimates.
+    """The intervals and tests of one user's scores.
 
-    ``delta``, ``harm`` and ``help`` are logarithms of the three quotients; ``oracle`` and
-    ``oracle_help`` those of ratio and help with the oracle's adapter in place of the real one.
-    All but ``delta`` are None where their own differences leave too few independent blocks.
-    ``p`` is the sign-flip probability of so large a |Δ| without a difference, conditional on the
-    adapters, ``holm`` the same for this many users; ``absent`` the TOST probability that Δ is not
-    within the margin; ``detectable`` the least |Δ| that such a design finds with 80 % power.
-    ``slices`` and ``slices_help`` are the probabilities of slices that differ so in Δ and in help
-    if these were the same on all; None where a slice is too short to tell. ``a_a`` is what
-    chance alone does between trainings, from the control arm's seeds: the standard deviation of the
-    difference of two adapters that differ in the seed; None with one seed.
+    ``delta``, ``harm`` and ``help`` are intervals of the logarithms of the three quotients.
+    ``oracle`` and ``oracle_help`` are those of ratio and help with the oracle's adapter in place of
+    the real one. All but ``delta`` are None if their own differences give too few independent
+    blocks.
+
+    ``p`` is the sign-flip p value of Δ = 0, conditional on the adapters. ``holm`` is ``p`` adjusted
+    for the number of users. ``equivalence_p`` is the TOST p value; a small one shows that Δ is
+    within the margin. ``mde`` is the smallest |Δ| that this design detects with 80 % power.
+
+    ``slices_p`` and ``slices_help_p`` are the p values of the hypotheses that Δ and help are the
+    same on all slices. They are None if a slice is too short, or if there is only one.
+
+    ``aa_sd`` is the variation between trainings by chance alone: the standard deviation of the
+    difference between two of the control arm's adapters that differ in the seed. It is None with
+    one seed.
     """
 
     user: str
@@ -53,10 +60,11 @@ class UserInference:
 
     @property
     def noise(self) -> tuple[float, float]:
-        """Standard error of Δ, and its degrees of freedom, to simulate repetitions with.
+        """Standard error of Δ and its degrees of freedom, for simulating repetitions.
 
-        That of Δ itself, or, where the control's seeds differ by more among each other than Δ does
-        between seeds, with the spread of this A/A experiment in place of Δ's own.
+        This is Δ's own standard error, unless the control's seeds differ by more than Δ does
+        between seeds. The spread of that A/A experiment then replaces the seed part of Δ's standard
+        error.
         """
         whole = self.delta
         if self.aa_sd is None:
@@ -68,7 +76,7 @@ class UserInference:
 
     @property
     def fraction_of_oracle(self) -> float | None:
-        """Δ(real) / Δ(oracle), unclipped; None where Δ(oracle) is not resolved above 0."""
+        """Δ(real) / Δ(oracle), not clipped; None unless Δ(oracle) is resolved above 0."""
         if self.oracle is None or self.oracle.low <= 0:
             return None
         return self.delta.estimate / self.oracle.estimate
@@ -77,15 +85,21 @@ class UserInference:
 def infer(
     all_bins: Sequence[BinSums], contrast: Contrast, *, margin: float
 ) -> tuple[UserInference, ...]:
-    """Intervals and tests for every user; ``margin`` bounds what counts as no effect, in nats.
+    """Compute intervals and tests for every user whose held-out text is long enough.
 
-    Only for those, that is, whose held-out text is long enough for an interval of Δ.
+    Users whose text is too short for an interval of Δ are left out, but still count in Holm's
+    adjustment.
+
+    Args:
+        all_bins: each user's scores.
+        contrast: the arms to compare.
+        margin: the largest |Δ| that counts as no effect, in nats.
 
     Raises:
-        TooFewBlocks: nobody's is; what the last one lacks.
-        StatisticsError: an arm that was not scored, or two seeds that are one replicate.
+        TooFewBlocks: every user's text is too short; the message is about the last user.
+        StatisticsError: an arm was not scored, or two seeds or two arms have the same scores.
     """
-    for bins in all_bins:  # all, before the first that is too short ends it
+    for bins in all_bins:  # check every user before computing anything
         bins.check_arms(contrast.compared)
         check_replicates(bins)
     single: list[UserInference] = []
@@ -97,7 +111,7 @@ def infer(
             short = reason
     if short and not single:
         raise short
-    # a test that could not be made counts as one of the family
+    # a user without a test still belongs to the family, with p = 1
     untested = [1.0] * (len(all_bins) - len(single))
     adjusted = holm([*(one.p for one in single), *untested])
     return tuple(replace(one, holm=p) for one, p in zip(single, adjusted, strict=False))
@@ -126,7 +140,10 @@ def _infer_user(bins: BinSums, contrast: Contrast, margin: float) -> UserInferen
 
 
 def _between_seeds(bins: BinSums, arm: str) -> float | None:
-    """Standard deviation (nats per token) of the difference of two of an arm's adapters."""
+    """Return the standard deviation of the difference between two of an arm's seeds.
+
+    It is in nats per token.
+    """
     means = bins.sums[arm].sum(axis=1) / bins.tokens.sum()
     return math.sqrt(2) * float(means.std(ddof=1)) if len(means) > 1 else None
 
@@ -141,10 +158,10 @@ def _interval_if_any(bins: BinSums, minuend: str, subtrahend: str) -> Interval |
 
 
 def check_replicates(bins: BinSums) -> None:
-    """Refuse two seeds of an arm with the same scores, or two arms: they are one, not two.
+    """Refuse two seeds of an arm, or two arms, that have the same scores.
 
     Raises:
-        StatisticsError: which seeds of which arm, or which arms.
+        StatisticsError: two have the same scores; the message names them.
     """
     for one, other in combinations(bins.sums, 2):
         if np.array_equal(bins.sums[one], bins.sums[other]):

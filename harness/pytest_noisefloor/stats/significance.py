@@ -23,15 +23,16 @@ FLIPS = 9999
 
 
 def sign_flip(sums: Floats) -> float:
-    """Two-sided p of a sum of blocks (n,) when each block's sign is a toss (Fisher 1935, §21).
+    """Return the two-sided p value of a sum of blocks (n,) under random signs (Fisher 1935, §21).
 
-    Conditional on the adapters. Exact up to 13 blocks, else from FLIPS tosses.
+    It is conditional on the adapters. It is exact up to 13 blocks, and uses FLIPS random draws
+    above that.
     """
     return _sign_flip(sums, lambda x, axis=-1: np.abs(x.sum(axis=axis))) if sums.any() else 1.0
 
 
 def _sign_flip(values: Floats, statistic: Callable[..., Floats]) -> float:
-    """P of so large a statistic of values (n,), two or more, when each one's sign is a toss."""
+    """Return P(statistic ≥ observed) for values (n,), two or more, under random signs."""
     from scipy import stats
 
     return float(
@@ -48,10 +49,10 @@ def _sign_flip(values: Floats, statistic: Callable[..., Floats]) -> float:
 
 
 def between_slices(blocks: Sequence[Floats]) -> float | None:
-    """P of so different slices if all have one mean: Welch's analysis of variance over blocks.
+    """Test whether slices share one mean: the p value of Welch's analysis of variance over blocks.
 
-    Welch 1951 (Biometrika 38:330), for slices (blocks,) of variances of their own. None for one
-    slice, or where one has too few blocks to show what it varies by.
+    Each slice (blocks,) may have its own variance (Welch 1951, Biometrika 38:330). The result is
+    None for one slice, or if a slice's blocks are too few or too equal to estimate its variance.
     """
     from scipy import stats
 
@@ -61,23 +62,26 @@ def between_slices(blocks: Sequence[Floats]) -> float | None:
 
 
 def across_users(deltas: Sequence[float]) -> float:
-    """One-sided p of users' Δ, averaged over seeds, when each user's sign is a toss.
+    """Return the one-sided p value of the users' Δ under a random sign per user.
 
-    One-sided, since the hypotheses are: real beats random. Exact up to 13 users. Seeds and slices
-    are no further users.
+    Each Δ is a mean over seeds. The test is one-sided because the hypothesis is that real beats
+    random. It is exact up to 13 users. Seeds and slices do not count as further users.
     """
-    if len(deltas) == 1:  # which permutation_test refuses
+    if len(deltas) == 1:  # permutation_test refuses a single value
         return 0.5 if deltas[0] > 0 else 1.0
     return _sign_flip(np.asarray(deltas, dtype=np.float64), lambda x, axis=-1: x.sum(axis=axis))
 
 
 def users_needed(alpha: float = ALPHA) -> int:
-    """The fewest users with whom ``across_users`` can fall below ``alpha``: 2 to the −n."""
+    """Return the fewest users for which ``across_users`` can fall below ``alpha``.
+
+    Its smallest p value for n users is 2 to the −n.
+    """
     return math.floor(math.log2(1 / alpha)) + 1
 
 
 def holm(ps: Sequence[float]) -> tuple[float, ...]:
-    """Probabilities adjusted for their number (Holm 1979, Scand. J. Statistics 6:65)."""
+    """Adjust p values for their number (Holm 1979, Scand. J. Statistics 6:65)."""
     order = sorted(range(len(ps)), key=ps.__getitem__)
     adjusted, largest = [0.0] * len(ps), 0.0
     for rank, i in enumerate(order):
@@ -87,7 +91,7 @@ def holm(ps: Sequence[float]) -> tuple[float, ...]:
 
 
 def tost(difference: Interval, margin: float) -> float:
-    """The p of two one-sided tests that |difference| < margin (Schuirmann 1987, TOST)."""
+    """Return the TOST p value for |difference| < margin (two one-sided tests, Schuirmann 1987)."""
     from scipy import stats
 
     distance = margin - abs(difference.estimate)
@@ -97,9 +101,10 @@ def tost(difference: Interval, margin: float) -> float:
 
 
 def minimum_detectable_effect(difference: Interval) -> float:
-    """The least |difference| found at 5 %, two-sided, with 80 % power, in nats per token.
+    """Return the smallest |difference| detected at 5 %, two-sided, with 80 % power.
 
-    (t₀.₉₇₅ + t₀.₈) × standard error (Bloom 1995, Evaluation Review 19:547).
+    It is (t₀.₉₇₅ + t₀.₈) × standard error, in nats per token (Bloom 1995, Evaluation Review
+    19:547).
     """
     from scipy import stats
 
@@ -109,10 +114,10 @@ def minimum_detectable_effect(difference: Interval) -> float:
 
 @dataclass(frozen=True)
 class SignTest:
-    """Cells above and below 0, and the two-sided probability of so uneven a split by tosses.
+    """Counts of cells above and below 0, and the two-sided binomial p value of the split.
 
-    Cells share users, texts and adapters, so that fewer than these are independent, and ``p`` is
-    too small by an unknown factor.
+    Cells share users, texts and adapters. Fewer are independent than are counted, so ``p`` is too
+    small by an unknown factor.
     """
 
     above: int
@@ -122,7 +127,7 @@ class SignTest:
 
 
 def sign_test(found: Sequence[Cell]) -> SignTest:
-    """The exact two-sided binomial sign test over cells, without the ties."""
+    """Run the exact two-sided binomial sign test over cells, leaving out ties."""
     from scipy import stats
 
     above, below = (sum(sign * c.delta > 0 for c in found) for sign in (1, -1))
@@ -132,14 +137,16 @@ def sign_test(found: Sequence[Cell]) -> SignTest:
 
 @dataclass(frozen=True)
 class RankTest:
-    """Kendall's τ of Δ with nearness over slices, and its two-sided p (1938, Biometrika 30).
+    """Kendall's τ of Δ with nearness over slices, and its two-sided p value (1938, Biometrika 30).
 
-    The p is exact where no two slices are equally near or have the same Δ; ties take part in no
-    count of pairs, and with them p is that of the normal approximation.
+    ``p`` is exact if no two slices are equally near or have the same Δ. With ties it is that of the
+    normal approximation, and tied pairs are left out of ``within`` and ``between``.
 
-    Slices of one user share adapters and training text, so that fewer than all are independent, and
-    ``p`` is too small by an unknown factor. ``within`` and ``between`` count pairs of one user's
-    slices and of two users': those whose nearer slice has the larger Δ, and all.
+    Slices of one user share adapters and training text. Fewer are independent than are counted, so
+    ``p`` is too small by an unknown factor.
+
+    ``within`` counts pairs of slices of the same user, and ``between`` pairs of different users.
+    Each has two counts: pairs whose nearer slice has the larger Δ, and all pairs.
     """
 
     tau: float
@@ -150,7 +157,7 @@ class RankTest:
 
 
 def rank_test(slices: Sequence[SliceDivergence]) -> RankTest:
-    """How far the order of slices by nearness is that of their Δ; the nearest stands first."""
+    """Test whether nearer slices have larger Δ; ``slices`` must be sorted, the nearest first."""
     from scipy import stats
 
     nearness, deltas = [-one.divergence for one in slices], [one.delta for one in slices]

@@ -10,7 +10,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Cell:
-    """Δ in nats per token of one user's slice under one seed, and its standard error if it has."""
+    """Δ of one user's slice under one seed in nats per token, with its standard error if known."""
 
     user: str
     seed: int
@@ -21,9 +21,10 @@ class Cell:
 
 @dataclass(frozen=True, kw_only=True)
 class VarianceComponent:
-    """One part of the variance of Δ: its estimate (nats² per token²) and what that rests on.
+    """One component of the variance of Δ, in nats² per token².
 
-    The estimate may be below 0, by chance, where the part is small.
+    ``variance`` is the estimate, and may fall below 0 by chance if the component is small.
+    ``mean_square`` has ``df`` degrees of freedom.
     """
 
     name: str
@@ -33,22 +34,22 @@ class VarianceComponent:
 
 
 def variance_components(found: Sequence[Cell]) -> tuple[VarianceComponent, ...]:
-    """The variance of Δ between users, slices and seeds, and what is left.
+    """Estimate the variance of Δ between users, slices and seeds, and what is left.
 
-    Slices and seeds lie within a user and cross there: each of b slices has each of n seeds' Δ
-    once. With a users the expected mean squares are
+    Slices and seeds are nested in users and crossed with each other: each of b slices has one Δ for
+    each of n seeds. With a users, the expected mean squares and their degrees of freedom are
 
         user      σ² + n σ²(slice) + b σ²(seed) + bn σ²(user)     a − 1
         slice     σ² + n σ²(slice)                                a (b − 1)
         seed      σ² + b σ²(seed)                                 a (n − 1)
         left      σ², with the interaction of slice and seed      a (b − 1)(n − 1)
 
-    by the rules of Cornfield & Tukey (1956, Annals of Mathematical Statistics 27:907), and each
+    by the rules of Cornfield & Tukey (1956, Annals of Mathematical Statistics 27:907). Each
     variance is solved from them (Searle, Casella & McCulloch 1992, Variance Components, chapter 4).
-    One user has no variance between users.
+    One user alone has no variance between users.
 
     Raises:
-        ValueError: cells that are missing, or fewer than two slices or seeds.
+        ValueError: a cell is missing, or there are fewer than two slices or seeds.
     """
     delta = _balanced(found)
     a, b, n = delta.shape
@@ -79,7 +80,7 @@ def variance_components(found: Sequence[Cell]) -> tuple[VarianceComponent, ...]:
 
 
 def _balanced(found: Sequence[Cell]) -> np.ndarray[tuple[int, int, int], np.dtype[np.float64]]:
-    """Δ by user, slice within user, and seed."""
+    """Return Δ as an array (users, slices of each user, seeds)."""
     by_user: dict[str, dict[str, dict[int, float]]] = {}
     for cell in found:
         by_user.setdefault(cell.user, {}).setdefault(cell.slice, {})[cell.seed] = cell.delta
