@@ -23,7 +23,7 @@ from .lock import made, nothing_left, take
 
 
 class Level(IntEnum):
-    """What a verdict says: ordered, exclusive, exhaustive."""
+    """The level of a verdict: ordered, exclusive, exhaustive."""
 
     CATASTROPHIC = 0
     NOT_MET = 1
@@ -32,24 +32,24 @@ class Level(IntEnum):
 
 
 class Status(StrEnum):
-    """What a bet is worth: only a registered one, run as it stands, proves a criterion."""
+    """The standing of a bet: only a registered bet, run as registered, proves a criterion."""
 
     REGISTERED = "REGISTERED"
     UNREGISTERED = "UNREGISTERED"
     PLANTED = "PLANTED"
 
     def prefix(self, separator: str) -> str:
-        """What stands before all that is said of a bet that is not a registered one."""
+        """Return what to print before a statement about a bet; empty for a registered bet."""
         return "" if self is Status.REGISTERED else f"{self}{separator}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registration:
-    """What is known of a bet beside its text.
+    """What is known of a bet besides its text.
 
-    ``locked`` is the day since which a lock has the file's text, None where none has.
-    ``by_project`` says that another project locked it. ``altered`` says that the bet was run by
-    another design than its file's.
+    ``locked`` is the day from which a lock has the file's text, or None if no lock has it.
+    ``by_project`` says that another project locked it. ``altered`` says that the bet was run with a
+    different design from its file's.
     """
 
     locked: date | None = None
@@ -59,9 +59,9 @@ class Registration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Criterion:
-    """A level's condition: the ratio is ``at least`` or ``below`` a threshold for so many users.
+    """A level's condition: the ratio is ``at least`` or ``below`` a threshold for enough users.
 
-    ``fraction`` is the fraction of the users that must satisfy it.
+    ``fraction`` is the fraction of users that must satisfy it.
     """
 
     level: Level
@@ -70,14 +70,14 @@ class Criterion:
     fraction: Fraction
 
     def n_required(self, users: int) -> int:
-        """Users that must satisfy the condition: the fraction of them, rounded up."""
+        """Return how many users must satisfy the condition: the fraction of them, rounded up."""
         return math.ceil(self.fraction * users)
 
     def __str__(self) -> str:
         return self.of("user")
 
     def of(self, unit: str) -> str:
-        """The condition in words, of what a bet counts."""
+        """Describe the condition; ``unit`` is the word for what the bet counts."""
         share = f"all {unit}s" if self.fraction == 1 else f"{self.fraction} of the {unit}s"
         return f"ratio {self.comparison} {self.threshold:g} on {share}"
 
@@ -86,12 +86,13 @@ class Criterion:
 class Bet:
     """A bet as it stands in its file; ``sha256`` is the hash of that file.
 
-    ``base`` is the base that it is about, None where that is the session's choice.
-    ``planted`` marks a bet that only proves the machinery.
+    ``base`` is the base that the bet is about, or None if the session chooses it. ``planted`` marks
+    a bet that only proves the machinery.
 
     Raises:
-        BetError: no such method, users or seeds that are not each there once, not one criterion for
-            each level, levels that could hold together, or nothing by the bet's own method.
+        BetError: the method is unknown, the users or seeds are invalid, empty or repeated, a level
+            has no criterion or several, two levels could both hold, a condition is compared with
+            itself, or none uses the bet's own method.
     """
 
     id: str
@@ -147,7 +148,7 @@ class Bet:
         self._check_conditions()
 
     def _check_conditions(self) -> None:
-        """Refuse what is compared with itself, and comparisons without the bet's own method."""
+        """Refuse a condition compared with itself, and comparisons without the bet's own method."""
         for key in ("numerator", "denominator", "reach"):
             try:
                 parse_label(getattr(self.contrast, key))
@@ -170,12 +171,12 @@ class Bet:
 
     @property
     def controlled(self) -> bool:
-        """Whether the user's own text is set against random tokens by the same method and rate."""
+        """Whether the user's own text is compared with random tokens at one method and rate."""
         (own, *more), rivals = map(parse_label, self.contrast.compared)
         return own.source == "real" and not more and replace(own, source="random") in rivals
 
     def status(self, *, planted: bool = False) -> Status:
-        """What the bet is worth; ``planted`` says that the base only proves the machinery."""
+        """Return the bet's standing; ``planted`` says that the base only proves the machinery."""
         if planted or self.planted:
             return Status.PLANTED
         known = self.registration.locked is not None and not self.registration.altered
@@ -183,7 +184,7 @@ class Bet:
 
     @property
     def registration_note(self) -> str:
-        """Since when a bet is registered, or that nobody locked it."""
+        """When the bet was registered, and by whom, or that it is not locked."""
         if self.registration.locked is None:
             return f"{self.registered}, not locked"
         by = " by its own project" if self.registration.by_project else ""
@@ -194,7 +195,7 @@ def load_bet(path: Path) -> Bet:
     """Read a bet file.
 
     Raises:
-        BetError: not TOML, or keys or values that a bet does not have.
+        BetError: the file is not TOML, or has a key or value that a bet cannot have.
     """
     content = read_toml(path)
     try:

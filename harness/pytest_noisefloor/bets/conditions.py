@@ -1,9 +1,10 @@
-"""Conditions: what a bet compares, in its file's words.
+"""Conditions: what a bet compares, in the labels of its file.
 
-``real`` is an arm by the bet's own method and rate, and so is anybody's own by its import path;
-``full/real@5e-4`` names another method, another rate, or both; ``other`` is every other user's own
-adapter, ``pooled`` an adapter trained on the other users' texts together, ``untrained`` the base
-alone. ``a | b`` is whichever of them predicts a unit's held-out tokens better.
+``real`` is an arm trained by the bet's own method and rate. An import path names anybody's own arm,
+trained the same way. ``full/real@5e-4`` names another method, another rate, or both. ``other`` is
+every other user's own adapter, and ``pooled`` an adapter trained on the other users' texts
+together. ``untrained`` is the base alone. ``a | b`` is whichever condition predicts a unit's
+held-out tokens better.
 """
 
 from __future__ import annotations
@@ -20,17 +21,17 @@ OTHER, POOLED = "other", "pooled"
 
 
 def _expected() -> str:
-    """What may stand for an arm in a condition."""
+    """List what may stand for an arm in a condition."""
     return f"{' or '.join((*ARMS, OTHER, POOLED, UNTRAINED))}, or an import path"
 
 
 class ConditionError(NoisefloorError):
-    """Words that name nothing that could be trained or scored."""
+    """A label that names nothing that can be trained or scored."""
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One thing to compare; ``method`` and ``lr`` are None where the bet's own apply."""
+    """One condition to compare; ``method`` and ``lr`` are None if they are the bet's own."""
 
     source: str
     method: str | None = None
@@ -38,15 +39,15 @@ class Condition:
 
     @property
     def arm(self) -> str:
-        """The arm that trains: other users' adapters, and pooled ones, are of real text."""
+        """The arm to train; for other users' adapters and pooled ones it is ``real``."""
         return "real" if self.source in (OTHER, POOLED) else self.source
 
 
 def parse_label(words: str) -> tuple[Condition, ...]:
-    """The conditions that a label of a bet file names, in its order.
+    """Parse the conditions in a label of a bet file, in the label's order.
 
     Raises:
-        ConditionError: no such arm or method, a rate that is none, or one condition twice.
+        ConditionError: an arm or method is unknown, a rate is invalid, or a condition is repeated.
     """
     if not isinstance(words, str):
         raise ConditionError(f"{words!r}; expected {_expected()}")
@@ -78,6 +79,6 @@ def _is_rate(rate: str) -> bool:
 
 
 def is_best_of(label: str) -> bool:
-    """Whether the best of more than one adapter stands for a label."""
+    """Return whether a label stands for the best of several adapters."""
     named = parse_label(label)
     return len(named) > 1 or named[0].source == OTHER

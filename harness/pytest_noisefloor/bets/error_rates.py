@@ -1,4 +1,4 @@
-"""What a bet's levels do by chance: judge() itself, on users whose true ratio is known."""
+"""Error rates of a bet's levels, from judge() on simulated users whose true ratio is known."""
 
 from __future__ import annotations
 
@@ -27,12 +27,17 @@ from .bet import Bet, Level
 from .judging import SimulatedRates, Verdict, judge, margin
 
 TRIALS = 1000
-"""Repetitions for each true ratio: a rate is then known to 3 points, one near 0 to 0.4."""
+"""Repetitions for each true ratio.
+
+They give a rate to within 3 percentage points, or 0.4 if the rate is near 0.
+"""
 
 AGREEMENT = 1e-9
-"""Nats per token by which two ways of summing the same scores may differ: 1e5 additions of
-numbers near 300 in float64 err by less than 1e5 × 300 × 1.1e-16 = 3e-9 in total, before they are
-divided by the number of tokens."""
+"""Largest difference, in nats per token, between two ways of summing the same scores.
+
+1e5 additions of numbers near 300 in float64 err by less than 1e5 × 300 × 1.1e-16 = 3e-9 in total,
+before division by the number of tokens.
+"""
 
 
 def assess(
@@ -43,14 +48,15 @@ def assess(
     planted: bool = False,
     divergences: Sequence[float] = (),
 ) -> Verdict:
-    """The verdict with all that stands beside it: intervals, reach, error rates.
+    """Return the verdict with its intervals, reach and error rates.
 
-    Too little held-out text for an interval leaves that unit its point estimates alone, and nobody
-    knows the error rates of all. Where a bet counts pairs of slices, the effects are the slices',
-    each with its divergence from the training text.
+    A unit with too little held-out text for an interval has point estimates only, and the verdict
+    then has no error rates. If a bet counts pairs of slices, ``effects`` are those of the slices,
+    and ``divergences`` are their divergences from the training text.
 
     Raises:
-        StatisticsError: means that are not those of the tallies, or scores nothing rests on.
+        StatisticsError: an effect's means are not those of its bin sums, or the scores cannot be
+            compared.
     """
     for effect, bins in zip(effects, all_bins, strict=True):
         _check_means(effect, bins)
@@ -66,7 +72,7 @@ def assess(
         why = f"too few independent blocks: {'; '.join(verdict.short)}"
         return replace(verdict, unresolved=why)
     if bet.contrast.by_cell:
-        return verdict  # cells share users and adapters: rates of independent ones say nothing
+        return verdict  # cells share users and adapters, so rates for independent cells mislead
     return replace(verdict, error_rates=error_rates(bet, tuple(one.noise for one in resolved)))
 
 
@@ -82,23 +88,24 @@ def _check_means(effect: Effect, bins: BinSums) -> None:
 
 @lru_cache(maxsize=64)
 def error_rates(bet: Bet, noise: tuple[tuple[float, float], ...]) -> tuple[SimulatedRates, ...]:
-    """How often each level comes out when every user's true ratio is 1, or at a level's bar.
+    """Simulate how often each level comes out if every user's true ratio is 1 or at a threshold.
 
-    ``noise`` has each user's standard error of Δ in nats and its degrees of freedom; estimates are
-    drawn around the truth as Student's t, since the noise itself was estimated. With one seed the
-    errors lack the spread between trainings, and the rates are those of a design less noisy than it
-    is.
+    The thresholds are those of levels with a minimum ratio. ``noise`` has each user's standard
+    error of Δ in nats and its degrees of freedom. Estimates are drawn around the truth from
+    Student's t, because the standard error was itself estimated. With one seed the standard errors
+    leave out the variation between trainings, so the rates are those of a design less noisy than
+    the real one.
     """
     ratios = sorted({1.0, *(c.threshold for c in bet.criteria if c.comparison == "at least")})
     return tuple(_simulate(bet, ratio, np.array(noise)) for ratio in ratios)
 
 
 def _simulate(bet: Bet, ratio: float, noise: npt.NDArray[np.float64]) -> SimulatedRates:
-    """One true ratio; ``noise`` is (users, 2)."""
+    """Simulate one true ratio; ``noise`` is (users, 2)."""
     rng = np.random.default_rng(SEED)
     errors, freedoms = noise.T
     drawn = math.log(ratio) + errors * rng.standard_t(freedoms, (TRIALS, len(noise)))
-    # a few degrees of freedom have tails that no perplexity has; the level is the same at the cap
+    # with few degrees of freedom, t exceeds any perplexity; the cap leaves the level the same
     drawn = drawn.clip(-LARGEST_NLL, LARGEST_NLL)
     counts = dict.fromkeys(Level, 0)
     over, under = bet.contrast.numerator, bet.contrast.denominator
@@ -113,7 +120,7 @@ def _simulate(bet: Bet, ratio: float, noise: npt.NDArray[np.float64]) -> Simulat
 
 @cache
 def rate_bounds(count: int, trials: int) -> tuple[float, float]:
-    """95 % bounds of a simulated probability (Clopper & Pearson 1934, Biometrika 26:404)."""
+    """Return 95 % bounds of a simulated probability (Clopper & Pearson 1934, Biometrika 26:404)."""
     from scipy import stats
 
     found = stats.binomtest(count, trials).proportion_ci(CONFIDENCE, method="exact")

@@ -1,4 +1,4 @@
-"""The one place that compares with a threshold: effects and a bet in, a verdict out."""
+"""Judge effects by a bet: the one place that compares with a threshold."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from pytest_noisefloor.stats import ALPHA, Effect, Interval, UserInference
 from .bet import Bet, Criterion, Level, Status
 
 SLACK = 1e-12
-"""Relative slack at a bar, for rounding alone: 143/130 is exactly 1.1, while
-exp(log 143 − log 130) is 1.0999999999999999. The next published quotient that could be meant
-(142/130) misses the bar by 7e-3."""
+"""Relative slack at a threshold, for rounding alone.
+
+143/130 is exactly 1.1, while exp(log 143 − log 130) is 1.0999999999999999. The next published
+quotient that could be meant, 142/130, misses the threshold by 7e-3.
+"""
 
 ABSENT = "ABSENT"
 ASSERTIONS = ("STRICT", "LENIENT", "NOT_MET", ABSENT, "CATASTROPHIC")
@@ -26,17 +28,17 @@ _REACHED = {None: UNKNOWN, True: "within reach", False: "out of reach"}
 
 
 class JudgeError(NoisefloorError):
-    """Nothing that could be judged."""
+    """Effects that cannot be judged."""
 
 
 @dataclass(frozen=True)
 class Reach:
-    """Who could have met a level, had the real arm had the best text.
+    """The users who could have met a level if the real arm had had the best text.
 
-    A user is counted whose real ratio, or whose oracle's upper bound, satisfies the level's
-    condition: ``by_ratio``; ``by_help`` with help in place of the ratio, so without harm by the
-    control. ``open_ratio`` and ``open_help`` are the users of whom that is not known, since their
-    oracle has no interval.
+    ``by_ratio`` are the users for whom the real ratio, or the upper bound of the oracle's,
+    satisfies the level's condition. ``by_help`` are the users for whom help does, so that harm by
+    the control does not count. ``open_ratio`` and ``open_help`` are the users for whom this is
+    unknown, since their oracle has no interval.
     """
 
     level: Level
@@ -48,22 +50,22 @@ class Reach:
 
     @property
     def within(self) -> bool | None:
-        """Whether the level was within reach of the ratio; None where open users decide that."""
+        """Whether the ratio could have met the level; None if that depends on open users."""
         return self._enough(self.by_ratio, self.open_ratio)
 
     @property
     def within_help(self) -> bool | None:
-        """Whether the level was within reach of help alone; None where open users decide that."""
+        """Whether help alone could have met the level; None if that depends on open users."""
         return self._enough(self.by_help, self.open_help)
 
     @property
     def outcome(self) -> str:
-        """Whether the level was within reach of the ratio, in words."""
+        """``within`` as the words of a report."""
         return _REACHED[self.within]
 
     @property
     def outcome_by_help(self) -> str:
-        """Whether the level was within reach of help alone, in words."""
+        """``within_help`` as the words of a report."""
         return _REACHED[self.within_help]
 
     def _enough(self, counted: tuple[str, ...], unknown: tuple[str, ...]) -> bool | None:
@@ -74,7 +76,7 @@ class Reach:
 
 @dataclass(frozen=True)
 class SimulatedRates:
-    """What judge() said in ``trials`` simulated repetitions at one true ratio of every user."""
+    """How often judge() gave each level in ``trials`` simulations with one true ratio for all."""
 
     ratio: float
     trials: int
@@ -85,10 +87,13 @@ class SimulatedRates:
 class Verdict:
     """A level with its evidence.
 
-    ``met`` counts, for each criterion, the users that satisfy it. ``planted`` marks a verdict
-    that only proves the machinery. What rests on the scores of single tokens is empty for a
-    published table, and where ``unresolved`` says why not: ``resolved`` for each user, ``reach``
-    of each level with a least ratio, and ``error_rates`` of the bet itself.
+    ``met`` lists, for each criterion, the users that satisfy it. ``rests_on_harm`` lists the levels
+    that were met, but would not be with help in the ratio's place. ``planted`` marks a verdict that
+    only proves the machinery.
+
+    Three fields rest on per-token scores, and are empty for a published table: ``resolved`` for
+    each user, ``reach`` of each level with a minimum ratio, and ``error_rates`` of the bet.
+    ``unresolved`` says why any of these is missing.
     """
 
     bet: Bet
@@ -104,58 +109,59 @@ class Verdict:
 
     @property
     def status(self) -> Status:
-        """What the verdict is worth: only a registered bet's proves a criterion."""
+        """The verdict's standing: only a registered bet's verdict proves a criterion."""
         return self.bet.status(planted=self.planted)
 
     def holds(self, level: Level) -> bool:
-        """Whether a criterion's condition holds; STRICT and LENIENT can hold together."""
+        """Return whether a level's condition holds; STRICT and LENIENT can both hold."""
         criterion = next(c for c in self.bet.criteria if c.level == level)
         return len(self.met[level]) >= criterion.n_required(len(self.effects))
 
     @property
     def short(self) -> tuple[str, ...]:
-        """Users without intervals, their held-out text being too short for them."""
+        """Users whose held-out text is too short for an interval."""
         known = {one.user for one in self.resolved}
         return tuple(effect.user for effect in self.effects if effect.user not in known)
 
     @property
     def helped(self) -> tuple[str, ...]:
-        """Users whose own text made the base better, resolved: help's lower bound is above 1."""
+        """Users whose own text is shown to improve the base: help's lower bound is above 1."""
         return tuple(one.user for one in self.resolved if one.help is not None and one.help.low > 0)
 
     @property
     def won(self) -> tuple[str, ...]:
-        """Users for whom the ratio is above 1, resolved: Δ's lower bound is above 0."""
+        """Users whose ratio is shown to be above 1: Δ's lower bound is above 0."""
         return tuple(one.user for one in self.resolved if one.delta.low > 0)
 
     @property
     def lost(self) -> tuple[str, ...]:
-        """Users for whom the ratio is below 1, resolved: Δ's upper bound is below 0."""
+        """Users whose ratio is shown to be below 1: Δ's upper bound is below 0."""
         return tuple(one.user for one in self.resolved if one.delta.high < 0)
 
     @property
     def lenient_reachable(self) -> bool:
-        """Whether LENIENT is shown to be within reach, by the oracles' lower bounds."""
+        """Whether LENIENT is shown to be within reach: enough oracles' lower bounds meet it."""
         lenient = next(c for c in self.bet.criteria if c.level == Level.LENIENT)
         lows = [math.exp(one.oracle.low) for one in self.resolved if one.oracle is not None]
         return sum(compare(low, lenient) for low in lows) >= lenient.n_required(len(self.effects))
 
     @property
     def absent(self) -> tuple[str, ...]:
-        """Users whose ratio is shown to lie within LENIENT's bar, on either side (TOST)."""
+        """Users whose ratio is shown to lie within LENIENT's threshold, above or below 1 (TOST)."""
         return tuple(one.user for one in self.resolved if one.equivalence_p < ALPHA)
 
 
 def claimable(verdict: Verdict) -> tuple[str, ...]:
-    """What a claim may assert on this verdict: level names, and ABSENT.
+    """Return what a claim may assert on this verdict: level names, and ABSENT.
 
-    LENIENT and STRICT need more than the level: on every user that meets it, the user's own text
-    must have beaten the control, resolved, since a bar of 1 is met by half of all tosses; and it
-    must have made the base better, resolved, or random harm could buy it. ABSENT (no
-    personalisation of LENIENT's size) is for a bet whose control is random tokens; it needs every
-    user within the bar, shown, and LENIENT within reach, since a design that could not have seen
-    an effect shows nothing by seeing none: there the oracle's lower bound counts, as its upper
-    bound does for what is out of reach.
+    LENIENT and STRICT need more than the level, on every user that meets it. The user's own text
+    must be shown to beat the control, since half of all coin tosses meet a threshold of 1. It must
+    also be shown to improve the base, or harm by random tokens would be enough.
+
+    ABSENT means no personalisation of LENIENT's size. The bet's control must be random tokens, and
+    every user must be shown to lie within the threshold. LENIENT must be shown to be within reach,
+    since a design that cannot see an effect shows nothing by seeing none. The oracle's lower bound
+    decides that here, while its upper bound decides what is out of reach.
     """
     if verdict.level > Level.NOT_MET:
         levels = [lv for lv in (Level.LENIENT, Level.STRICT) if verdict.holds(lv)]
@@ -169,7 +175,7 @@ def claimable(verdict: Verdict) -> tuple[str, ...]:
 
 
 def margin(bet: Bet) -> float:
-    """What counts as no effect, in nats: the logarithm of LENIENT's bar."""
+    """Return the largest |Δ| that counts as no effect, in nats: the log of LENIENT's threshold."""
     return math.log(next(c.threshold for c in bet.criteria if c.level == Level.LENIENT))
 
 
@@ -181,22 +187,22 @@ def judge(
     resolved: Sequence[UserInference] = (),
     unresolved: str = "",
 ) -> Verdict:
-    """The level that a bet's criteria give to the users' effects.
+    """Return the verdict of a bet's criteria on the users' effects.
 
-    Levels rest on point estimates of the ratio, verbatim. STRICT implies LENIENT, so the highest
-    level whose condition holds is the verdict; CATASTROPHIC and LENIENT cannot hold together,
-    which a bet's own check of its shares sees to. What is ``resolved`` never changes the level.
+    Levels depend on point estimates of the ratio, verbatim. STRICT implies LENIENT, so the verdict
+    is the highest level whose condition holds. CATASTROPHIC and LENIENT cannot both hold, because
+    ``Bet`` checks their fractions. ``resolved`` never changes the level.
 
     Raises:
-        JudgeError: no users, a user twice, effects of another statistic than the bet's, or other
-            users resolved than these.
+        JudgeError: there are no users, a user is repeated, the effects have a different contrast
+            from the bet's, or ``resolved`` has other users or another order.
     """
     users = [effect.user for effect in effects]
     if not users or len(set(users)) != len(users):
         raise JudgeError(f"users {', '.join(users) or '(none)'}: expected each once, at least one")
     if any(effect.contrast != bet.contrast for effect in effects):
         raise JudgeError(f"effects of another statistic than Bet {bet.id}'s, {bet.contrast}")
-    known = [one.user for one in resolved]  # one whose text is too short costs no other its own
+    known = [one.user for one in resolved]  # users whose text is too short have none
     if known != [user for user in users if user in known]:
         raise JudgeError(
             f"users {', '.join(users)}, but intervals of "
@@ -228,12 +234,12 @@ def judge(
 
 
 def satisfies(effect: Effect, criterion: Criterion) -> bool:
-    """Whether one user's ratio satisfies a criterion."""
+    """Return whether one user's ratio satisfies a criterion."""
     return compare(effect.ratio, criterion)
 
 
 def compare(value: float, criterion: Criterion) -> bool:
-    """Whether a quotient of perplexities satisfies a criterion's condition."""
+    """Return whether a quotient of perplexities satisfies a criterion's condition."""
     if criterion.comparison == "at least":
         return value >= criterion.threshold * (1 - SLACK)
     return value < criterion.threshold * (1 - SLACK)
@@ -242,7 +248,7 @@ def compare(value: float, criterion: Criterion) -> bool:
 def _reach(
     bet: Bet, effects: Sequence[Effect], resolved: Sequence[UserInference]
 ) -> tuple[Reach, ...]:
-    """The reach of every level with a least ratio, where any user's oracle is resolved."""
+    """Return the reach of every level with a minimum ratio; empty if no oracle has an interval."""
     if all(one.oracle is None and one.oracle_help is None for one in resolved):
         return ()
     by_ratio = {one.user: one.oracle for one in resolved}

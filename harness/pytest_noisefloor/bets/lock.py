@@ -1,4 +1,4 @@
-"""The lock of the registered bets: each file's hash, from when on it holds, and why."""
+"""The lock of registered bets: each file's hash, the date from which it holds, and the reason."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry of the lock: a bet file's hash, from when on it holds, and why."""
+    """One entry of the lock: a bet file's hash, the date from which it holds, and the reason."""
 
     sha256: str
     date: date
@@ -29,10 +29,11 @@ class Entry:
 
 
 def check_lock(path: Path, lock: Path) -> None:
-    """Compare a bet file with the last entry that the lock has for it.
+    """Check a bet file against its last entry in the lock.
 
     Raises:
-        BetError: another hash, with the difference and how to amend; or as ``lock_entries``.
+        BetError: the hash differs, and the message shows the difference and how to amend the bet;
+            or as ``lock_entries``.
     """
     found = file_sha256(path)
     last = lock_entries(path.name, lock)[-1]
@@ -47,17 +48,17 @@ def check_lock(path: Path, lock: Path) -> None:
 
 
 def read_lock(lock: Path) -> list[tuple[str, Entry]]:
-    """All entries of a lock, each with the name of the file that it is about.
+    """Read all entries of a lock, each with the name of its bet file.
 
     Raises:
-        BetError: it is no lock.
+        BetError: the file is not a lock.
     """
     return list(_read_lock(lock, lock.read_bytes() if lock.is_file() else b""))
 
 
-@lru_cache(maxsize=16)  # each bet that is opened asks its lock more than once
+@lru_cache(maxsize=16)  # opening a bet reads its lock more than once
 def _read_lock(lock: Path, content: bytes) -> tuple[tuple[str, Entry], ...]:  # noqa: ARG001
-    """The same, of a file with this content."""
+    """Read a lock; ``content`` is its bytes, so that the cache notices a change."""
     try:
         return tuple(_entry(row) for row in take(read_toml(lock), "lock", list))
     except (TypeError, ValueError) as error:
@@ -65,10 +66,10 @@ def _read_lock(lock: Path, content: bytes) -> tuple[tuple[str, Entry], ...]:  # 
 
 
 def lock_entries(name: str, lock: Path) -> tuple[Entry, ...]:
-    """What the lock says of a bet file, oldest first.
+    """Return the lock's entries for a bet file, oldest first.
 
     Raises:
-        BetError: nothing, or entries that are not whole or not in order of date.
+        BetError: there is no entry, an entry has no reason, or the dates are out of order.
     """
     entries = tuple(entry for file, entry in read_lock(lock) if file == name)
     if not entries:
@@ -82,16 +83,16 @@ def lock_entries(name: str, lock: Path) -> tuple[Entry, ...]:
 
 
 def locked_since(sha256: str, lock: Path) -> date | None:
-    """The day since which a lock has a text of this hash; None where it never had.
+    """Return the day from which a lock has a text of this hash, or None if it never had one.
 
     Raises:
-        BetError: it is no lock.
+        BetError: the file is not a lock.
     """
     return min((entry.date for _, entry in read_lock(lock) if entry.sha256 == sha256), default=None)
 
 
 def _entry(table: Mapping[str, Any]) -> tuple[str, Entry]:
-    """The file that an entry of the lock is about, and the entry."""
+    """Parse an entry of the lock, with the name of its bet file."""
     row = dict(table)
     file, sha256 = take(row, "file", str), take(row, "sha256", str)
     entry = Entry(sha256, take(row, "date", date), take(row, "reason", str))
@@ -100,10 +101,10 @@ def _entry(table: Mapping[str, Any]) -> tuple[str, Entry]:
 
 
 def locked_text(entry: Entry, lock: Path) -> str:
-    """The text that an entry locked, kept beside the lock under its hash.
+    """Return the text that an entry locked, which is kept beside the lock under its hash.
 
     Raises:
-        BetError: it is not there, or not of that hash.
+        BetError: the text is missing, or its hash differs.
     """
     path = _locked(entry.sha256, lock)
     if not path.is_file() or file_sha256(path) != entry.sha256:
@@ -116,7 +117,7 @@ def _locked(sha256: str, lock: Path) -> Path:
 
 
 def _difference(locked: str, path: Path) -> Iterator[str]:
-    """The lines in which a file differs from what was locked, as diff -u has them."""
+    """Return the difference between the locked text and the file, in the form of diff -u."""
     return difflib.unified_diff(
         locked.splitlines(keepends=True),
         path.read_text(encoding="utf-8").splitlines(keepends=True),
@@ -127,20 +128,21 @@ def _difference(locked: str, path: Path) -> Iterator[str]:
 
 
 def take(content: dict[str, Any], key: str, kind: type[T]) -> T:
-    """Remove a key's value from a table, once it is known to be of its kind."""
+    """Remove a key from a table and return its value, after checking its type."""
     if key not in content:
         raise ValueError(f"key {key!r} is missing")
     value: T = content.pop(key)
-    if type(value) is not kind:  # a date with a time would not compare with one without
+    if type(value) is not kind:  # exact: a datetime is a date, but cannot be compared with one
         raise TypeError(f"{key} = {value!r}; expected {kind.__name__}")
     return value
 
 
 def made(kind: type[T], where: str, table: Mapping[str, Any]) -> T:
-    """A dataclass of plain fields from a table named ``where``; a field with a default may miss.
+    """Build a dataclass of plain fields from the table ``where``; defaults fill missing keys.
 
     Raises:
-        ValueError, TypeError: a key that is unknown or missing, or a value of another type.
+        ValueError: a key is unknown, or missing without a default.
+        TypeError: a value has the wrong type.
     """
     known = {field.name: field for field in fields(cast("Any", kind))}
     if strange := sorted(table.keys() - known.keys()):
@@ -161,6 +163,6 @@ def made(kind: type[T], where: str, table: Mapping[str, Any]) -> T:
 
 
 def nothing_left(content: Mapping[str, Any]) -> None:
-    """Refuse what is left of a table once all its keys are taken."""
+    """Refuse a table with keys that were not taken."""
     if content:
         raise ValueError(f"unknown key {min(content)!r}")

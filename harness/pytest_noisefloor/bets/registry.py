@@ -1,4 +1,4 @@
-"""The registered bets, and somebody's own by the path of a bet file."""
+"""Open registered bets by name, and anybody's own bet by the path of its file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .lock import check_lock, lock_entries, locked_since, locked_text, read_lock
 
 
 def other_design(content: Mapping[str, Any], bet: Bet) -> str:
-    """In what a result file's content was made otherwise than a bet registers, in words."""
+    """Describe how a result's recipe, scoring and seeds differ from a bet's; empty if none does."""
     of = {**asdict(bet.recipe), **asdict(bet.scoring), "seeds": list(bet.seeds)}
     made = content.get("recipe", {}) | content.get("scoring", {}) | {"seeds": content.get("seeds")}
     differ = {key: value for key, value in of.items() if made.get(key) not in (None, value)}
@@ -23,10 +23,10 @@ def other_design(content: Mapping[str, Any], bet: Bet) -> str:
 
 
 def registered_bet(name: str) -> Bet:
-    """A shipped bet (``bet60``), if its file is the one that was locked.
+    """Open a shipped bet (``bet60``) whose file is the one that was locked.
 
     Raises:
-        BetError: no such bet, or its file changed without a dated amendment in
+        BetError: there is no such bet, or its file changed without a dated amendment in
             ``fixtures/bets/LOCK``.
     """
     known = sorted(path.stem for path in resource_path("bets").glob("*.toml"))
@@ -40,15 +40,16 @@ def registered_bet(name: str) -> Bet:
 
 
 def open_bet(bet: str) -> Bet:
-    """A registered bet by its name, or one of somebody's own by the path of its file (.toml).
+    """Open a registered bet by its name, or anybody's own bet by the path of its file (.toml).
 
-    A file whose text was locked here is registered wherever it lies. One that a LOCK of its own
-    folder names is registered by its own project, and that lock holds for it as ours does for ours.
+    A file is registered, wherever it lies, if its text is in the shipped LOCK. It is registered by
+    its own project if a LOCK in its folder names it. That LOCK is then enforced as the shipped one
+    is.
 
     Raises:
-        BetError: as ``registered_bet`` and ``load_bet``; or a file of one's own under such a lock
-            that has the id or name of a shipped bet, was registered after it was locked, or whose
-            locked text is not kept.
+        BetError: as ``registered_bet`` and ``load_bet``; or a bet under its own project's LOCK has
+            the id or name of a shipped bet, was registered after it was locked, or has lost its
+            locked text.
     """
     if not bet.endswith(".toml"):
         return registered_bet(bet)

@@ -1,4 +1,4 @@
-"""The parts that registered bets play in a summary: ladder, budget curve, matrix, Pareto front."""
+"""The roles that registered bets play in a summary: ladder, budget curve, matrix, Pareto front."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pytest_noisefloor._files import read_toml, resource_path
 
 @dataclass(frozen=True, slots=True)
 class RungRole:
-    """One rung of the control ladder: the bet whose result has it, and its label there."""
+    """One rung of the control ladder: the bet that measures it, and its label there."""
 
     rung: str
     bet: str
@@ -19,7 +19,7 @@ class RungRole:
 
 @dataclass(frozen=True, slots=True)
 class Roles:
-    """Ids of bets by the part that each plays; ``ladder`` is in the ladder's order."""
+    """The ids of the bets in each role; ``ladder`` is in the ladder's order."""
 
     larger_bases: tuple[str, ...]
     budget: tuple[str, ...]
@@ -30,7 +30,7 @@ class Roles:
 
 @cache
 def bet_roles() -> Roles:
-    """The roles of the registered bets, as ``fixtures/bets/ROLES`` has them."""
+    """Return the roles of the registered bets, from ``fixtures/bets/ROLES``."""
     content = read_toml(resource_path("bets", "ROLES"))
     return Roles(
         larger_bases=tuple(content["larger_bases"]),
