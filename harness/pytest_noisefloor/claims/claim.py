@@ -1,4 +1,4 @@
-"""Claims: what a project asserts of its adapters, read from its claims file."""
+"""Claims: what a project asserts about its adapters, read from its claims file."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _EXPECTED = {
 }
 
 _PROVING = tuple(name for name in SHIPPED if name != "tiny")
-"""Bases by name of which something can be claimed; ``tiny`` only proves the machinery."""
+"""Shipped bases that a claim can be about; ``tiny`` only proves the machinery."""
 
 
 def _is_base(value: str, here: Path) -> bool:
@@ -78,19 +78,20 @@ _FITS: dict[str, Callable[[Any, Path], bool]] = {
 }
 
 _OF_BET = ("method", "base")
-"""What a bet may have fixed, so that a claim can only repeat it."""
+"""Keys that a bet may fix; a claim must then repeat the bet's value."""
 
 
 class ClaimError(NoisefloorError):
-    """A claims file with an entry that says nothing that could be checked."""
+    """A claims file that cannot be read, or a claim that is invalid."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """An entry of a claims file. Its sentence is generated; ``note`` is nobody's evidence.
+    """An entry of a claims file; its sentence is generated, and ``note`` is not evidence.
 
-    ``users`` are names, or those ``shipped``; ``fingerprint`` the first digits of the base's;
-    ``texts`` the folder of the users' own texts, where the claim names it.
+    ``users`` are names, and ``shipped`` says that they are the shipped users. ``fingerprint`` is
+    the first digits of the base's fingerprint. ``texts`` is the folder of the users' own texts, or
+    None if the claim does not name it.
     """
 
     id: str
@@ -109,7 +110,7 @@ class Claim:
 
     @property
     def sentence(self) -> str:
-        """What is claimed, in words."""
+        """The claim as a sentence."""
         note = f" (Unverified note: {self.note})" if self.note else ""
         return (
             f"Claimed on {self.date}, of {self.method} adapters on {self.base} for "
@@ -129,11 +130,11 @@ class Claim:
 
     @property
     def where(self) -> str | None:
-        """Where its users' texts are: ``shipped``, a folder, or None if it does not say."""
+        """Where the users' texts are: ``shipped``, a folder, or None if the claim does not say."""
         return "shipped" if self.shipped else str(self.texts.resolve()) if self.texts else None
 
     def asserts_level(self, level: Level) -> bool:
-        """Whether a criterion is asserted; STRICT implies LENIENT."""
+        """Return whether the claim asserts a level; STRICT implies LENIENT."""
         if self.asserts not in Level.__members__:
             return False
         asserted = Level[self.asserts]
@@ -143,7 +144,7 @@ class Claim:
         """Refuse a base that is not the one that the claim is about.
 
         Raises:
-            ClaimError: its fingerprint begins otherwise.
+            ClaimError: the base's fingerprint does not begin with the claim's.
         """
         if not found.startswith(self.fingerprint):
             raise ClaimError(
@@ -153,7 +154,7 @@ class Claim:
 
 
 def _bet(words: str, here: Path) -> Bet:
-    """A registered bet: a shipped one by its name, or a file seen from ``here`` that is locked."""
+    """Open a claim's bet: a shipped bet by its name, or a locked file by its path from ``here``."""
     if not words.endswith(".toml"):
         return registered_bet(words)
     bet = open_bet(str(here / words))
@@ -162,13 +163,13 @@ def _bet(words: str, here: Path) -> Bet:
         raise BetError(
             f"{here / words}: not locked; a claim needs a bet that a LOCK beside it names"
         )
-    if locked > date.today() + timedelta(days=1):  # whatever the time zone of either
+    if locked > date.today() + timedelta(days=1):  # one day's slack for time zones
         raise BetError(f"{here / words}: locked on {locked}, a day that is still to come")
     return bet
 
 
 def meaning(bet: Bet, asserts: str) -> str:
-    """What is asserted, in words."""
+    """Describe what is asserted."""
     if asserts == ABSENT:
         return f"{ABSENT}: no personalisation, the ratio within LENIENT's bar on every user"
     if asserts == Level.NOT_MET.name:
@@ -183,11 +184,11 @@ def meaning(bet: Bet, asserts: str) -> str:
 
 
 def load_claims(file: Path) -> tuple[Claim, ...]:
-    """The claims of a file.
+    """Read the claims of a file.
 
     Raises:
-        ClaimError: not TOML, an unknown or missing key, a value it cannot have, or two entries
-            with one id, about one thing or on one evidence file.
+        ClaimError: the file is not TOML, a key is unknown or missing, a value is invalid, or two
+            claims have the same id, subject or evidence file.
     """
     try:
         content = read_toml(file)
@@ -226,7 +227,7 @@ def _claim(file: Path, number: int, row: dict[str, Any]) -> Claim:
         if key not in kinds:
             raise refuse(key, f"one of {', '.join(kinds)}")
     for key, kind in kinds.items():
-        # a TOML date with a time is a datetime, which Python takes for a date
+        # a TOML date with a time becomes a datetime, which is also an instance of date
         wrong = not isinstance(row.get(key), kind) or isinstance(row[key], datetime)
         if (key in _KEYS or key in row) and wrong:
             raise refuse(key, _EXPECTED.get(key, "text"))

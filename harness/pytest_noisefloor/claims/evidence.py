@@ -1,4 +1,4 @@
-"""Evidence: the committed result file that a claim rests on, checked and judged again."""
+"""Evidence: the committed result file that a claim depends on, checked and judged again."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ from pytest_noisefloor.training import METHODS, open_method
 from .claim import Claim
 
 Row = tuple[str, Any, Any]
-"""What must agree: what it is, as the evidence has it, as it must be."""
+"""A check: what is compared, its value in the evidence, and the value expected."""
 
 
 class EvidenceError(NoisefloorError):
-    """Evidence that is missing, or not of what the claim names."""
+    """Evidence that is missing, or does not match its claim."""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a claim's evidence says today, and what it could not be compared with."""
+    """What a claim's evidence says today; ``gaps`` lists what could not be checked."""
 
     verdict: Verdict
     gaps: tuple[str, ...]
 
 
 def judge_evidence(claim: Claim) -> Evidence:
-    """What a claim's evidence says today, without training and without torch.
+    """Judge a claim's evidence as of today, without training and without torch.
 
     Raises:
-        EvidenceError: missing, edited, planted, stale (made by another bet text, recipe, arm,
-            method or scorer, on another base or from other text than today's), of another base,
-            method, users or seeds than the claim names, older than the bet's lock, or not to be
-            judged.
+        EvidenceError: the evidence is missing, edited or planted; it is stale (made with another
+            bet text, recipe, arm, method or scorer, or on another base or text than today's); its
+            base, method, users or seeds are not the claim's; it is older than the bet's lock; or it
+            cannot be judged.
     """
     path = claim.evidence
     how = "; renew it with --noisefloor-train"
@@ -52,10 +52,10 @@ def judge_evidence(claim: Claim) -> Evidence:
 
 
 def replace_evidence(claim: Claim, content: dict[str, Any]) -> None:
-    """Put a new result in the place of a claim's evidence, once it is known to be of the claim.
+    """Replace a claim's evidence with a new result that is checked first.
 
     Raises:
-        EvidenceError: as ``judge_evidence``; the file is left as it was.
+        EvidenceError: as ``judge_evidence``; the file is then left as it was.
     """
     text = json.dumps(content, indent=1, ensure_ascii=False)
     _examine(
@@ -68,7 +68,10 @@ def replace_evidence(claim: Claim, content: dict[str, Any]) -> None:
 
 
 def _examine(claim: Claim, content: dict[str, Any], where: str, how: str) -> Evidence:
-    """What a content says, if it is of the claim; messages stand between ``where`` and ``how``."""
+    """Check that a result matches the claim, and judge it.
+
+    Messages begin with ``where`` and end with ``how``.
+    """
     try:
         if content.get("seal") != seal(content):
             raise EvidenceError(
@@ -107,12 +110,12 @@ def _examine(claim: Claim, content: dict[str, Any], where: str, how: str) -> Evi
 
 
 def _began(day: date) -> datetime:
-    """When a day began where days begin first, so that no time zone decides."""
+    """Return when a day began in the earliest time zone (UTC+14), so that no time zone matters."""
     return datetime.combine(day, time(), timezone(timedelta(hours=14)))
 
 
 def _compared(claim: Claim, content: dict[str, Any]) -> Iterator[Row]:
-    """What the content says of itself, beside what the claim and this version name."""
+    """Pair what the content says of itself with what the claim and this version expect."""
     yield "the file's schema", content["schema"], RESULT_SCHEMA
     yield "bet.sha256", content["bet"]["sha256"], claim.bet.sha256
     base, digits = content["base"], claim.fingerprint
@@ -132,7 +135,7 @@ def _compared(claim: Claim, content: dict[str, Any]) -> Iterator[Row]:
     yield "the seeds", content["seeds"], list(claim.bet.seeds)
     if claim.bet.contrast.by_cell:
         yield "the list of cells", *_cells(content)
-    # only arms of the bet: what a file of evidence names is not imported
+    # open only arms that the bet names: import paths from an evidence file are not followed
     arms = {c.arm for label in claim.bet.contrast.trained for c in parse_label(label)} - {UNTRAINED}
     for arm, version in versions["arms"].items():
         today = open_arm(arm).version if arm in arms else None
@@ -144,7 +147,7 @@ def _compared(claim: Claim, content: dict[str, Any]) -> Iterator[Row]:
 
 
 def _base_today(claim: Claim, content: dict[str, Any]) -> tuple[list[Row], list[str]]:
-    """The base's fingerprints beside those of its files here, and what is not here."""
+    """Pair the measured base's fingerprints with those of its local files; list what is missing."""
     model, whole = fingerprints_at_hand(claim.located)
     base = content["base"]
     if whole:
@@ -156,7 +159,7 @@ def _base_today(claim: Claim, content: dict[str, Any]) -> tuple[list[Row], list[
 
 
 def _texts_today(claim: Claim, content: dict[str, Any]) -> tuple[list[Row], list[str]]:
-    """The texts' hashes beside those that are registered or at hand, and what is not at hand."""
+    """Pair the texts' hashes with the registered or local ones; list what is missing."""
     if claim.shipped:
         registered = [read_toml(resource_path("users", f"{user}.toml")) for user in claim.users]
         today = {
@@ -188,7 +191,7 @@ def _texts_today(claim: Claim, content: dict[str, Any]) -> tuple[list[Row], list
 
 
 def _cells(content: dict[str, Any]) -> tuple[list[str], list[str]]:
-    """The cells that are there or said to be repeats, and each slice of a user under each seed."""
+    """Return the cells present or recorded as repeats, and every slice under every seed."""
     rows = content["users"]
     slices = dict.fromkeys((row["user"], row["slices"][0]["slice"]) for row in rows)
     every = [f"{user}, seed {seed}, {piece}" for user, piece in slices for seed in content["seeds"]]
@@ -196,10 +199,10 @@ def _cells(content: dict[str, Any]) -> tuple[list[str], list[str]]:
 
 
 def claimed_users(claim: Claim, where: str) -> tuple[User, ...]:
-    """The claim's users with their texts, from where they lie.
+    """Load the claim's users with their texts from ``where``.
 
     Raises:
-        EvidenceError: one of them is not there.
+        EvidenceError: a user is missing.
         CorpusError: a text cannot be used.
     """
     found = {user.name: user for user in load_users(where, claim.bet.users)}

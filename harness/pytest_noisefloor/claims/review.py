@@ -10,19 +10,20 @@ from .claim import Claim, meaning
 
 
 def disagreement(claim: Claim, verdict: Verdict) -> str | None:
-    """What is wrong with a claim on this verdict, as a reviewer would write it; None if nothing.
+    """Say what is wrong with a claim on this verdict, as a reviewer would; None if nothing.
 
-    A claim holds where each of the bet's criteria agrees with it: ``check_criterion`` asks this of
-    one criterion, and this function of all.
+    A claim holds if every criterion of the bet agrees with it. ``check_criterion`` checks one
+    criterion, and this function all of them.
     """
     texts = (criterion_disagreement(claim, verdict, c.level) for c in verdict.bet.criteria)
     return next((text for text in texts if text), None)
 
 
 def criterion_disagreement(claim: Claim, verdict: Verdict, level: Level) -> str | None:
-    """What one criterion has against a claim: asserted and missed or not shown, or unclaimed.
+    """Say how a claim disagrees with one criterion; None if it does not.
 
-    LENIENT also answers for ABSENT, which is about its bar.
+    The level may be asserted but missed or not claimable, or met but not asserted. LENIENT also
+    decides ABSENT, which is about its threshold.
     """
     holds, asserted = verdict.holds(level), claim.asserts_level(level)
     allowed = claimable(verdict)
@@ -45,7 +46,7 @@ def criterion_disagreement(claim: Claim, verdict: Verdict, level: Level) -> str 
 
 
 def _measured(verdict: Verdict) -> str:
-    """Every user's ratio and help with their intervals, where they have one."""
+    """List the first SHOWN users' ratio and help, with their intervals if they have any."""
 
     def quotient(name: str, point: float | None, interval: Interval | None) -> str:
         if interval is None:
