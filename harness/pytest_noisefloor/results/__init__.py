@@ -1,4 +1,4 @@
-"""The result file: its layout, how it is written, read and judged again; and many together."""
+"""Result files: their layout, writing, reading, judging again, and comparing many."""
 
 import lazy_loader as lazy
 

@@ -1,4 +1,4 @@
-"""The cells and slices of a result file, where a bet counts less than users."""
+"""The cells and slices of a result file whose bet counts units smaller than users."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ MISSING = "·"
 
 
 def read_cells(found: LoadedResult) -> tuple[Cell, ...]:
-    """The cells of a result by cell.
+    """Read the cells of a result whose bet counts cells.
 
     Raises:
-        ResultError: a cell without its seed or slice.
+        ResultError: a cell has no seed or slice.
     """
     errors = {one.user: one.delta.se for one in found.verdict.resolved}
     with errors_about(found.path):
@@ -33,9 +33,9 @@ def read_cells(found: LoadedResult) -> tuple[Cell, ...]:
 
 
 def signs(found: Sequence[Cell]) -> dict[tuple[str, str], str]:
-    """By user and slice the sign of Δ under each seed, as ``+++-+``.
+    """Return the sign of Δ under each seed, such as ``+++-+``, by user and slice.
 
-    0 is a tie; a dot is a cell that repeats another and counts once.
+    ``0`` is a tie. A dot is a cell that is left out because it repeats another.
     """
     seeds = sorted({cell.seed for cell in found})
     by_cell = {
@@ -48,10 +48,12 @@ def signs(found: Sequence[Cell]) -> dict[tuple[str, str], str]:
 
 
 def nearest_first(found: LoadedResult) -> tuple[SliceDivergence, ...]:
-    """The slices of a result by pairs, the nearest to its user's training text first.
+    """Read the slices of a result whose bet counts pairs, the nearest to the training text first.
+
+    The training text is that of the slice's user.
 
     Raises:
-        ResultError: a row without its slice.
+        ResultError: a row has no slice.
     """
     contrast = found.verdict.bet.contrast
     with errors_about(found.path):

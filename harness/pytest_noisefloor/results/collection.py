@@ -1,4 +1,4 @@
-"""The catalogue: the results that lie in a folder, judged again, beside all registered bets."""
+"""The collection: every result in a folder, judged again, beside all registered bets."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ LARGER = "1B and more (a hub id)"
 
 _OWN = "of a bet that is not shipped"
 _KEYS = frozenset({"verdict", "bet"})
-"""What has neither of these is another program's."""
+"""A file with neither key was written by another program."""
 
 
 @dataclass(frozen=True)
 class LoadedResult:
-    """A result file of a registered bet, judged by today's text; ``marks`` say what is odd."""
+    """A result file of a registered bet, judged by today's text; ``marks`` lists what is odd."""
 
     path: Path
     content: Mapping[str, Any]
@@ -48,16 +48,16 @@ class LoadedResult:
 
     @property
     def base(self) -> str:
-        """The name of the base that it was measured on."""
+        """The name of the base measured."""
         return str(self.content["base"]["name"])
 
 
 @dataclass(frozen=True)
 class Collection:
-    """The registered bets in the order of their ids, and what was found of them.
+    """The registered bets in the order of their ids, and the results found for them.
 
-    ``found`` is by the bet's id and the base's name; ``left_out`` counts the files that are no
-    result of a registered bet, by what they are.
+    ``found`` is keyed by the bet's id and the base's name. ``left_out`` counts the files that are
+    not results of a registered bet, by kind.
     """
 
     bets: tuple[Bet, ...]
@@ -66,11 +66,11 @@ class Collection:
 
     @property
     def bases(self) -> tuple[str, ...]:
-        """The bases that there are results on, in the order of a table."""
+        """The bases that have results, in the order of a table."""
         return tuple(sorted({base for _, base in self.found}, key=_base_order))
 
     def on(self, base: str) -> dict[str, LoadedResult]:
-        """What was found on a base, by the bet's id, in the order of the bets."""
+        """Return the results on a base by the bet's id, in the order of the bets."""
         collection_rows = ((bet.id, self.found.get((bet.id, base))) for bet in self.bets)
         return {bet: found for bet, found in collection_rows if found}
 
@@ -79,8 +79,9 @@ def read_collection(folder: Path) -> Collection:
     """Judge every result in ``folder/results``, and in ``results`` one folder down.
 
     Raises:
-        ResultError: no results there, a file that cannot be judged, or two of one bet on one base.
-        BetError: a registered bet that is not the locked one.
+        ResultError: there are no results, a file cannot be judged, or two are of one bet on one
+            base.
+        BetError: a registered bet is not the locked one.
     """
     paths = [
         path
@@ -112,23 +113,23 @@ def read_collection(folder: Path) -> Collection:
 
 
 def registered_bets() -> tuple[Bet, ...]:
-    """All shipped bets in the order of their ids, numbers as numbers.
+    """Open all shipped bets in the order of their ids, with numbers sorted by value.
 
     Raises:
-        BetError: one that is not what was locked.
+        BetError: a bet is not the locked one.
     """
     names = (path.stem for path in resource_path("bets").glob("*.toml"))
     return tuple(sorted(map(registered_bet, names), key=lambda bet: _in_order(bet.id)))
 
 
 def _in_order(words: str) -> list[tuple[bool, int, str]]:
-    """A sorting key that has numbers before words, and by their value."""
+    """Return a sorting key that puts numbers before words and sorts them by value."""
     parts = re.findall(r"\d+|\D+", words)
     return [(not part.isdigit(), int(part) if part.isdigit() else 0, part) for part in parts]
 
 
 def _no_result(path: Path, content: Any, bets: Mapping[str, Bet]) -> str:
-    """What a file is that is no result of a registered bet; nothing for one that is."""
+    """Return the kind of a file that is not a result of a registered bet; empty if it is one."""
     if not (isinstance(content, dict) and _KEYS & content.keys()):
         return "of another program"
     if content["verdict"]["planted"]:
@@ -146,7 +147,7 @@ def _no_result(path: Path, content: Any, bets: Mapping[str, Bet]) -> str:
 
 
 def _judged(path: Path, content: dict[str, Any], bet: Bet) -> LoadedResult:
-    """A result by today's bet, whatever level it gives itself."""
+    """Judge a result by today's bet, whatever level the file gives."""
     verdict = rejudge_content(content, bet)
     said, users = (
         content["verdict"]["level"],
@@ -166,7 +167,7 @@ def _judged(path: Path, content: dict[str, Any], bet: Bet) -> LoadedResult:
 
 
 def collection_rows(catalogue: Collection) -> list[dict[str, Any]]:
-    """What came of each registered bet on each base that it is asked of, or has a result on."""
+    """Return a row for each registered bet on each base that it needs or has a result on."""
     return [
         collection_row(bet, base, catalogue.found.get((bet.id, base)))
         for bet in catalogue.bets
@@ -184,18 +185,18 @@ def _bases(bet: Bet, catalogue: Collection) -> list[str]:
 
 
 def _is_larger(base: str) -> bool:
-    """Whether a base's name says that it has 1B parameters or more, as hub ids do."""
+    """Return whether a base's name says 1B parameters or more, as hub ids do."""
     sizes = re.findall(r"(?<![\w.])(\d+(?:\.\d+)?)[bB](?![a-zA-Z])", base)
     return base not in SHIPPED and any(float(size) >= 1 for size in sizes)
 
 
 def _base_order(base: str) -> tuple[bool, bool, bool, str]:
-    """The session's default base first, then shipped ones, the placeholder last."""
+    """Return a sorting key: the default base, then shipped bases, others, and the placeholder."""
     return base == LARGER, base != DEFAULT_BASE, base not in SHIPPED, base
 
 
 def collection_row(bet: Bet, base: str, found: LoadedResult | None) -> dict[str, Any]:
-    """One row: quotients of perplexities, and LENIENT's reach in words."""
+    """Return one row: quotients of perplexities, and LENIENT's reach in words."""
     head = {
         "bet": bet.id,
         "title": bet.title,
@@ -238,6 +239,6 @@ def _figures(verdict: Verdict) -> list[dict[str, Any]]:
 def quotient_record(
     name: str, value: float, interval: Interval | None
 ) -> dict[str, float | list[float] | None]:
-    """A quotient of perplexities under its name, with the bounds of its 95 % interval."""
+    """Return a quotient of perplexities under its name, with the bounds of its 95 % interval."""
     bounds = [math.exp(interval.low), math.exp(interval.high)] if interval else None
     return {name: value, "interval": bounds}

@@ -1,4 +1,4 @@
-"""What several results, or all of one, say together: matrix, budget curve, and Pareto front."""
+"""Comparisons within and between results: matrix, budget curve and Pareto front."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class Matrix:
 
     @property
     def perplexity(self) -> tuple[tuple[float, ...], ...]:
-        """The same as perplexities."""
+        """The matrix as perplexities."""
         return tuple(tuple(map(math.exp, row)) for row in self.nll)
 
     @property
     def over_mean(self) -> tuple[tuple[float, ...], ...]:
-        """Nats per token above (below, where negative) the mean of the column."""
+        """Nats per token above the mean of the column; negative if below."""
         means = [fmean(column) for column in zip(*self.nll, strict=True)]
         return tuple(
             tuple(x - mean for x, mean in zip(row, means, strict=True)) for row in self.nll
@@ -40,10 +40,10 @@ class Matrix:
 
 
 def matrix(found: LoadedResult) -> Matrix:
-    """The matrix of Bet 61's result, whose own adapter is the denominator's.
+    """Build the matrix from Bet 61's result; a user's own adapter is the denominator's.
 
     Raises:
-        ResultError: a user without the mean under every other user's adapter.
+        ResultError: a user has no mean under another user's adapter.
     """
     with errors_about(found.path):
         rows = {row["user"]: row for row in found.content["users"]}
@@ -57,11 +57,11 @@ def matrix(found: LoadedResult) -> Matrix:
 
 
 def _others(row: Mapping[str, Any], users: Sequence[str]) -> dict[str, float]:
-    """Mean NLL of a user's held-out text by whose adapter it was scored under."""
+    """Return a user's mean NLL under each other user's adapter, by that user's name."""
     if OTHER in row["candidates"]:
         by_name = row["candidates"][OTHER]
         return {name.removeprefix(f"{OTHER}-"): nll for name, nll in by_name.items()}
-    (other,) = (user for user in users if user != row["user"])  # one is no choice of several
+    (other,) = (user for user in users if user != row["user"])  # a single other user: no candidates
     return {other: row["mean_nll"][OTHER]}
 
 
@@ -88,10 +88,10 @@ FIGURES = ("ratio", "harm", "help", "oracle_help")
 
 
 def budget(found: Mapping[str, LoadedResult]) -> tuple[BudgetPoint, ...]:
-    """The curve, by rate × steps, from one base's results by their bets' ids.
+    """Return the budget curve, ordered by rate × steps, from results on one base by bet id.
 
     Raises:
-        ResultError: a recipe without a rate or steps.
+        ResultError: a recipe has no rate or no steps.
     """
     points: list[BudgetPoint] = []
     for bet, one in found.items():
@@ -142,10 +142,10 @@ def _figures(
 
 @dataclass(frozen=True, kw_only=True)
 class MethodCost:
-    """A method: what its adapters take, and the mean NLL of each user's held-out text.
+    """A method's adapter size and training time, and the mean NLL of each user's held-out text.
 
-    ``seconds`` is the mean of its trainings; ``dominated_by`` has the methods that are no worse
-    for every user and no larger, and better in one of these.
+    ``seconds`` is the mean over its trainings. ``dominated_by`` lists the methods that are no
+    larger and no worse for any user, and better in at least one of these.
     """
 
     method: str
@@ -157,10 +157,10 @@ class MethodCost:
 
 
 def pareto(found: LoadedResult) -> tuple[MethodCost, ...]:
-    """The methods of Bet 49's result, its own first, behind the base without adapter.
+    """Return the methods of Bet 49's result: the base alone, the bet's own method, then the others.
 
     Raises:
-        ResultError: an adapter without size or time, or sizes that differ between users.
+        ResultError: an adapter has no size or time, or sizes differ between users.
     """
     with errors_about(found.path):
         rows = found.content["users"]

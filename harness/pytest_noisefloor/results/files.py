@@ -1,4 +1,4 @@
-"""Reading and writing result files."""
+"""Read and write result files."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class ResultError(NoisefloorError):
 
 
 def read_file(path: Path) -> Any:
-    """The content of a result file (.json) or a published table (.toml), or of what is neither.
+    """Read a result file (.json) or a published table (.toml), without checking its content.
 
     Raises:
-        ResultError: not readable, or not of its format.
+        ResultError: the file cannot be read, or is not JSON or TOML.
     """
     try:
         if path.suffix == ".toml":
@@ -42,10 +42,10 @@ def read_file(path: Path) -> Any:
 
 @contextmanager
 def errors_about(path: Path) -> Iterator[None]:
-    """Whatever is found wrong with a file's content, said of the file.
+    """Turn errors in a file's content into a ResultError that names the file.
 
     Raises:
-        ResultError: for any error of this project, and any that content of another shape gives.
+        ResultError: for any error of this project, and any that malformed content causes.
     """
     try:
         yield

@@ -1,10 +1,10 @@
 """The control ladder: what each control's adapter gains over the base, up to the user's own.
 
 Each rung stands for something that training could have picked up: calibration (one factor of the
-logits, on the user's text), any training at all, token frequencies, language at large, this author.
-Rungs are no sums: a higher one need not hold what a lower one has. At the registered budget a
-factor moves by at most learning rate × steps, 0.005, so its rung is a floor of what calibration
-could give.
+logits, on the user's text), any training at all, token frequencies, language in general, this
+author. Rungs do not add up: a higher rung need not contain what a lower one has. At the registered
+budget the factor moves by at most learning rate × steps, 0.005. Its rung is therefore a lower bound
+of what calibration could give.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from .collection import LoadedResult
 from .files import errors_about
 
 REAL = "real"
-"""The rung that the others are shares of."""
+"""The rung that the others are fractions of."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LadderRung:
     """What one control does for one user.
 
-    ``nll`` and ``gain``, NLL(untrained) − NLL(rung), are in nats per token, None where the bet
-    that has the rung was not run. ``interval`` is the gain's 95 % interval, None too where the
-    held-out text is too short for one. ``share`` is of the real rung's gain, None where that is
-    not resolved above 0.
+    ``nll`` and ``gain``, NLL(untrained) − NLL(rung), are in nats per token. Both are None if the
+    rung's bet was not run. ``interval`` is the gain's 95 % interval, and also None if the held-out
+    text is too short. ``share`` is the gain as a fraction of the real rung's, or None unless the
+    real gain is resolved above 0.
     """
 
     name: str
@@ -48,13 +48,13 @@ class LadderRung:
 
 
 def ladders(found: Mapping[str, LoadedResult]) -> dict[str, tuple[LadderRung, ...]]:
-    """The rungs of each user, untrained first, from one base's results by their bets' ids.
+    """Return each user's rungs, untrained first, from results on one base by bet id.
 
-    Empty where no result has a rung.
+    The result is empty if no result has a rung.
 
     Raises:
-        ResultError: results of another base, other held-out text or other seeds than each
-            other's, or rows that lack what a rung needs.
+        ResultError: results differ in base, held-out text or seeds, or a row lacks what a rung
+            needs.
     """
     bets = [bet for bet in dict.fromkeys(role.bet for role in bet_roles().ladder) if bet in found]
     rows: dict[str, dict[str, Mapping[str, Any]]] = {}
@@ -68,7 +68,7 @@ def ladders(found: Mapping[str, LoadedResult]) -> dict[str, tuple[LadderRung, ..
 
 
 def _check_same(found: Mapping[str, LoadedResult], by_bet: Mapping[str, Mapping[str, Any]]) -> None:
-    """Refuse to put rungs above each other that were not measured on the same tokens."""
+    """Refuse rungs that were not measured on the same tokens, base and seeds."""
     seen: dict[str, Any] = {}
     for bet, row in by_bet.items():
         with errors_about(found[bet].path):
@@ -110,7 +110,7 @@ def _rung(role: RungRole, row: Mapping[str, Any]) -> LadderRung:
 def _interval(row: Mapping[str, Any], label: str) -> Interval | None:
     slices = row.get("slices", ())
     if not slices or any("sums" not in piece for piece in slices):
-        return None  # the first layout of result files has none
+        return None  # result files of schema 1 have no sums
     try:
         return block_bootstrap(bin_sums_from_record(row["user"], slices), UNTRAINED, label)
     except TooFewBlocks:

@@ -31,28 +31,28 @@ from .files import ResultError, errors_about, read_file
 from .schema import RESULT_SCHEMA, seal, unit_name
 
 READABLE = (1, RESULT_SCHEMA)
-"""Versions that can be judged again; 1 has no sums, hence no intervals."""
+"""Schema versions that can be judged again; version 1 has no sums, so it gives no intervals."""
 
 
 @dataclass(frozen=True)
 class Rejudged:
-    """A verdict on a file, and what a reader must know of the file."""
+    """A verdict on a file, and notes on the file that a reader needs."""
 
     verdict: Verdict
     notes: tuple[str, ...]
 
 
 def rejudge(path: Path, *, against: str | None = None) -> Rejudged:
-    """Judge a result file (.json) or a published table (.toml), without training.
+    """Judge a result file (.json) or a published table (.toml) without training.
 
     Args:
         path: the file.
-        against: a registered bet, or the path of a bet file, to judge by; if None, the bet that
-            the file names.
+        against: the name of a registered bet, or the path of a bet file, to judge by; None for the
+            bet that the file names.
 
     Raises:
-        ResultError: a file that is neither, or lacks what a verdict needs.
-        BetError: no such bet.
+        ResultError: the file is neither, or lacks what a verdict needs.
+        BetError: there is no such bet.
     """
     content = read_file(path)
     if not isinstance(content, dict):
@@ -65,7 +65,7 @@ def rejudge(path: Path, *, against: str | None = None) -> Rejudged:
 
 
 def _by_another(bet: Bet | None) -> list[str]:
-    """What to say where a file is judged by another bet than its own."""
+    """Return the note for a file that is judged by a bet other than its own."""
     if bet is None:
         return []
     never = "" if bet.registration.locked else " This text was never locked."
@@ -73,7 +73,7 @@ def _by_another(bet: Bet | None) -> list[str]:
 
 
 def _made_under(sha256: str, bet: Bet) -> list[str]:
-    """What to say of a result's bet text where it is not today's registered one."""
+    """Return the note for a result made under a text other than the bet's present one."""
     if sha256 == bet.sha256:
         return []
     lock, file = read_lock(resource_path("bets", "LOCK")), f"bet{bet.id}.toml"
@@ -139,11 +139,11 @@ def _judge_result(content: dict[str, Any], other: Bet | None) -> Rejudged:
 
 
 def rejudge_content(content: dict[str, Any], bet: Bet) -> Verdict:
-    """The verdict on a result file's content: from its sums, or its means where it has no sums.
+    """Judge a result file's content from its sums, or from its means if it has no sums.
 
     Raises:
-        NoisefloorError: figures that cannot be, or sums of which the means are not the means.
-        KeyError, TypeError, ValueError, AttributeError: not the content of a result file.
+        NoisefloorError: a figure is invalid, or the means are not those of the sums.
+        KeyError, TypeError, ValueError, AttributeError: this is not the content of a result file.
     """
     planted = content["verdict"]["planted"]
     rows = content["users"]
@@ -169,10 +169,10 @@ def rejudge_content(content: dict[str, Any], bet: Bet) -> Verdict:
 
 
 def _check_slices(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Refuse a result's rows that are not each one slice, once, under its own name.
+    """Refuse rows of a result unless each is a different slice under its own name.
 
     Raises:
-        ValueError: which one, or that one stands there twice.
+        ValueError: a row has another slice's name, or a slice is repeated.
     """
     seen: set[tuple[str, str]] = set()
     for row in rows:

@@ -20,7 +20,7 @@ from pytest_noisefloor.stats import BIN_TOKENS, BinSums, Effect, Interval
 
 @dataclass(frozen=True)
 class Unit:
-    """What is kept of one unit's scores: far less than the scores."""
+    """What is kept of one unit's scores: its effect, bin sums and record."""
 
     effect: Effect
     bin_sums: BinSums
@@ -37,7 +37,7 @@ def result(
     repeats: Sequence[str],
     filed: Sequence[ExportedAdapter],
 ) -> dict[str, Any]:
-    """The content of a result file; docs/results.md describes it."""
+    """Build the content of a result file, which docs/results.md describes."""
     own = next(one for one in filed if one.entrant.runner is runner)
     methods = {one.entrant.runner.method for one in filed} - {runner.method}
     arms = {one.entrant.request.arm for one in filed}
@@ -113,7 +113,7 @@ RESULT_SCHEMA = 2
 
 
 def bet_record(bet: Bet) -> dict[str, Any]:
-    """The part of a result file that says which bet it is about."""
+    """Return the part of a result file that identifies its bet."""
     return {
         "id": bet.id,
         "name": bet.name,
@@ -124,7 +124,7 @@ def bet_record(bet: Bet) -> dict[str, Any]:
 
 
 def verdict_record(verdict: Verdict) -> dict[str, Any]:
-    """The part of a result file that says what came out."""
+    """Return the part of a result file that holds the verdict."""
     return {
         "level": verdict.level.name,
         "planted": verdict.planted,
@@ -164,7 +164,7 @@ def verdict_record(verdict: Verdict) -> dict[str, Any]:
 
 
 def resolved_record(verdict: Verdict) -> dict[str, dict[str, Any]]:
-    """What a result file adds about each unit that has intervals, in nats per token."""
+    """Return what a result file adds about each unit that has intervals, in nats per token."""
     return {
         one.user: {
             "intervals": {
@@ -186,7 +186,7 @@ def resolved_record(verdict: Verdict) -> dict[str, dict[str, Any]]:
 
 
 def interval_record(interval: Interval) -> dict[str, Any]:
-    """An interval in nats per token, with what it rests on."""
+    """Return an interval in nats per token, with the standard error and what it rests on."""
     return {
         "estimate": interval.estimate,
         "low": interval.low,
@@ -199,7 +199,7 @@ def interval_record(interval: Interval) -> dict[str, Any]:
 
 
 def effect_record(effect: Effect) -> dict[str, Any]:
-    """The part of a result file about one user: nats per token, perplexities and quotients."""
+    """Return the record of one user's effect: nats per token, perplexities and quotients."""
     return {
         "user": effect.user,
         "mean_nll": dict(effect.nll),
@@ -213,13 +213,13 @@ def effect_record(effect: Effect) -> dict[str, Any]:
 
 
 def unit_name(row: Mapping[str, Any]) -> str:
-    """What a row of a result file's ``users`` is about: a user, or one of a user's units."""
+    """Return what a row of a result file's ``users`` is about: a user, or a unit of one."""
     return str(row.get("unit", row["user"]))
 
 
 def seal(content: dict[str, Any]) -> str:
-    """SHA-256 (hex) of all that a result file says but for its key ``seal``.
+    """Return the SHA-256 (hex) of a result file's content without its key ``seal``.
 
-    It tells a slip of the hand, not a forger, who can make it anew.
+    It detects accidental edits, not forgery.
     """
     return digest({key: value for key, value in content.items() if key != "seal"})
