@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from pytest_noisefloor.models import LMHead
-    from pytest_noisefloor.training import TrainingState
+    from pytest_noisefloor.training import OnStep, TrainingState
 
 SAVE_EVERY_S = 15.0
 """Seconds of an unfinished training that an interruption can cost, and a step, at most."""
@@ -138,13 +138,17 @@ class Worker:
         saved = time.monotonic()
 
         def on_step(
-            step: int, loss: float, progress: Callable[[], Mapping[str, TrainingState]]
+            step: int,
+            losses: Mapping[str, float],
+            states: Callable[[], dict[str, TrainingState]],
         ) -> None:
             nonlocal saved
-            detail = f"step {step} of {self._recipe.steps}, loss {loss:.3f}"
-            self._watcher.advance(len(runs) * cost, detail)
+            mean = sum(losses.values()) / len(losses)
+            self._watcher.advance(
+                len(runs) * cost, f"step {step} of {self._recipe.steps}, loss {mean:.3f}"
+            )
             if time.monotonic() - saved > SAVE_EVERY_S:
-                for key, unfinished in progress().items():
+                for key, unfinished in states().items():
                     self._store.put("unfinished", key, pack(unfinished))
                 saved = time.monotonic()
 
@@ -171,49 +175,24 @@ class Worker:
         self,
         runs: Mapping[str, tuple[Request, RunSpec]],
         starts: Mapping[str, TrainingState],
-        on_step: Callable[[int, float, Callable[[], Mapping[str, TrainingState]]], None],
+        on_step: OnStep,
     ) -> dict[str, TrainingState]:
-        """One adapter as ever, several stacked."""
-        from pytest_noisefloor.training import train, train_stacked
+        from pytest_noisefloor.training import train
 
         model, head = self._tools
-        streams = {key: self._blocks(request) for key, (request, _) in runs.items()}
-        if len(runs) == 1:
-            (key, blocks), start = next(iter(streams.items())), next(iter(starts.values()), None)
-
-            def alone(step: int, loss: float, progress: Callable[[], TrainingState]) -> None:
-                on_step(step, loss, lambda: {key: progress()})
-
-            return {
-                key: train(
-                    model, head, self._method, blocks, self._recipe, start=start, on_step=alone
-                )
-            }
-
-        labels = {f"{request} ({key[:12]})": key for key, (request, _) in runs.items()}
-
-        def by_key(done: Mapping[str, TrainingState]) -> dict[str, TrainingState]:
-            return {labels[label]: progress for label, progress in done.items()}
-
-        def together(
-            step: int, losses: dict[str, float], progress: Callable[[], dict[str, TrainingState]]
-        ) -> None:
-            on_step(step, sum(losses.values()) / len(losses), lambda: by_key(progress()))
-
-        return by_key(
-            train_stacked(
-                model,
-                head,
-                self._method,
-                {label: streams[key] for label, key in labels.items()},
-                self._recipe,
-                starts={label: starts[key] for label, key in labels.items() if key in starts},
-                on_step=together,
-            )
+        return train(
+            model,
+            head,
+            self._method,
+            {key: self._batches(request) for key, (request, _) in runs.items()},
+            self._recipe,
+            starts=starts,
+            on_step=on_step,
+            label=lambda key: f"{runs[key][0]} ({key[:12]})",
         )
 
-    def _blocks(self, request: Request) -> Iterator[Ids]:
-        """The blocks that a request's adapter trains on."""
+    def _batches(self, request: Request) -> Iterator[Ids]:
+        """The batches (batch, sequence) of token ids that a request's adapter trains on."""
         arm = open_arm(request.arm)
         arm_input = ArmInput(
             user=request.user.name,

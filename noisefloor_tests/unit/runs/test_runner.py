@@ -17,7 +17,7 @@ from pytest_noisefloor.runs.progress import ProgressBar
 from pytest_noisefloor.runs.request import Request
 from pytest_noisefloor.runs.runner import Runner
 from pytest_noisefloor.runs.store import Store
-from pytest_noisefloor.training.loop import TrainingError
+from pytest_noisefloor.training.checks import TrainingError
 from pytest_noisefloor.training.methods.base import restore
 from pytest_noisefloor.training.methods.registry import METHODS
 
@@ -43,9 +43,9 @@ def trainings(monkeypatch):
     begun = []
     train = training.train
 
-    def spy(*args, start=None, **kwargs):
-        begun.append(len(start.losses) if start else 0)
-        return train(*args, start=start, **kwargs)
+    def spy(*args, starts, **kwargs):
+        begun.append(sum(len(start.losses) for start in starts.values()))
+        return train(*args, starts=starts, **kwargs)
 
     monkeypatch.setattr(training, "train", spy)
     return begun

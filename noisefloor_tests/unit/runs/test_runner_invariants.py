@@ -44,9 +44,9 @@ def parts(model):
 def test_in_mid_training_the_named_tensors_have_moved_and_no_other(build, kind):
     model = build(kind)
     before, during = parts(model), []
-    blocks = ARMS["random"].batches(ArmInput("ann", 64, None), TWO_STEPS, seed=0)
+    stream = ARMS["random"].batches(ArmInput("ann", 64, None), TWO_STEPS, seed=0)
     train(
-        *(model, lm_head(model), NORM_ONLY, blocks, TWO_STEPS),
+        *(model, lm_head(model), NORM_ONLY, {"ann": stream}, TWO_STEPS),
         on_step=lambda *_: during.append(parts(model)),
     )
     for now in during:
@@ -65,9 +65,9 @@ def test_tied_weights_stay_tied(build, kind):
 
     assert tied()
     held = []
-    blocks = ARMS["random"].batches(ArmInput("ann", 64, None), TWO_STEPS, seed=0)
+    stream = ARMS["random"].batches(ArmInput("ann", 64, None), TWO_STEPS, seed=0)
     train(
-        *(model, lm_head(model), NORM_ONLY, blocks, TWO_STEPS),
+        *(model, lm_head(model), NORM_ONLY, {"ann": stream}, TWO_STEPS),
         on_step=lambda *_: held.append(tied()),
     )
     assert held == [True, True]
