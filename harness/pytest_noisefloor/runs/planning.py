@@ -103,7 +103,7 @@ class Plan:
         if (method.name, lr) == (registered.method.name, registered.recipe.lr):
             return registered
         if (method.name, lr) not in self._runners:
-            self._runners[method.name, lr] = registered.sibling(
-                method=method, recipe=replace(registered.recipe, lr=lr)
+            self._runners[method.name, lr] = Runner(
+                replace(registered.context, method=method, recipe=replace(registered.recipe, lr=lr))
             )
         return self._runners[method.name, lr]

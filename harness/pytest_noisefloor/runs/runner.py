@@ -19,24 +19,14 @@ from filelock import Timeout
 
 from pytest_noisefloor.data import Slice, Texts, User, open_arm
 from pytest_noisefloor.errors import NoisefloorError
-from pytest_noisefloor.models import Base, exclusive
-from pytest_noisefloor.specs import (
-    SCORER,
-    UNTRAINED,
-    Kernel,
-    Recipe,
-    RunSpec,
-    ScoreSpec,
-    Scoring,
-    digest,
-)
+from pytest_noisefloor.models import exclusive
+from pytest_noisefloor.specs import SCORER, UNTRAINED, Kernel, RunSpec, ScoreSpec, digest
 from pytest_noisefloor.stats import Scores
-from pytest_noisefloor.training import Method
 
-from .progress import ProgressBar
+from .context import RunContext
 from .record import Record
 from .request import Adapter, Request
-from .store import Kind, Store
+from .store import Kind
 from .worker import Worker
 
 
@@ -62,67 +52,25 @@ class _Task:
 
 
 class Runner:
-    """Trains and scores for one base, method and recipe on one device.
+    """Trains and scores for one base, method and recipe on one device."""
 
-    ``group`` is how many adapters pass the base as one batch; None decides by what is faster and by
-    the memory that is free.
-    """
-
-    def __init__(
-        self,
-        *,
-        store: Store,
-        base: Base,
-        device: str,
-        method: Method,
-        recipe: Recipe,
-        scoring: Scoring,
-        watcher: ProgressBar,
-        workers: int = 1,
-        group: int | None = None,
-    ) -> None:
-        self.store = store
-        self.base = base
-        self.device = device
-        self.method = method
-        self.recipe = recipe
-        self.scoring = scoring
-        self._watcher = watcher
+    def __init__(self, context: RunContext) -> None:
+        self.context = context
+        self.store = context.store
+        self.base = context.base
+        self.device = context.device
+        self.method = context.method
+        self.recipe = context.recipe
+        self.scoring = context.scoring
+        self.texts = Texts(context.base.encode, context.recipe, context.scoring)
+        self._progress_bar = context.progress_bar
+        self._worker = Worker(context, self.texts)
         self._torch = ".".join(version("torch").split(".")[:2])
-        self.texts = Texts(base.encode, recipe, scoring)
-        self._bench = Worker(
-            store=store,
-            base=base,
-            device=device,
-            method=method,
-            recipe=recipe,
-            scoring=scoring,
-            texts=self.texts,
-            watcher=watcher,
-            workers=workers,
-            group=group,
-        )
-        self._workers = workers
-        self._group = group
-
-    def sibling(self, *, method: Method, recipe: Recipe) -> Runner:
-        """The same for another method or recipe, on the same store, base and device."""
-        return Runner(
-            store=self.store,
-            base=self.base,
-            device=self.device,
-            method=method,
-            recipe=recipe,
-            scoring=self.scoring,
-            watcher=self._watcher,
-            workers=self._workers,
-            group=self._group,
-        )
 
     @property
     def kernel(self) -> Kernel:
         """How the head's products are made, as the store has chosen."""
-        return self._bench.kernel
+        return self._worker.kernel
 
     # --- what is asked for ----------------------------------------------------------------
 
@@ -203,7 +151,7 @@ class Runner:
             return
         for user in users:
             self.texts.check_lengths(user)
-        with self._watcher.watch(
+        with self._progress_bar.watch(
             runs=sum(task.kind == "adapters" for task in waiting),
             cost=sum(task.cost for task in waiting),
         ):
@@ -228,9 +176,9 @@ class Runner:
         if there == 1 or (task.piece is not None and task.needs is None):
             return 1
         if task.piece is not None:
-            return min(there, self._bench.score_stack_size)
+            return min(there, self._worker.score_stack_size)
         # what one process takes is not left to the others
-        return min(there, self._bench.group, max(1, -(-there // self._workers)))
+        return min(there, self._worker.stack_size, max(1, -(-there // self.context.workers)))
 
     def _try(self, tasks: Sequence[_Task]) -> set[str]:
         """Make records but those that cannot be made yet or that another process is at.
@@ -248,7 +196,7 @@ class Runner:
                     if self._ready(task, done):
                         ours.append(task)
             if len(ours) > 1 and ours[0].piece is None:  # those of one age can go on together
-                ages = [self._bench.steps_done(task.key) for task in ours]
+                ages = [self._worker.steps_done(task.key) for task in ours]
                 ours = [task for task, age in zip(ours, ages, strict=True) if age == ages[0]]
             if ours:
                 self._make(ours)
@@ -257,7 +205,7 @@ class Runner:
     def _ready(self, task: _Task, done: set[str]) -> bool:
         """Whether a task can be made and was not; one that was goes to ``done``."""
         if self.store.has(task.kind, task.key):
-            self._watcher.advance(task.cost)
+            self._progress_bar.advance(task.cost)
             done.add(task.key)
             return False
         return task.needs is None or self.store.has("adapters", task.needs)
@@ -266,20 +214,20 @@ class Runner:
         """Make the records of tasks of one company, whose locks are held, and keep them."""
         kind, piece = tasks[0].kind, tasks[0].piece
         more = f" and {len(tasks) - 1} more" if len(tasks) > 1 else ""
-        self._watcher.begin(f"{tasks[0]}{more}", new_runs=len(tasks) if piece is None else 0)
+        self._progress_bar.begin(f"{tasks[0]}{more}", new_runs=len(tasks) if piece is None else 0)
         with exclusive(self.device):
             if piece is None:
                 runs = {t.key: (t.request, t.spec) for t in tasks if isinstance(t.spec, RunSpec)}
-                self.store.put_many(kind, self._bench.train(runs))
+                self.store.put_many(kind, self._worker.train(runs))
                 for key in runs:
                     self.store.drop("unfinished", key)
                 return
             specs = {t.key: t.spec for t in tasks if isinstance(t.spec, ScoreSpec)}
             trained = {t.key: self._stored("adapters", t.needs) for t in tasks if t.needs}
-            records = self._bench.score(piece, specs, trained)
+            records = self._worker.score(piece, specs, trained)
         for key, record in records.items():  # too few to be worth a shard of their own
             self.store.put(kind, key, record)
-        self._watcher.advance(sum(task.cost for task in tasks))
+        self._progress_bar.advance(sum(task.cost for task in tasks))
 
     def _stored(self, kind: Kind, key: str) -> Record:
         record = self.store.get(kind, key)

@@ -173,7 +173,7 @@ def test_what_is_compared_leaves_the_base_as_it_was(experiment):
     ann, piece = USERS[0], USERS[0].heldout[0]
     untrained = one.runner.scores(Request(ann, "untrained"), piece)
     assert one.verdict
-    model, head = one.runner._bench._tools
+    model, head = one.runner._worker._model_and_head
     prefix = one.runner.base.tokenizer.prefix
     again = score(model, head, one.runner.texts.scored(piece), prefix, one.runner.scoring)
     assert np.array_equal(untrained, again)

@@ -14,6 +14,7 @@ from safetensors.numpy import load, save
 from pytest_noisefloor.data.arms import ARMS, ArmInput
 from pytest_noisefloor.data.users import Slice
 from pytest_noisefloor.models.head import lm_head
+from pytest_noisefloor.runs.context import RunContext
 from pytest_noisefloor.runs.export import _torch_file
 from pytest_noisefloor.runs.progress import ProgressBar
 from pytest_noisefloor.runs.request import Adapter, Request
@@ -83,13 +84,15 @@ def runner(tiny, recipe, scoring, tmp_path_factory):
 
     def runner():
         return Runner(
-            store=Store(tmp_path_factory.mktemp("store")),
-            base=tiny,
-            device="cpu",
-            method=NORM_ONLY,
-            recipe=replace(recipe, steps=2),
-            scoring=scoring,
-            watcher=ProgressBar(),
+            RunContext(
+                store=Store(tmp_path_factory.mktemp("store")),
+                base=tiny,
+                device="cpu",
+                method=NORM_ONLY,
+                recipe=replace(recipe, steps=2),
+                scoring=scoring,
+                progress_bar=ProgressBar(),
+            )
         )
 
     return runner

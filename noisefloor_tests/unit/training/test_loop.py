@@ -127,7 +127,7 @@ def test_a_resumed_training_is_bitwise_the_uninterrupted_one(model, head, stoppe
         assert rest.seconds >= part.seconds
 
 
-def test_a_watcher_is_told_of_every_step(model, head, recipe):
+def test_the_hook_is_called_after_every_step(model, head, recipe):
     told = []
     done = train_one(
         model,
