@@ -45,7 +45,7 @@ class Experiment:
         self.users = tuple(users)
         self.seeds = tuple(seeds)
         self.out = out
-        self._lineup = Plan(bet, runner, users)
+        self._plan = Plan(bet, runner, users)
         self._leaks = _leaks(self.users)
 
     @property
@@ -74,7 +74,7 @@ class Experiment:
     def verdict(self) -> Verdict:
         """The comparison of all units, judged; its result files are written on the way."""
         self._check_names()
-        entrants = list(self._lineup.everything(self.seeds))
+        entrants = list(self._plan.all_runs(self.seeds))
         for runner in dict.fromkeys(entrant.runner for entrant in entrants):
             runner.complete([one.request for one in entrants if one.runner is runner])
         self._check_that_arms_differ()
@@ -131,7 +131,7 @@ class Experiment:
         """
         labels = self.bet.contrast.compared
         for user, seed in product(self.users, self.seeds):
-            one, other = (self._lineup.runs_for(label, user, seed) for label in labels)
+            one, other = (self._plan.runs_for(label, user, seed) for label in labels)
             for a, b in product(one, other):
                 if a.runner is b.runner and UNTRAINED not in (a.name, b.name):
                     _check_different(a, b)
@@ -219,7 +219,7 @@ class Experiment:
         for piece in pieces:
             by_name: dict[str, list[Scores]] = {}
             for seed in (0,) if label == UNTRAINED else seeds:
-                for one in self._lineup.runs_for(label, user, seed):
+                for one in self._plan.runs_for(label, user, seed):
                     scored = one.runner.scored(one.request, piece)
                     by_name.setdefault(one.name, []).append(scored)
             for name, of_seeds in by_name.items():
