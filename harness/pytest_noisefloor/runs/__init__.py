@@ -1,4 +1,4 @@
-"""Which runs a bet needs; each is made once, kept by key, and exported."""
+"""Which runs a bet needs. Each run is made once, stored by key, and exported."""
 
 import lazy_loader as lazy
 

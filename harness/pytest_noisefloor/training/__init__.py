@@ -1,4 +1,4 @@
-"""What trains, and the loop that trains it: one adapter, or many as one batch."""
+"""What trains, and the loop that trains it, one adapter or many as one batch."""
 
 import lazy_loader as lazy
 

@@ -287,12 +287,11 @@ class Quick(worker.Worker):
 
 root = Path(sys.argv[1])
 runner.Worker = Quick
-context = RunContext(
+quick = Runner(RunContext(
     store=Store(root / "store"), base=Base("quick", "", None, ByteTokenizer), device="cpu",
     method=METHODS["norm-only"], recipe=Recipe(steps=1, batch=1, sequence=2),
     scoring=Scoring(window=1, stride=1), progress_bar=ProgressBar(), stack_size=1,
-)
-quick = Runner(context)
+))
 user = User("ann", "text", (Slice("only", "text"),))
 requests = [Request(user, arm, seed) for seed in range(5) for arm in ("real", "random")]
 Path(sys.argv[2]).touch()

@@ -1,1 +1,1 @@
-"""The methods: which tensors of a base train and are stored for each user, one file each."""
+"""The methods say which tensors of a base train and are stored for each user; one file each."""
