@@ -23,7 +23,6 @@ from pytest_noisefloor.runs.store import Store
 from pytest_noisefloor.training.loop import train
 from pytest_noisefloor.training.methods.norm_only import gain_names
 from pytest_noisefloor.training.methods.registry import METHODS
-from pytest_noisefloor.training.stacked_loop import train_stacked
 
 from .shapes import Shape
 
@@ -107,16 +106,16 @@ def noisefloor(model: nn.Module, shape: Shape, steps: int, tick: Callable[[], No
         model,
         replace(head, kernel=kernel),
         METHODS["norm-only"],
-        shape.stream(steps),
+        {OURS: shape.stream(steps)},
         shape.recipe(steps),
         on_step=lambda *_: tick(),
     )
-    return list(done.tensors.values())
+    return list(done[OURS].tensors.values())
 
 
 def group(model: nn.Module, shape: Shape, steps: int, count: int, tick: Callable[[], None]) -> None:
     """The suite's own training of some adapters, each on tokens of its own, as one batch."""
-    train_stacked(
+    train(
         model,
         lm_head(model),
         METHODS["norm-only"],

@@ -24,6 +24,7 @@ from pytest_noisefloor.data.users import load_users
 from pytest_noisefloor.models.head import lm_head
 from pytest_noisefloor.models.loading import open_base
 from pytest_noisefloor.models.scoring import score
+from pytest_noisefloor.runs.context import RunContext
 from pytest_noisefloor.runs.progress import ProgressBar
 from pytest_noisefloor.runs.record import Record
 from pytest_noisefloor.runs.request import Request
@@ -196,13 +197,15 @@ def bfloat16(folder: Path, *, base: str, user: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for matmul in MATMULS:
         runner = Runner(
-            store=Store(folder / "store"),
-            base=open_base(base),
-            device="cpu",
-            method=METHODS[bet.method],
-            recipe=replace(bet.recipe, matmul=matmul),
-            scoring=bet.scoring,
-            watcher=ProgressBar(sys.stderr),
+            RunContext(
+                store=Store(folder / "store"),
+                base=open_base(base),
+                device="cpu",
+                method=METHODS[bet.method],
+                recipe=replace(bet.recipe, matmul=matmul),
+                scoring=bet.scoring,
+                progress_bar=ProgressBar(sys.stderr),
+            )
         )
         nll, seconds = {}, []
         for arm in (bet.contrast.numerator, bet.contrast.denominator):

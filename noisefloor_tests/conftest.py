@@ -92,6 +92,7 @@ def planted_experiment(
     from pytest_noisefloor.bets.registry import registered_bet
     from pytest_noisefloor.data.users import load_users
     from pytest_noisefloor.experiment import Experiment
+    from pytest_noisefloor.runs.context import RunContext
     from pytest_noisefloor.runs.progress import ProgressBar
     from pytest_noisefloor.runs.runner import Runner
     from pytest_noisefloor.runs.store import Store
@@ -100,13 +101,15 @@ def planted_experiment(
     out = tmp_path_factory.mktemp("planted")
     bet = registered_bet("bet60")
     runner = Runner(
-        store=Store(out / "store"),
-        base=tiny,
-        device="cpu",
-        method=METHODS[bet.method],
-        recipe=replace(bet.recipe, steps=2),
-        scoring=bet.scoring,
-        watcher=ProgressBar(),
+        RunContext(
+            store=Store(out / "store"),
+            base=tiny,
+            device="cpu",
+            method=METHODS[bet.method],
+            recipe=replace(bet.recipe, steps=2),
+            scoring=bet.scoring,
+            progress_bar=ProgressBar(),
+        )
     )
     users = load_users(write_users(out / "users", "ann", "bob"))
     return Experiment(bet=bet, runner=runner, users=users, seeds=(0, 1), out=out)

@@ -67,7 +67,7 @@ class Experiment:
     def verdict(self) -> Verdict:
         """The comparison of all units, judged; its result files are written on the way."""
         self._check_names()
-        planned = list(self._plan.everything(self.seeds))
+        planned = list(self._plan.all_runs(self.seeds))
         for runner in dict.fromkeys(run.runner for run in planned):
             runner.complete([run.request for run in planned if run.runner is runner])
         self._check_that_arms_differ()

@@ -105,7 +105,9 @@ def test_peft_under_the_trainer_trains_the_same_low_rank_adapter(contenders, sha
             restore({name.removeprefix("base_model.model."): p for name, p in own.items()}, initial)
             return contenders.under_trainer(adapted, shape, steps, lambda: None)
 
-    ours = train(model, lm_head(model), method, shape.stream(steps), shape.recipe(steps)).tensors
+    streams = {"ours": shape.stream(steps)}
+    done = train(model, lm_head(model), method, streams, shape.recipe(steps))
+    ours = done["ours"].tensors
     for one, (name, other) in zip(by_peft(8), ours.items(), strict=True):
         np.testing.assert_allclose(other, one, rtol=0, atol=GAIN, err_msg=name)
         assert np.abs(other - initial[name]).max() > 100 * GAIN

@@ -19,6 +19,7 @@ from pytest_noisefloor.bets.bet import load_bet
 from pytest_noisefloor.data.users import Slice, User
 from pytest_noisefloor.experiment import Experiment
 from pytest_noisefloor.models.base import Base
+from pytest_noisefloor.runs.context import RunContext
 from pytest_noisefloor.runs.progress import ProgressBar
 from pytest_noisefloor.runs.runner import Runner
 from pytest_noisefloor.runs.store import Store
@@ -132,12 +133,14 @@ def known_nll(text, gains):
 def experiment(base, users, out, *, bet=BET, seeds=(0,), method=None, **recipe):
     """An experiment as the full tier has it, of a planted base under a planted bet."""
     runner = Runner(
-        store=Store(out / "store"),
-        base=base,
-        device="cpu",
-        method=method or METHODS[bet.method],
-        recipe=replace(bet.recipe, **recipe),
-        scoring=bet.scoring,
-        watcher=ProgressBar(),
+        RunContext(
+            store=Store(out / "store"),
+            base=base,
+            device="cpu",
+            method=method or METHODS[bet.method],
+            recipe=replace(bet.recipe, **recipe),
+            scoring=bet.scoring,
+            progress_bar=ProgressBar(),
+        )
     )
     return Experiment(bet=bet, runner=runner, users=users, seeds=seeds, out=out)

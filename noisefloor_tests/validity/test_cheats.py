@@ -27,7 +27,7 @@ from pytest_noisefloor.runs.record import StoreError
 from pytest_noisefloor.runs.request import Request
 from pytest_noisefloor.runs.runner import Runner
 from pytest_noisefloor.stats.contrast import StatisticsError
-from pytest_noisefloor.training.loop import TrainingError
+from pytest_noisefloor.training.checks import TrainingError
 
 ANN, BOB = user("ann", 0), user("bob", 1)
 

@@ -1,4 +1,4 @@
-"""Pre-registered bets: design, criteria and lock, and the only comparison with a threshold."""
+"""Pre-registration: a bet's design, criteria and lock, and the only comparison with a threshold."""
 
 import lazy_loader as lazy
 

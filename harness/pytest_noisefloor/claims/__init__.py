@@ -1,4 +1,4 @@
-"""What a project asserts, checked against the evidence that it committed."""
+"""What a project asserts, held to the evidence that it committed."""
 
 import lazy_loader as lazy
 

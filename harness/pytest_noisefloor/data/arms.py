@@ -9,7 +9,8 @@ import hashlib
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol
+from enum import StrEnum
+from typing import Protocol
 
 import numpy as np
 
@@ -18,8 +19,13 @@ from pytest_noisefloor._typing import Ids
 from pytest_noisefloor.errors import NoisefloorError
 from pytest_noisefloor.specs import Recipe
 
-Reads = Literal["nothing", "training text", "held-out text"]
-"""What an arm may see of its user."""
+
+class Reads(StrEnum):
+    """What an arm may see of its user. An arm may also declare it as the plain string."""
+
+    NOTHING = "nothing"
+    TRAINING_TEXT = "training text"
+    HELDOUT_TEXT = "held-out text"
 
 
 class ArmError(NoisefloorError):
@@ -36,11 +42,14 @@ class ArmInput:
 
 
 class Arm(Protocol):
-    """What an adapter is trained on. Anybody's own arm has these four members."""
+    """What an adapter is trained on. Anybody's own arm has these four members.
+
+    ``reads`` is one of the values of ``Reads``.
+    """
 
     name: str
     version: int
-    reads: Reads
+    reads: str
 
     def batches(self, arm_input: ArmInput, recipe: Recipe, seed: int) -> Iterator[Ids]:
         """Yield ``recipe.steps`` arrays (batch, sequence) of token ids."""
@@ -56,7 +65,7 @@ def generator(seed: int, *names: str) -> np.random.Generator:
     return np.random.default_rng([seed, *words])
 
 
-def _text(arm_input: ArmInput, recipe: Recipe, reads: Reads) -> Ids:
+def _text(arm_input: ArmInput, recipe: Recipe, reads: str) -> Ids:
     """The text to draw on, of at least one block.
 
     Raises:
@@ -77,7 +86,7 @@ class Real:
 
     name = "real"
     version = 1
-    reads: Reads = "training text"
+    reads: str = Reads.TRAINING_TEXT
 
     def batches(self, arm_input: ArmInput, recipe: Recipe, seed: int) -> Iterator[Ids]:
         """Yield blocks of consecutive tokens, their starts uniform over the text.
@@ -115,7 +124,7 @@ class Unigram:
 
     name = "unigram"
     version = 1
-    reads: Reads = "training text"
+    reads: str = Reads.TRAINING_TEXT
 
     def batches(self, arm_input: ArmInput, recipe: Recipe, seed: int) -> Iterator[Ids]:
         """Yield independent ids, each as likely as it is frequent in the text.
@@ -134,7 +143,7 @@ class Random:
 
     name = "random"
     version = 1
-    reads: Reads = "nothing"
+    reads: str = Reads.NOTHING
 
     def batches(self, arm_input: ArmInput, recipe: Recipe, seed: int) -> Iterator[Ids]:
         """Yield independent, uniformly distributed ids; never reads ``arm_input.text``."""
@@ -151,7 +160,7 @@ class Oracle(Real):
 
     name = "oracle"
     version = 1
-    reads: Reads = "held-out text"
+    reads: str = Reads.HELDOUT_TEXT
 
 
 ARMS: dict[str, Arm] = {
@@ -181,6 +190,6 @@ def open_arm(words: str) -> Arm:
         raise ArmError(f"arm {error}") from error.__cause__
     if not re.fullmatch(r"[\w-]+", found.name):
         raise ArmError(f"arm {words!r}: name {found.name!r}; expected letters, digits, _ and -")
-    if found.reads not in ("nothing", "training text"):
+    if found.reads not in (Reads.NOTHING, Reads.TRAINING_TEXT):
         raise ArmError(f"arm {words!r}: reads {found.reads!r}; expected nothing or training text")
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -11,8 +12,19 @@ from pytest_noisefloor._typing import Ids
 from pytest_noisefloor.errors import NoisefloorError
 from pytest_noisefloor.specs import Recipe, Scoring, digest
 
-from .arms import Arm
+from .arms import Arm, Reads
 from .users import Slice, User
+
+
+@dataclass(frozen=True)
+class _Source:
+    """What an arm reads of a user: the hash of it, and a function that gives its tokens (n,).
+
+    The hash is empty and the tokens are None where an arm reads nothing.
+    """
+
+    sha256: str
+    tokens: Callable[[], Ids | None]
 
 
 class Texts:
@@ -33,20 +45,24 @@ class Texts:
 
     def read(self, user: User, arm: Arm) -> Ids | None:
         """The tokens (n,) that an arm reads of a user; it is given no others."""
-        if arm.reads == "training text":
-            return self.training(user)
-        if arm.reads == "held-out text":
-            return np.concatenate([self.scored(piece) for piece in user.heldout])
-        return None
+        return self._source(user, arm).tokens()
 
     def sha256(self, user: User, arm: Arm) -> str:
         """The hash of what an arm reads of a user, empty for nothing."""
-        if arm.reads == "training text":
-            return user.train_sha256
-        if arm.reads == "held-out text":
-            slices = [piece.sha256 for piece in user.heldout]
-            return digest({"slices": slices, "tokens": self._scoring.tokens})
-        return ""
+        return self._source(user, arm).sha256
+
+    def _source(self, user: User, arm: Arm) -> _Source:
+        match Reads(arm.reads):
+            case Reads.NOTHING:
+                return _Source("", lambda: None)
+            case Reads.TRAINING_TEXT:
+                return _Source(user.train_sha256, lambda: self.training(user))
+            case Reads.HELDOUT_TEXT:
+                slices = [piece.sha256 for piece in user.heldout]
+                return _Source(
+                    digest({"slices": slices, "tokens": self._scoring.tokens}),
+                    lambda: np.concatenate([self.scored(piece) for piece in user.heldout]),
+                )
 
     def check_lengths(self, user: User) -> None:
         """Refuse a text too short for the recipe, before anything trains.

@@ -143,19 +143,21 @@ def build_experiment(
     """An experiment on the session's store and device, whose progress its terminal shows."""
     from pytest_noisefloor.experiment import Experiment
     from pytest_noisefloor.models import resolve_device
-    from pytest_noisefloor.runs import ProgressBar, Runner, Store
+    from pytest_noisefloor.runs import ProgressBar, RunContext, Runner, Store
     from pytest_noisefloor.training import open_method
 
     settings = config.stash[SETTINGS]
     runner = Runner(
-        store=Store(settings.out / ".noisefloor"),
-        base=base,
-        device=resolve_device(settings.device),
-        method=open_method(bet.method),
-        recipe=bet.recipe,
-        scoring=bet.scoring,
-        watcher=ProgressBar(_terminal(config), line=_worker()),
-        workers=int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")),
+        RunContext(
+            store=Store(settings.out / ".noisefloor"),
+            base=base,
+            device=resolve_device(settings.device),
+            method=open_method(bet.method),
+            recipe=bet.recipe,
+            scoring=bet.scoring,
+            progress_bar=ProgressBar(_terminal(config), line=_worker()),
+            workers=int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")),
+        )
     )
     return Experiment(bet=bet, runner=runner, users=users, seeds=seeds, out=out)
 

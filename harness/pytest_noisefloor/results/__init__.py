@@ -1,4 +1,4 @@
-"""Result files: their layout, writing, reading, judging again, and comparing many."""
+"""The result file: its layout, how it is written, read and judged again; and many together."""
 
 import lazy_loader as lazy
 

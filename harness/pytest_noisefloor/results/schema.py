@@ -38,9 +38,9 @@ def result(
     filed: Sequence[ExportedAdapter],
 ) -> dict[str, Any]:
     """Build the content of a result file, which docs/results.md describes."""
-    own = next(one for one in filed if one.entrant.runner is runner)
-    methods = {one.entrant.runner.method for one in filed} - {runner.method}
-    arms = {one.entrant.request.arm for one in filed}
+    own = next(one for one in filed if one.run.runner is runner)
+    methods = {one.run.runner.method for one in filed} - {runner.method}
+    arms = {one.run.request.arm for one in filed}
     arms |= {c.arm for c in parse_label(bet.contrast.reach)}
     resolved = resolved_record(verdict)
     times = {one.stem: one.adapter.seconds for one in filed}
@@ -76,8 +76,8 @@ def result(
                 "user": one.adapter.user,
                 "arm": one.adapter.arm,
                 "seed": one.adapter.seed,
-                "method": one.entrant.runner.method.name,
-                "lr": one.entrant.runner.recipe.lr,
+                "method": one.run.runner.method.name,
+                "lr": one.run.runner.recipe.lr,
                 "trained_values": one.count,
                 "bytes": one.nbytes,
                 "key": one.adapter.key,

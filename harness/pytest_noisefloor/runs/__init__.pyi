@@ -1,3 +1,4 @@
+from .context import RunContext as RunContext
 from .export import ExportedAdapter as ExportedAdapter
 from .export import export_adapters as export_adapters
 from .planning import Plan as Plan

@@ -1,7 +1,7 @@
-"""Which kernel makes the head's products: the fastest here, measured once for each base.
+"""Choose the kernel for the head's products: the fastest here, measured once for each base.
 
-A store keeps the choice, for each base and device, since it is part of every key: results made
-elsewhere, or earlier on a machine that was busy, go on being found.
+The kernel is part of every key, so the store keeps the choice for each base and device. Otherwise
+a later measurement, or one on another machine, would hide the results that are already stored.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ if TYPE_CHECKING:
     from pytest_noisefloor.models import LMHead
 
 WORTH_MEASURING = 10**9
-"""Products of rows, vocabulary and hidden size below which any kernel takes a few milliseconds."""
+"""Below this product of rows, vocabulary and hidden size every kernel takes only milliseconds."""
 
 TRIES = 2
-"""Timed runs of each kernel; the first warms up, the faster counts."""
+"""Timed runs of each kernel. The fastest counts, since the first also warms up."""
 
 
 class KernelError(NoisefloorError):
-    """A store's choice of kernel that cannot be used."""
+    """A stored choice of kernel that cannot be used."""
 
 
 def autotune(store: Store, base: str, device: str, head: Callable[[], LMHead], rows: int) -> Kernel:
-    """The kernel that a store uses for a base (its fingerprint) on a device, measured once.
+    """The kernel that a store uses for a base on a device; chosen by measuring, the first time.
 
-    ``rows`` is how many hidden states a training step has a loss for. ``head`` is called only
-    where there is something to measure.
+    ``base`` is the base's fingerprint. ``rows`` is the number of tokens that a training step has a
+    loss for. ``head`` is called only if a choice must be made.
 
     Raises:
-        KernelError: the file with the choice is damaged, or names a kernel that is not known.
+        KernelError: the file with the choice is damaged, or names an unknown kernel.
     """
     name = f"{base[:16]}-{device}"
     path = store.root / "kernels" / f"{name}.json"

@@ -1,4 +1,4 @@
-"""An unfinished training as a record, from which it goes on bitwise."""
+"""Unfinished trainings as records, from which they resume bitwise."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ if TYPE_CHECKING:
     from pytest_noisefloor.training import TrainingState
 
 
-def pack(progress: TrainingState) -> Record:
+def pack(state: TrainingState) -> Record:
     """An unfinished training as a record."""
-    arrays = {f"tensors/{name}": value for name, value in progress.tensors.items()}
-    arrays |= {f"moments/{name}": value for name, value in progress.moments.items()}
-    return Record(arrays, {"losses": list(progress.losses), "seconds": progress.seconds})
+    arrays = {f"tensors/{name}": value for name, value in state.tensors.items()}
+    arrays |= {f"moments/{name}": value for name, value in state.moments.items()}
+    return Record(arrays, {"losses": list(state.losses), "seconds": state.seconds})
 
 
 def unpack(record: Record) -> TrainingState:
-    """The unfinished training of a record, bitwise as it was packed."""
+    """The unfinished training in a record, bitwise as it was packed."""
     from pytest_noisefloor.training import TrainingState
 
     def part(prefix: str) -> Tensors:

@@ -1,4 +1,4 @@
-"""Adapters as files that go by a bet's names."""
+"""Export adapters from the store to files that are named by bet, arm and user."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from .planning import PlannedRun
 from .request import Adapter
 
 LARGEST_FILE = 2**20
-"""Bytes of an adapter up to which it gets files of its own; a larger one stays in the store."""
+"""Largest adapter in bytes that gets files; a larger one stays in the store."""
 
 
 @dataclass(frozen=True)
 class ExportedAdapter:
-    """An adapter by its name in files, without tensors, of which memory may not hold all."""
+    """An adapter under its file name. It has no tensors, since memory may not hold those of all."""
 
-    entrant: PlannedRun
+    run: PlannedRun
     adapter: Adapter
     count: int
     nbytes: int
@@ -33,40 +33,42 @@ class ExportedAdapter:
 
 
 def export_adapters(
-    entrants: Sequence[PlannedRun], out: Path, *, bet: Bet, prefix: str, first_seed: int
+    runs: Sequence[PlannedRun], out: Path, *, bet: Bet, prefix: str, first_seed: int
 ) -> list[ExportedAdapter]:
-    """Write the files of the adapters that a level rests on; the first seed's have no seed's name.
+    """List the adapters that a bet's level rests on, and write the files of each user's own.
 
-    The arm of reach has no part in a level: its adapters, trained on held-out text, are kept in the
-    store alone, as are other users' and large ones.
+    File names contain the seed, unless it is the first. Adapters of other users and large ones stay
+    in the store. So do adapters that are trained on held-out text to measure reach: no level rests
+    on them, and they are not listed.
     """
-    filed: dict[str, ExportedAdapter] = {}
-    # a user's own before the same adapter in another user's column
-    for entrant in sorted(entrants, key=lambda one: not one.is_users_own):
-        if entrant.name == UNTRAINED or entrant.label not in bet.contrast.compared:
+    exported: dict[str, ExportedAdapter] = {}
+    # a user's own adapter before the same adapter as another user's comparison
+    for run in sorted(runs, key=lambda run: not run.is_users_own):
+        if run.name == UNTRAINED or run.label not in bet.contrast.compared:
             continue
-        request = entrant.request
-        key = entrant.runner.run_spec(request).key
-        if key in filed:
+        request = run.request
+        key = run.runner.run_spec(request).key
+        if key in exported:
             continue
-        adapter = entrant.runner.adapter(request)
+        adapter = run.runner.adapter(request)
         seed = "" if request.seed == first_seed else f"_seed{request.seed}"
-        stem = f"{prefix}{bet.id}_{entrant.name}_{entrant.user}{seed}"
-        written = entrant.is_users_own and adapter.nbytes <= LARGEST_FILE
+        stem = f"{prefix}{bet.id}_{run.name}_{run.user}{seed}"
+        written = run.is_users_own and adapter.nbytes <= LARGEST_FILE
         if written:
             _write(adapter, out / "out" / f"{stem}.safetensors")
         bare = replace(adapter, tensors={})
-        filed[key] = ExportedAdapter(entrant, bare, adapter.count, adapter.nbytes, stem, written)
-    return list(filed.values())
+        exported[key] = ExportedAdapter(run, bare, adapter.count, adapter.nbytes, stem, written)
+    return list(exported.values())
 
 
-def _write(adapter: Adapter, twin: Path) -> None:
-    pickled = twin.with_suffix(".pt")
+def _write(adapter: Adapter, path: Path) -> None:
+    """Write an adapter as ``path``, a safetensors file, and as a ``.pt`` file beside it."""
+    torch_path = path.with_suffix(".pt")
     content = save(adapter.tensors, {"key": adapter.key})
-    if pickled.is_file() and twin.is_file() and twin.read_bytes() == content:
-        return  # and torch stays unimported where nothing trained
-    write_atomically(pickled, _torch_file(adapter))
-    write_atomically(twin, content)
+    if torch_path.is_file() and path.is_file() and path.read_bytes() == content:
+        return  # before torch is imported, so that a session that trains nothing never imports it
+    write_atomically(torch_path, _torch_file(adapter))
+    write_atomically(path, content)
 
 
 def _torch_file(adapter: Adapter) -> bytes:

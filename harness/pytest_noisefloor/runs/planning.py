@@ -1,4 +1,4 @@
-"""Line-up: which runs stand for a bet's labels, user by user."""
+"""The plan of a bet: which runs its labels stand for, user by user."""
 
 from __future__ import annotations
 
@@ -17,9 +17,11 @@ from .runner import Runner
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """One adapter that stands for a ``label`` of a ``user``: its name in results, and its maker.
+    """One adapter that a ``label`` of a bet stands for, and the held-out text it is scored on.
 
-    ``is_users_own`` says that it is an arm of the user's by the bet's own method and rate.
+    ``user`` is whose held-out text that is. ``name`` is the adapter's name in results. ``runner``
+    makes the adapter from ``request``. ``is_users_own`` says that the adapter is trained for this
+    user with the bet's own method and learning rate.
     """
 
     label: str
@@ -31,79 +33,82 @@ class PlannedRun:
 
 
 class Plan:
-    """The entrants of a bet's labels, for users on one base."""
+    """All runs that a bet needs for some users on one base."""
 
     def __init__(self, bet: Bet, runner: Runner, users: Sequence[User]) -> None:
         self._bet = bet
         self._runner = runner
         self._users = tuple(users)
         self._runners: dict[tuple[str, float], Runner] = {}
-        self._found: dict[tuple[str, str, int], tuple[PlannedRun, ...]] = {}
+        self._runs: dict[tuple[str, str, int], tuple[PlannedRun, ...]] = {}
 
     def runs_for(self, label: str, user: User, seed: int) -> tuple[PlannedRun, ...]:
-        """All that stand for a label of one user and seed; the best of them counts.
+        """All runs that a label stands for, for one user and seed; the best of them counts.
 
         Raises:
-            NoisefloorError: others are asked for, and there are none.
+            NoisefloorError: the label asks for other users' adapters, and there are no other users.
         """
         key = (label, user.name, seed)
-        if key not in self._found:  # texts of others are joined and hashed once
-            self._found[key] = tuple(
-                entrant
+        if key not in self._runs:  # kept, so that pooled text is joined and hashed once
+            self._runs[key] = tuple(
+                run
                 for condition in parse_label(label)
-                for entrant in self._of(label, condition, user, seed)
+                for run in self._runs_under(condition, label, user, seed)
             )
-        if not self._found[key]:
+        if not self._runs[key]:
             raise NoisefloorError(
                 f"Bet {self._bet.id}, {label!r}: no user but {user.name!r}; expected others"
             )
-        return self._found[key]
+        return self._runs[key]
 
-    def everything(self, seeds: Sequence[int]) -> Iterator[PlannedRun]:
-        """All entrants, user by user, the base alone first."""
+    def all_runs(self, seeds: Sequence[int]) -> Iterator[PlannedRun]:
+        """All runs of the bet, user by user; each user's first run is the untrained base."""
         for user in self._users:
             yield from self.runs_for(UNTRAINED, user, 0)
             for seed in seeds:
                 for label in self._bet.contrast.trained:
                     yield from self.runs_for(label, user, seed)
 
-    def _of(self, label: str, condition: Condition, user: User, seed: int) -> Iterator[PlannedRun]:
-        runner = self._made_by(condition)
+    def _runs_under(
+        self, condition: Condition, label: str, user: User, seed: int
+    ) -> Iterator[PlannedRun]:
+        """The runs of one condition: one for each other user if it asks for others, else one."""
+        runner = self._runner_for(condition)
         if condition.source == UNTRAINED:
             request = Request(user, UNTRAINED)
             yield PlannedRun(label, user.name, UNTRAINED, runner, request, is_users_own=False)
             return
         source = condition.source
         if source not in (OTHER, POOLED):
-            source = open_arm(source).name  # of one's own its name, not its import path
+            source = open_arm(source).name  # the name of a project's own arm, not its import path
         others = [other for other in self._users if other.name != user.name]
         is_users_own = condition.source not in (OTHER, POOLED) and runner is self._runner
-        trained = [user]
+        trained_for = [user]
         if condition.source == OTHER:
-            # the adapter is the other's own, the held-out text this user's
-            trained = [replace(other, heldout=user.heldout) for other in others]
+            # each adapter is another user's own; the held-out text is this user's
+            trained_for = [replace(other, heldout=user.heldout) for other in others]
         elif condition.source == POOLED:
-            trained = [replace(user, train="\n\n".join(other.train for other in others))]
-        for one in trained:
-            named = (
+            trained_for = [replace(user, train="\n\n".join(other.train for other in others))]
+        for owner in trained_for:
+            parts = (
                 condition.method,
                 source,
-                one.name if condition.source == OTHER else None,
+                owner.name if condition.source == OTHER else None,
                 str(condition.lr) if condition.lr else None,
             )
-            name = "-".join(filter(None, named))
-            request = Request(one, condition.arm, seed)
+            name = "-".join(filter(None, parts))
+            request = Request(owner, condition.arm, seed)
             yield PlannedRun(label, user.name, name, runner, request, is_users_own)
 
-    def _made_by(self, condition: Condition) -> Runner:
-        """The runner of a condition's method and rate: one for each pair."""
+    def _runner_for(self, condition: Condition) -> Runner:
+        """The runner for a condition's method and learning rate; one for each pair of these."""
         registered = self._runner
         method = METHODS[condition.method] if condition.method else registered.method
         lr = condition.lr or registered.recipe.lr
         if (method.name, lr) == (registered.method.name, registered.recipe.lr):
             return registered
         if (method.name, lr) not in self._runners:
-            self._runners[method.name, lr] = registered.sibling(
-                method=method, recipe=replace(registered.recipe, lr=lr)
+            self._runners[method.name, lr] = Runner(
+                replace(registered.context, method=method, recipe=replace(registered.recipe, lr=lr))
             )
         return self._runners[method.name, lr]

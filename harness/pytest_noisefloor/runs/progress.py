@@ -1,4 +1,4 @@
-"""What a person sees while adapters train."""
+"""The progress bar that a person sees while adapters train."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from typing import TextIO
 from tqdm import tqdm
 
 PLAIN_INTERVAL_S = 15.0
-"""Seconds between two lines where the stream is a file, not a terminal."""
+"""Seconds between two lines if the output is a file, not a terminal."""
 
 
 class _Lines:
-    """A stream that is no terminal: each state of the bar is a line, since nothing is overwritten.
+    """Writes each state of the bar as a line of its own, for output that is not a terminal.
 
-    The logs of CI show a line when it ends, and would else show nothing until the session does.
+    A CI log shows a line only when it ends. A bar that redraws one line would stay invisible there
+    until the session ends.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -30,9 +31,9 @@ class _Lines:
 
 
 class ProgressBar:
-    """Shows which run of how many is under way, its step and loss, and the time left.
+    """Shows which run is under way, of how many, with its step, its loss and the time left.
 
-    Silent without a stream. Processes that share a terminal have a ``line`` each.
+    Without a stream it shows nothing. Processes that share a terminal each get a ``line``.
     """
 
     def __init__(self, stream: TextIO | None = None, *, line: int = 0) -> None:
@@ -43,7 +44,7 @@ class ProgressBar:
 
     @contextmanager
     def watch(self, *, runs: int, cost: int) -> Iterator[None]:
-        """Cover some work: ``runs`` adapters to train, ``cost`` in tokens to pass."""
+        """Show a bar for work of ``cost`` tokens, among it ``runs`` adapters to train."""
         self._run, self._runs = 0, runs
         if self._stream is None:
             yield
@@ -54,7 +55,7 @@ class ProgressBar:
             total=cost,
             file=self._stream if terminal else _Lines(self._stream),
             mininterval=0.2 if terminal else PLAIN_INTERVAL_S,
-            miniters=0,  # by time alone: after a long piece of work a short one is shown too
+            miniters=0,  # redraw by time alone, so that short work after long work is shown too
             bar_format="{desc}|{bar:12}| {elapsed} gone, {remaining} left{postfix}",
             leave=False,
             position=self._line if terminal else 0,
@@ -72,7 +73,7 @@ class ProgressBar:
             self._bar = None
 
     def begin(self, label: str, *, new_runs: int) -> None:
-        """Say what is being made from now on, and how many of the runs it is."""
+        """Show what is being made from now on, and which of the runs it is."""
         first, self._run = self._run + 1, self._run + new_runs
         if self._bar is not None:
             which = f"runs {first}–{self._run}" if new_runs > 1 else f"run {self._run}"
@@ -81,12 +82,12 @@ class ProgressBar:
             self._bar.set_postfix_str("", refresh=self._bar.n == 0)
 
     def write(self, text: str) -> None:
-        """Say something that stays to be read."""
+        """Write a message that stays above the bar."""
         if self._bar is not None:
             self._bar.write(text, file=self._stream)
 
     def advance(self, cost: int, detail: str = "") -> None:
-        """Count work as done."""
+        """Count work of ``cost`` tokens as done; ``detail`` is shown behind the bar."""
         if self._bar is not None:
             if detail:
                 self._bar.set_postfix_str(detail, refresh=False)

@@ -1,7 +1,7 @@
-"""A record: arrays under a key, with facts about them, and the digest that all three are read by.
+"""A record is a set of arrays stored under a key, with facts about them and a digest of it all.
 
-A record alone is one safetensors file (https://github.com/huggingface/safetensors): fp32 arrays
-and, in its metadata, the record's own key, what it depends on, and the digest.
+A record in a file of its own is a safetensors file (https://github.com/huggingface/safetensors):
+fp32 arrays and, in its metadata, the record's key, its facts, and the digest.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from pytest_noisefloor.specs import canonical_json, digest
 
 
 class StoreError(NoisefloorError):
-    """A stored file that is not what its name says."""
+    """A stored file that does not hold what its name says."""
 
 
 @dataclass(frozen=True)
 class Record:
-    """What is stored under a key: arrays by name, and facts about them that JSON can hold."""
+    """What is stored under a key: arrays by name, and facts about them as JSON values."""
 
     arrays: Tensors
     facts: dict[str, Any]
@@ -41,17 +41,17 @@ class Record:
 
 
 def write_record(path: Path, key: str, record: Record) -> None:
-    """Write a record's file whole or not at all."""
+    """Write a record's file, completely or not at all."""
     facts = canonical_json(record.facts)
     metadata = {"key": key, "facts": facts, "digest": record.digest(key)}
     write_atomically(path, save(record.arrays, metadata))
 
 
 def read_record(path: Path, key: str) -> Record | None:
-    """Read a record's file, or None where there is none.
+    """Read a record's file; None if there is no such file.
 
     Raises:
-        StoreError: the file is damaged, or is another record's under this name.
+        StoreError: the file is damaged, or holds the record of another key.
     """
     if not path.is_file():
         return None
@@ -60,7 +60,7 @@ def read_record(path: Path, key: str) -> Record | None:
             metadata = file.metadata() or {}
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError:
-        return None  # it went into a shard meanwhile
+        return None  # another process has just moved it into a shard
     except (SafetensorError, OSError) as error:
         raise StoreError(f"{path}: not readable ({error}); delete it to make it anew") from None
     if metadata.get("key") != key:
@@ -72,11 +72,11 @@ def read_record(path: Path, key: str) -> Record | None:
 
 
 def checked(path: Path, key: str, arrays: Tensors, facts: str, digest: str) -> Record:
-    """The record of what was read from a file.
+    """The record that was read from a file, once its digest and its key are verified.
 
     Raises:
-        StoreError: that is not what was written, or it is what another specification gave than
-            that of which the key is the digest.
+        StoreError: the content changed since it was written, or the key is not the digest of the
+            specification among the facts.
     """
     if digest != _digest(key, arrays, facts):
         raise StoreError(f"{path}: changed since it was written; delete it to make it anew")

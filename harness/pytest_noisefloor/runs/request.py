@@ -1,4 +1,4 @@
-"""What is asked of the runner, and the adapter that comes back."""
+"""What the runner is asked for, and the adapter that it returns."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pytest_noisefloor.data import User
 
 @dataclass(frozen=True)
 class Request:
-    """A user's adapter of one arm and seed; the arm ``untrained`` has neither."""
+    """Asks for a user's adapter of one arm and seed; the arm ``untrained`` is the base alone."""
 
     user: User
     arm: str
@@ -22,10 +22,10 @@ class Request:
 
 @dataclass(frozen=True)
 class Adapter:
-    """A trained adapter: its tensors (fp32) and the facts of its training.
+    """A trained adapter: its tensors (fp32) and how its training went.
 
-    ``losses`` are the mean cross-entropies of the steps in nats per token; ``seconds`` is the
-    training's wall-clock time.
+    ``losses`` are the mean cross-entropies of its steps in nats per token. ``seconds`` is the
+    wall-clock time that its training took.
     """
 
     user: str
@@ -38,10 +38,10 @@ class Adapter:
 
     @property
     def count(self) -> int:
-        """Trained values."""
+        """How many values trained."""
         return sum(tensor.size for tensor in self.tensors.values())
 
     @property
     def nbytes(self) -> int:
-        """Bytes of payload, without a file's header."""
+        """Bytes of the tensors, without a file's header."""
         return sum(tensor.nbytes for tensor in self.tensors.values())

@@ -1,16 +1,15 @@
-"""From requests to adapters and scores: each made once ever, whoever asks.
+"""From requests to adapters and scores: each is made once and stored.
 
-Whoever wants an adapter or scores asks here and does not learn whether they were made now,
-earlier, or by another process. Work is shared between processes through the store's locks.
+Callers ask for adapters or scores and need not know whether they are made now, were made earlier,
+or are made by another process. Processes share the work through the store's locks.
 """
 
 from __future__ import annotations
 
+import math
 import time
-from collections import deque
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from collections.abc import Sequence
+from contextlib import ExitStack
 from importlib.metadata import version
 
 import numpy as np
@@ -19,115 +18,43 @@ from filelock import Timeout
 
 from pytest_noisefloor.data import Slice, Texts, User, open_arm
 from pytest_noisefloor.errors import NoisefloorError
-from pytest_noisefloor.models import Base, exclusive
-from pytest_noisefloor.specs import (
-    SCORER,
-    UNTRAINED,
-    Kernel,
-    Recipe,
-    RunSpec,
-    ScoreSpec,
-    Scoring,
-    digest,
-)
+from pytest_noisefloor.models import exclusive
+from pytest_noisefloor.specs import SCORER, UNTRAINED, Kernel, RunSpec, ScoreSpec, digest
 from pytest_noisefloor.stats import Scores
-from pytest_noisefloor.training import Method
 
-from .progress import ProgressBar
+from .context import RunContext
 from .record import Record
 from .request import Adapter, Request
-from .store import Kind, Store
+from .store import Kind
+from .task import Batch, Task, batches
 from .worker import Worker
 
 
-@dataclass(frozen=True)
-class _Task:
-    kind: Kind
-    key: str
-    needs: str | None  # key of the adapter that must be there first
-    cost: int  # tokens passed forward; a backward pass counts as one more
-    request: Request
-    spec: RunSpec | ScoreSpec
-    piece: Slice | None = None  # what is scored
-
-    @property
-    def batch_key(self) -> str:
-        """Tasks of one company can be made as one batch; the base alone is in nobody's."""
-        if self.piece is None:
-            return "adapters"
-        return self.key if self.needs is None else self.piece.sha256
-
-    def __str__(self) -> str:
-        return f"{self.request}" + (f": scoring {self.piece.name}" if self.piece else "")
-
-
 class Runner:
-    """Trains and scores for one base, method and recipe on one device.
+    """Trains and scores for one base, method and recipe on one device."""
 
-    ``group`` is how many adapters pass the base as one batch; None decides by what is faster and by
-    the memory that is free.
-    """
-
-    def __init__(
-        self,
-        *,
-        store: Store,
-        base: Base,
-        device: str,
-        method: Method,
-        recipe: Recipe,
-        scoring: Scoring,
-        watcher: ProgressBar,
-        workers: int = 1,
-        group: int | None = None,
-    ) -> None:
-        self.store = store
-        self.base = base
-        self.device = device
-        self.method = method
-        self.recipe = recipe
-        self.scoring = scoring
-        self._watcher = watcher
+    def __init__(self, context: RunContext) -> None:
+        self.context = context
+        self.store = context.store
+        self.base = context.base
+        self.device = context.device
+        self.method = context.method
+        self.recipe = context.recipe
+        self.scoring = context.scoring
+        self.texts = Texts(context.base.encode, context.recipe, context.scoring)
+        self._progress_bar = context.progress_bar
+        self._worker = Worker(context, self.texts)
         self._torch = ".".join(version("torch").split(".")[:2])
-        self.texts = Texts(base.encode, recipe, scoring)
-        self._bench = Worker(
-            store=store,
-            base=base,
-            device=device,
-            method=method,
-            recipe=recipe,
-            scoring=scoring,
-            texts=self.texts,
-            watcher=watcher,
-            workers=workers,
-            group=group,
-        )
-        self._workers = workers
-        self._group = group
-
-    def sibling(self, *, method: Method, recipe: Recipe) -> Runner:
-        """The same for another method or recipe, on the same store, base and device."""
-        return Runner(
-            store=self.store,
-            base=self.base,
-            device=self.device,
-            method=method,
-            recipe=recipe,
-            scoring=self.scoring,
-            watcher=self._watcher,
-            workers=self._workers,
-            group=self._group,
-        )
 
     @property
     def kernel(self) -> Kernel:
-        """How the head's products are made, as the store has chosen."""
-        return self._bench.kernel
+        """The kernel for the head's products that the store has chosen."""
+        return self._worker.kernel
 
-    # --- what is asked for ----------------------------------------------------------------
+    # --- asking for results ---------------------------------------------------------------
 
     def run_spec(self, request: Request) -> RunSpec:
-        """All that a request's adapter depends on."""
+        """Everything that a request's adapter depends on."""
         arm = open_arm(request.arm)
         return RunSpec(
             base=self.base.fingerprint,
@@ -142,13 +69,13 @@ class Runner:
             torch=self._torch,
         )
 
-    def score_spec(self, request: Request, piece: Slice) -> ScoreSpec:
-        """All that the scores of a slice under a request's adapter depend on."""
+    def score_spec(self, request: Request, heldout_slice: Slice) -> ScoreSpec:
+        """Everything that a slice's scores under a request's adapter depend on."""
         untrained = request.arm == UNTRAINED
         return ScoreSpec(
             base=self.base.fingerprint,
             adapter=UNTRAINED if untrained else self.run_spec(request).key,
-            slice=piece.sha256,
+            slice=heldout_slice.sha256,
             scoring=self.scoring,
             prefix="end-of-text",
             scorer=SCORER,
@@ -158,10 +85,10 @@ class Runner:
         )
 
     def adapter(self, request: Request) -> Adapter:
-        """A request's adapter, trained now if it never was."""
-        self._complete([self._training(request)], [request.user])
+        """A request's adapter, trained now if it is not stored yet."""
+        self._complete([self._training_task(request)], [request.user])
         spec = self.run_spec(request)
-        record = self._stored("adapters", spec.key)
+        record = self._read("adapters", spec.key)
         return Adapter(
             user=request.user.name,
             arm=request.arm,
@@ -172,142 +99,157 @@ class Runner:
             seconds=record.facts["seconds"],
         )
 
-    def scores(self, request: Request, piece: Slice) -> npt.NDArray[np.float32]:
-        """Negative log-likelihoods in nats (n,) of a slice's tokens, scored now if need be."""
-        return self.scored(request, piece).nll
+    def scores(self, request: Request, heldout_slice: Slice) -> npt.NDArray[np.float32]:
+        """Negative log-likelihoods of a slice's tokens (n,) in nats, scored now if needed."""
+        return self.scored(request, heldout_slice).nll
 
-    def scored(self, request: Request, piece: Slice) -> Scores:
-        """The scores with the identity of the tokens that they are of, as their record has it."""
+    def scored(self, request: Request, heldout_slice: Slice) -> Scores:
+        """A slice's scores, with a hash that says which tokens they score and how."""
         self.complete([request])
-        record = self._stored("scores", self.score_spec(request, piece).key)
+        record = self._read("scores", self.score_spec(request, heldout_slice).key)
         spec = {k: v for k, v in record.facts["spec"].items() if k != "adapter"}
         return Scores(record.arrays["nll"], digest(spec))
 
     def complete(self, requests: Sequence[Request]) -> None:
-        """Make all adapters and scores of ``requests`` that are not there yet."""
-        tasks: dict[str, _Task] = {}
+        """Make all adapters and scores of ``requests`` that are not stored yet."""
+        tasks: dict[str, Task] = {}
         for request in requests:
             if request.arm != UNTRAINED:
-                task = self._training(request)
+                task = self._training_task(request)
                 tasks[task.key] = task
-            for piece in request.user.heldout:
-                task = self._scoring(request, piece)
+            for heldout_slice in request.user.heldout:
+                task = self._scoring_task(request, heldout_slice)
                 tasks[task.key] = task
         self._complete(list(tasks.values()), [request.user for request in requests])
 
-    # --- who does it, and when ------------------------------------------------------------
+    # --- sharing the work between processes -----------------------------------------------
 
-    def _complete(self, tasks: Sequence[_Task], users: Sequence[User]) -> None:
-        waiting = [task for task in tasks if not self.store.has(task.kind, task.key)]
+    def _complete(self, tasks: Sequence[Task], users: Sequence[User]) -> None:
+        waiting = [task for task in tasks if not self._is_stored(task)]
         if not waiting:
             return
         for user in users:
             self.texts.check_lengths(user)
-        with self._watcher.watch(
+        with self._progress_bar.watch(
             runs=sum(task.kind == "adapters" for task in waiting),
             cost=sum(task.cost for task in waiting),
         ):
             while waiting:
-                done = {key for tasks in self._companies(waiting) for key in self._try(tasks)}
-                if not done:
-                    time.sleep(0.2)  # all that is left is being made by other processes
-                waiting = [task for task in waiting if task.key not in done]
+                stored = {
+                    key
+                    for batch in batches(waiting, self._batch_size)
+                    for key in self._make_missing(batch)
+                }
+                if not stored:
+                    time.sleep(0.2)  # other processes are making everything that is left
+                waiting = [task for task in waiting if task.key not in stored]
 
-    def _companies(self, waiting: Sequence[_Task]) -> Iterator[list[_Task]]:
-        """The tasks in their order, each with those that are to be made in one batch with it."""
-        companies: dict[str, deque[_Task]] = {}
-        for task in waiting:
-            companies.setdefault(task.batch_key, deque()).append(task)
-        for task in waiting:
-            mates = companies[task.batch_key]
-            if mates and mates[0].key == task.key:
-                size = self._size(task, len(mates))
-                yield [mates.popleft() for _ in range(size)]
-
-    def _size(self, task: _Task, there: int) -> int:
-        if there == 1 or (task.piece is not None and task.needs is None):
+    def _batch_size(self, task: Task, left: int) -> int:
+        if left == 1:
             return 1
-        if task.piece is not None:
-            return min(there, self._bench.score_stack_size)
-        # what one process takes is not left to the others
-        return min(there, self._bench.group, max(1, -(-there // self._workers)))
+        if task.kind == "scores":
+            return min(left, self._worker.score_stack_size)
+        fair_share = math.ceil(left / self.context.workers)  # the rest is for other processes
+        return min(left, self._worker.stack_size, fair_share)
 
-    def _try(self, tasks: Sequence[_Task]) -> set[str]:
-        """Make records but those that cannot be made yet or that another process is at.
+    def _make_missing(self, batch: Batch) -> set[str]:
+        """Make those records of a batch that can be made now; return all keys stored by then.
 
-        Returns the keys of those that are there now.
+        A record cannot be made now if its adapter is missing, if another process holds its lock,
+        or if its training has another number of steps behind it than the rest of the batch.
         """
-        done: set[str] = set()
+        stored_before = {task.key for task in batch.members if self._is_stored(task)}
+        missing = [task for task in batch.members if task.key not in stored_before]
         with ExitStack() as locks:
-            ours: list[_Task] = []
-            for task in tasks:
-                if not self._ready(task, done):
-                    continue
-                with suppress(Timeout):
-                    locks.enter_context(self.store.lock(task.key).acquire(timeout=0))
-                    if self._ready(task, done):
-                        ours.append(task)
-            if len(ours) > 1 and ours[0].piece is None:  # those of one age can go on together
-                ages = [self._bench.steps_done(task.key) for task in ours]
-                ours = [task for task, age in zip(ours, ages, strict=True) if age == ages[0]]
+            locked = [t for t in missing if self._has_its_adapter(t) and self._lock(t, locks)]
+            # another process may have stored a record just before its lock was free
+            stored_since = {task.key for task in locked if self._is_stored(task)}
+            ours = self._equally_far([task for task in locked if task.key not in stored_since])
+            stored_by_others = stored_before | stored_since
+            for task in batch.members:
+                if task.key in stored_by_others:
+                    self._progress_bar.advance(task.cost)
             if ours:
-                self._make(ours)
-            return done | {task.key for task in ours}
+                self._make(Batch(tuple(ours)))
+        return stored_by_others | {task.key for task in ours}
 
-    def _ready(self, task: _Task, done: set[str]) -> bool:
-        """Whether a task can be made and was not; one that was goes to ``done``."""
-        if self.store.has(task.kind, task.key):
-            self._watcher.advance(task.cost)
-            done.add(task.key)
+    def _is_stored(self, task: Task) -> bool:
+        return self.store.has(task.kind, task.key)
+
+    def _has_its_adapter(self, task: Task) -> bool:
+        return task.adapter_key is None or self.store.has("adapters", task.adapter_key)
+
+    def _lock(self, task: Task, locks: ExitStack) -> bool:
+        """Lock a task's record until ``locks`` closes; False if another process holds the lock."""
+        try:
+            locks.enter_context(self.store.lock(task.key).acquire(timeout=0))
+        except Timeout:
             return False
-        return task.needs is None or self.store.has("adapters", task.needs)
+        return True
 
-    def _make(self, tasks: Sequence[_Task]) -> None:
-        """Make the records of tasks of one company, whose locks are held, and keep them."""
-        kind, piece = tasks[0].kind, tasks[0].piece
-        more = f" and {len(tasks) - 1} more" if len(tasks) > 1 else ""
-        self._watcher.begin(f"{tasks[0]}{more}", new_runs=len(tasks) if piece is None else 0)
+    def _equally_far(self, tasks: Sequence[Task]) -> Sequence[Task]:
+        """The tasks whose training has as many steps behind it as the first task's.
+
+        Only these can train as one batch. Scoring has no steps.
+        """
+        if len(tasks) <= 1 or tasks[0].kind == "scores":
+            return tasks
+        steps_done = [self._worker.steps_done(task.key) for task in tasks]
+        return [
+            task for task, steps in zip(tasks, steps_done, strict=True) if steps == steps_done[0]
+        ]
+
+    # --- making records -------------------------------------------------------------------
+
+    def _make(self, batch: Batch) -> None:
+        """Make and store a batch's records; their locks must be held."""
+        if batch.heldout_slice is None:
+            self._progress_bar.begin(str(batch), new_runs=len(batch.members))
+            self._train(batch)
+        else:
+            self._progress_bar.begin(str(batch), new_runs=0)
+            self._score(batch, batch.heldout_slice)
+
+    def _train(self, batch: Batch) -> None:
+        runs = {t.key: (t.request, t.spec) for t in batch.members if isinstance(t.spec, RunSpec)}
         with exclusive(self.device):
-            if piece is None:
-                runs = {t.key: (t.request, t.spec) for t in tasks if isinstance(t.spec, RunSpec)}
-                self.store.put_many(kind, self._bench.train(runs))
-                for key in runs:
-                    self.store.drop("unfinished", key)
-                return
-            specs = {t.key: t.spec for t in tasks if isinstance(t.spec, ScoreSpec)}
-            trained = {t.key: self._stored("adapters", t.needs) for t in tasks if t.needs}
-            records = self._bench.score(piece, specs, trained)
-        for key, record in records.items():  # too few to be worth a shard of their own
-            self.store.put(kind, key, record)
-        self._watcher.advance(sum(task.cost for task in tasks))
+            self.store.put_many("adapters", self._worker.train(runs))
+            for key in runs:
+                self.store.drop("unfinished", key)
 
-    def _stored(self, kind: Kind, key: str) -> Record:
+    def _score(self, batch: Batch, heldout_slice: Slice) -> None:
+        specs = {t.key: t.spec for t in batch.members if isinstance(t.spec, ScoreSpec)}
+        with exclusive(self.device):
+            adapters = {
+                task.key: self._read("adapters", task.adapter_key)
+                for task in batch.members
+                if task.adapter_key
+            }
+            records = self._worker.score(heldout_slice, specs, adapters)
+        for key, record in records.items():  # too few for a shard of their own
+            self.store.put("scores", key, record)
+        self._progress_bar.advance(sum(task.cost for task in batch.members))
+
+    def _read(self, kind: Kind, key: str) -> Record:
         record = self.store.get(kind, key)
         if record is None:
             raise NoisefloorError(f"{self.store.path(kind, key)}: removed while it was in use")
         return record
 
-    # --- what there is to do --------------------------------------------------------------
-
-    def _training(self, request: Request) -> _Task:
+    def _training_task(self, request: Request) -> Task:
         spec = self.run_spec(request)
-        return _Task(
-            kind="adapters",
-            key=spec.key,
-            needs=None,
-            cost=2 * self.recipe.tokens,
-            request=request,
-            spec=spec,
+        return Task(
+            kind="adapters", key=spec.key, request=request, spec=spec, cost=2 * self.recipe.tokens
         )
 
-    def _scoring(self, request: Request, piece: Slice) -> _Task:
-        spec = self.score_spec(request, piece)
-        return _Task(
+    def _scoring_task(self, request: Request, heldout_slice: Slice) -> Task:
+        spec = self.score_spec(request, heldout_slice)
+        return Task(
             kind="scores",
             key=spec.key,
-            needs=None if request.arm == UNTRAINED else spec.adapter,
-            cost=self.scoring.tokens * self.scoring.window // self.scoring.stride,
             request=request,
             spec=spec,
-            piece=piece,
+            cost=self.scoring.tokens * self.scoring.window // self.scoring.stride,
+            heldout_slice=heldout_slice,
+            adapter_key=None if request.arm == UNTRAINED else spec.adapter,
         )

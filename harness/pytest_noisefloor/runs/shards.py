@@ -1,8 +1,9 @@
-"""Many records in few files, found by their keys.
+"""Shards keep many small records in few files.
 
-A shard is one safetensors file that never changes. Each array of its records is stacked over them:
-``arrays/<name>`` is (records, *shape). Its metadata lists each record's key, digest and where its
-facts end in ``facts``, the bytes of all their JSON behind one another.
+A shard is one safetensors file that never changes. Its records have arrays of the same names and
+shapes, which are stacked: ``arrays/<name>`` is (records, *shape). ``facts`` holds the JSON of all
+records' facts, one after the other, as bytes. The metadata lists each record's key, its digest,
+and where its facts end.
 """
 
 from __future__ import annotations
@@ -25,14 +26,14 @@ from pytest_noisefloor.specs import canonical_json
 from .record import Record, StoreError, checked
 
 _SETTLED_NS = 2 * 10**9
-"""A folder that changed this recently may change again without its time stamp showing it: file
-systems stamp in steps, of two seconds at the worst (FAT)."""
+"""A folder that changed less than this ago may change again without a new time stamp, since file
+systems round time stamps, FAT to two seconds."""
 
 _PREFIX = "arrays/"
 
 
 class Shards:
-    """A folder of shards; what other processes add or remove is seen at the next look."""
+    """A folder of shards. Each lookup of an unknown key sees what other processes have changed."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -41,7 +42,7 @@ class Shards:
         self._stamp: int | None = None
 
     def add(self, records: Mapping[str, Record]) -> None:
-        """Write records, one file for all of one layout, each file whole or not at all."""
+        """Write records, one shard for each set of array names and shapes; never half a file."""
         layouts: dict[object, dict[str, Record]] = {}
         for key, record in records.items():
             layout = tuple(sorted((n, a.dtype.str, a.shape) for n, a in record.arrays.items()))
@@ -51,7 +52,7 @@ class Shards:
             write_atomically(self._folder / f"{name}.safetensors", _encode(alike))
 
     def settle(self) -> None:
-        """Return once the names of all files are on the disk, as their content is."""
+        """Return once the names of all files are on disk; their content already is."""
         folder = os.open(self._folder, os.O_RDONLY)
         try:
             os.fsync(folder)
@@ -59,7 +60,7 @@ class Shards:
             os.close(folder)
 
     def get(self, key: str) -> Record | None:
-        """Read a record, or None where there is none.
+        """Read a record; None if there is none.
 
         Raises:
             StoreError: a shard is damaged.
@@ -80,7 +81,7 @@ class Shards:
                     if array.startswith(_PREFIX)
                 }
         except FileNotFoundError:
-            self._forget()  # somebody deleted it
+            self._forget()  # the file was deleted; perhaps another one holds the record
             return self.get(key)
         except (SafetensorError, OSError, LookupError) as error:
             raise _damaged(path, error) from None
@@ -99,10 +100,10 @@ class Shards:
         return set(self._places)
 
     def _look(self) -> None:
-        """Bring the index up to date if the folder changed.
+        """Update the index if the folder changed.
 
         Raises:
-            StoreError: a shard is damaged, so that nobody knows what it held.
+            StoreError: a shard is damaged, so that it is unknown which records it held.
         """
         try:
             stamp = self._folder.stat().st_mtime_ns
@@ -132,7 +133,7 @@ class Shards:
 
 
 def _encode(records: Mapping[str, Record]) -> bytes:
-    """A shard's content; the records' arrays have equal names and shapes."""
+    """A shard's content, for records whose arrays have the same names and shapes."""
     facts = [canonical_json(record.facts) for record in records.values()]
     ends = np.cumsum([len(text.encode()) for text in facts])
     table = [
@@ -149,7 +150,7 @@ def _encode(records: Mapping[str, Record]) -> bytes:
 
 
 def _table(path: Path, file: Any) -> list[tuple[str, str, int]]:
-    """Key, digest and end of facts of each record of an open shard."""
+    """Each record's key, digest and end of facts, from an open shard."""
     try:
         table = json.loads((file.metadata() or {})["records"])
         return [(str(key), str(digest), int(end)) for key, digest, end in table]

@@ -1,6 +1,6 @@
-"""Adapters and scores by key: written atomically, shared under locks, verified on reading.
+"""The store keeps adapters and scores by key: written atomically, locked, verified when read.
 
-A record has a file of its own until there are many small ones; then they move into shards.
+Each record gets a file of its own. Once there are many small files, they move into shards.
 """
 
 from __future__ import annotations
@@ -18,33 +18,33 @@ from .shards import Shards
 Kind = Literal["adapters", "scores", "unfinished"]
 
 SHARD = 256
-"""Small files from which they move into a shard."""
+"""How many small files move into one shard."""
 
 SMALL = 64 * 1024
-"""Bytes up to which a file is small: an adapter of 9 KB or the scores of a slice is."""
+"""Largest small file in bytes: adapters of 9 KB and the scores of a slice are below it."""
 
 
 class Store:
-    """A folder of records; safe for several processes at once."""
+    """A folder of records that several processes can use at once."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self._shards: dict[Kind, Shards] = {
             kind: Shards(root / kind / "shards") for kind in ("adapters", "scores")
         }
-        self._loose: dict[Kind, int] = {}  # files of their own, as far as this process knows
+        self._loose: dict[Kind, int] = {}  # files not in shards, as far as this process knows
 
     def path(self, kind: Kind, key: str) -> Path:
-        """The file of a record that has one of its own."""
+        """The file of a record that is not in a shard."""
         return self.root / kind / f"{key}.safetensors"
 
     def has(self, kind: Kind, key: str) -> bool:
-        """Whether a record is there (it is verified when read).
+        """Whether a record is stored. Its content is verified only when it is read.
 
         Raises:
-            StoreError: a shard is damaged, so that nobody knows what it held.
+            StoreError: a shard is damaged, so that it is unknown which records it held.
         """
-        # in this order: a record that moves is in its shard before its file goes
+        # in this order, since a record is in its shard before its file is removed
         return self.path(kind, key).is_file() or self._in_shard(kind, key)
 
     def keys(self, kind: Kind) -> set[str]:
@@ -53,16 +53,17 @@ class Store:
         return loose | (self._shards[kind].keys() if kind in self._shards else set())
 
     def lock(self, key: str) -> BaseFileLock:
-        """A lock between processes; the operating system frees it when its holder dies.
+        """A lock between processes, which the operating system frees if its holder dies.
 
-        Its file goes once the record is put: whoever gets the lock looks for the record first.
+        Its file is removed once the record is stored. So after taking a lock, check again whether
+        the record is there.
         """
         path = self._lock_path(key)
         path.parent.mkdir(parents=True, exist_ok=True)
         return FileLock(path)
 
     def put(self, kind: Kind, key: str, record: Record) -> None:
-        """Write a record whole or not at all."""
+        """Write a record, completely or not at all."""
         write_record(self.path(kind, key), key, record)
         if kind in self._shards:
             self._lock_path(key).unlink(missing_ok=True)
@@ -73,7 +74,7 @@ class Store:
                 self._loose[kind] = 0
 
     def put_many(self, kind: Kind, records: Mapping[str, Record]) -> None:
-        """Write records into as few files as may be, each file whole or not at all."""
+        """Write records into as few files as possible, each completely or not at all."""
         if len(records) == 1 or kind not in self._shards:
             for key, record in records.items():
                 self.put(kind, key, record)
@@ -83,10 +84,10 @@ class Store:
             self._lock_path(key).unlink(missing_ok=True)
 
     def get(self, kind: Kind, key: str) -> Record | None:
-        """Read a record, or None where there is none.
+        """Read a record; None if there is none.
 
         Raises:
-            StoreError: a file is damaged, or is another record's under this name.
+            StoreError: a file is damaged, or holds the record of another key.
         """
         record = read_record(self.path(kind, key), key)
         if record is None and kind in self._shards:
@@ -94,10 +95,10 @@ class Store:
         return record
 
     def drop(self, kind: Kind, key: str) -> None:
-        """Remove a record if it is there.
+        """Remove a record if it is stored.
 
         Raises:
-            StoreError: it is in a shard, which never changes.
+            StoreError: the record is in a shard, which never changes.
         """
         self.path(kind, key).unlink(missing_ok=True)
         if self._in_shard(kind, key):
@@ -113,9 +114,9 @@ class Store:
         return sorted((self.root / kind).glob("*.safetensors"))
 
     def _move(self, kind: Kind) -> bool:
-        """Move small files into shards, unless another process is at it; whether it did.
+        """Move small files into shards; return False if another process is doing so.
 
-        Killed anywhere in it, every record is still there.
+        No record is lost if this process is killed on the way.
         """
         try:
             with self.lock(f"moving-{kind}").acquire(timeout=0):
@@ -130,14 +131,14 @@ class Store:
         shards = self._shards[kind]
         records = {}
         for path in files:
-            with suppress(StoreError):  # a damaged file is reported when it is asked for
+            with suppress(StoreError):  # reading a damaged record reports it; moving leaves it
                 record = read_record(path, path.stem)
                 if record is not None:
                     records[path.stem] = record
-        # some may be there already, from a move that was interrupted
+        # an interrupted move may have left some of them there already
         shards.add({key: record for key, record in records.items() if key not in shards})
         shards.settle()
         for key, record in records.items():
-            moved = shards.get(key)  # which verifies it
+            moved = shards.get(key)  # verifies its digest
             if moved is not None and moved.digest(key) == record.digest(key):
                 self.path(kind, key).unlink()

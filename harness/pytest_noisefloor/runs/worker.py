@@ -1,4 +1,4 @@
-"""One model on one device, where adapters are trained and text is scored."""
+"""Trains adapters and scores text: one model on one device, in one process."""
 
 from __future__ import annotations
 
@@ -11,61 +11,43 @@ from typing import TYPE_CHECKING
 
 from pytest_noisefloor._typing import Ids
 from pytest_noisefloor.data import ArmInput, Slice, Texts, open_arm
-from pytest_noisefloor.models import Base, exact_fp32, exclusive
-from pytest_noisefloor.specs import Kernel, Recipe, RunSpec, ScoreSpec, Scoring
-from pytest_noisefloor.training import Method, restore
+from pytest_noisefloor.models import exact_fp32, exclusive
+from pytest_noisefloor.specs import Kernel, RunSpec, ScoreSpec
+from pytest_noisefloor.training import restore
 
 from .autotune import autotune
 from .checkpoint import pack, unpack
-from .progress import ProgressBar
+from .context import RunContext
 from .record import Record
 from .request import Request
-from .store import Store
 
 if TYPE_CHECKING:
     from torch import nn
 
     from pytest_noisefloor.models import LMHead
-    from pytest_noisefloor.training import TrainingState
+    from pytest_noisefloor.training import OnStep, TrainingState
 
 SAVE_EVERY_S = 15.0
-"""Seconds of an unfinished training that an interruption can cost, and a step, at most."""
+"""An interruption costs at most this many seconds of training, plus one step."""
 
 
 class Worker:
-    """Makes records of adapters and of scores; torch and the model come in with the first."""
+    """Makes the records of adapters and scores. Torch and the model load with the first one."""
 
-    def __init__(
-        self,
-        *,
-        store: Store,
-        base: Base,
-        device: str,
-        method: Method,
-        recipe: Recipe,
-        scoring: Scoring,
-        texts: Texts,
-        watcher: ProgressBar,
-        workers: int,
-        group: int | None,
-    ) -> None:
-        self._store = store
-        self._base = base
-        self._device = device
-        self._method = method
-        self._recipe = recipe
-        self._scoring = scoring
+    def __init__(self, context: RunContext, texts: Texts) -> None:
+        self.context = context
         self._texts = texts
-        self._watcher = watcher
-        self._workers = workers
-        self._group = group
 
     @cached_property
     def kernel(self) -> Kernel:
-        """How the head's products are made: the store's choice."""
-        rows = self._recipe.batch * (self._recipe.sequence - 1)
+        """The kernel for the head's products that the store has chosen for this base and device."""
+        context = self.context
         return autotune(
-            self._store, self._base.fingerprint, self._device, lambda: self._loaded[1], rows
+            context.store,
+            context.base.fingerprint,
+            context.device,
+            lambda: self._loaded[1],
+            rows=context.recipe.batch * (context.recipe.sequence - 1),
         )
 
     @cached_property
@@ -74,22 +56,21 @@ class Worker:
 
         from pytest_noisefloor.models import lm_head
 
-        if self._workers > 1:
-            share = max(1, _cores() // self._workers)
-            torch.set_num_threads(
-                min(share, torch.get_num_threads())
-            )  # OMP_NUM_THREADS may ask less
-        model = self._base.shared_model(self._device)
+        if self.context.workers > 1:
+            share = max(1, _cores() // self.context.workers)
+            # never more threads than now: OMP_NUM_THREADS may ask for fewer
+            torch.set_num_threads(min(share, torch.get_num_threads()))
+        model = self.context.base.shared_model(self.context.device)
         return model, lm_head(model)
 
     @property
-    def _tools(self) -> tuple[nn.Module, LMHead]:
+    def _model_and_head(self) -> tuple[nn.Module, LMHead]:
         model, head = self._loaded
         return model, replace(head, kernel=self.kernel)
 
     @cached_property
-    def group(self) -> int:
-        """How many adapters train as one batch; 1 where that is not faster, or cannot be."""
+    def stack_size(self) -> int:
+        """How many adapters train as one batch; 1 if that is not faster, or not possible."""
         from pytest_noisefloor.training import (
             StackError,
             batching_pays,
@@ -97,153 +78,144 @@ class Worker:
             max_stack_size,
         )
 
-        if self._group == 1 or (
-            self._group is None and not batching_pays(self._device, self._recipe)
-        ):
+        context = self.context
+        wanted = context.stack_size
+        if wanted == 1 or (wanted is None and not batching_pays(context.device, context.recipe)):
             return 1
-        # exclusive, or two processes would each find the same memory free
-        with exclusive(self._device), exact_fp32():
-            model, head = self._tools
+        # exclusive, since two processes would otherwise count the same free memory
+        with exclusive(context.device), exact_fp32():
+            model, head = self._model_and_head
             try:
-                check_stackable(model, head, self._method)
+                check_stackable(model, head, context.method)
             except StackError as reason:
-                self._watcher.write(f"{reason}; adapters train one at a time")
+                context.progress_bar.write(f"{reason}; adapters train one at a time")
                 return 1
-            return self._group or max_stack_size(model, head, self._method, self._recipe)
+            return wanted or max_stack_size(model, head, context.method, context.recipe)
 
     @property
     def score_stack_size(self) -> int:
-        """How many adapters score a slice as one batch: on a CPU that was not measured faster."""
-        return 1 if self._device == "cpu" and self._group is None else self.group
+        """How many adapters score a slice as one batch.
+
+        On a CPU that was not measured to be faster, so it is 1 unless a stack size was asked for.
+        """
+        if self.context.device == "cpu" and self.context.stack_size is None:
+            return 1
+        return self.stack_size
 
     def steps_done(self, key: str) -> int:
-        """Steps of an adapter's unfinished training."""
-        unfinished = self._store.get("unfinished", key)
+        """Steps that an adapter's unfinished training has behind it; 0 if there is none."""
+        unfinished = self.context.store.get("unfinished", key)
         return len(unfinished.facts["losses"]) if unfinished else 0
 
     def train(self, runs: Mapping[str, tuple[Request, RunSpec]]) -> dict[str, Record]:
-        """Train adapters as one batch, by key, from their last snapshots if there are any.
+        """Train adapters as one batch; runs and records go by key.
 
-        Those of several adapters are as many steps old.
+        Unfinished trainings resume; all adapters must have equally many steps behind them.
         """
         import torch
 
-        cost = 2 * self._recipe.batch * self._recipe.sequence  # of a step, as in runner's tasks
+        store, recipe = self.context.store, self.context.recipe
+        progress_bar = self.context.progress_bar
+        cost = 2 * recipe.batch * recipe.sequence  # of a step; a task's cost is that of all steps
         starts = {
             key: unpack(record)
             for key in runs
-            if (record := self._store.get("unfinished", key)) is not None
+            if (record := store.get("unfinished", key)) is not None
         }
-        self._watcher.advance(sum(len(start.losses) for start in starts.values()) * cost)
+        progress_bar.advance(sum(len(start.losses) for start in starts.values()) * cost)
         saved = time.monotonic()
 
         def on_step(
-            step: int, loss: float, progress: Callable[[], Mapping[str, TrainingState]]
+            step: int,
+            losses: Mapping[str, float],
+            states: Callable[[], dict[str, TrainingState]],
         ) -> None:
             nonlocal saved
-            detail = f"step {step} of {self._recipe.steps}, loss {loss:.3f}"
-            self._watcher.advance(len(runs) * cost, detail)
+            loss = sum(losses.values()) / len(losses)
+            progress_bar.advance(
+                len(runs) * cost, f"step {step} of {recipe.steps}, loss {loss:.3f}"
+            )
             if time.monotonic() - saved > SAVE_EVERY_S:
-                for key, unfinished in progress().items():
-                    self._store.put("unfinished", key, pack(unfinished))
+                for key, unfinished in states().items():
+                    store.put("unfinished", key, pack(unfinished))
                 saved = time.monotonic()
 
-        done = self._trained(runs, starts, on_step)
-        company = [key[:16] for key in runs]
+        trained = self._train(runs, starts, on_step)
+        members = [key[:16] for key in runs]
         return {
             key: Record(
-                progress.tensors,
+                state.tensors,
                 {
                     "spec": asdict(runs[key][1]),
-                    "losses": list(progress.losses),
-                    "seconds": progress.seconds,
-                    "over_budget": progress.seconds > self._recipe.budget_s,
+                    "losses": list(state.losses),
+                    "seconds": state.seconds,
+                    "over_budget": state.seconds > recipe.budget_s,
                     "threads": torch.get_num_threads(),
                     "torch": torch.__version__,
-                    "group": {"size": len(runs), "position": at, "keys": company},
+                    "group": {"size": len(runs), "position": at, "keys": members},
                 },
             )
-            for at, (key, progress) in enumerate(done.items())
+            for at, (key, state) in enumerate(trained.items())
         }
 
     @exact_fp32()
-    def _trained(
+    def _train(
         self,
         runs: Mapping[str, tuple[Request, RunSpec]],
         starts: Mapping[str, TrainingState],
-        on_step: Callable[[int, float, Callable[[], Mapping[str, TrainingState]]], None],
+        on_step: OnStep,
     ) -> dict[str, TrainingState]:
-        """One adapter as ever, several stacked."""
-        from pytest_noisefloor.training import train, train_stacked
+        from pytest_noisefloor.training import train
 
-        model, head = self._tools
-        streams = {key: self._blocks(request) for key, (request, _) in runs.items()}
-        if len(runs) == 1:
-            (key, blocks), start = next(iter(streams.items())), next(iter(starts.values()), None)
-
-            def alone(step: int, loss: float, progress: Callable[[], TrainingState]) -> None:
-                on_step(step, loss, lambda: {key: progress()})
-
-            return {
-                key: train(
-                    model, head, self._method, blocks, self._recipe, start=start, on_step=alone
-                )
-            }
-
-        labels = {f"{request} ({key[:12]})": key for key, (request, _) in runs.items()}
-
-        def by_key(done: Mapping[str, TrainingState]) -> dict[str, TrainingState]:
-            return {labels[label]: progress for label, progress in done.items()}
-
-        def together(
-            step: int, losses: dict[str, float], progress: Callable[[], dict[str, TrainingState]]
-        ) -> None:
-            on_step(step, sum(losses.values()) / len(losses), lambda: by_key(progress()))
-
-        return by_key(
-            train_stacked(
-                model,
-                head,
-                self._method,
-                {label: streams[key] for label, key in labels.items()},
-                self._recipe,
-                starts={label: starts[key] for label, key in labels.items() if key in starts},
-                on_step=together,
-            )
+        model, head = self._model_and_head
+        return train(
+            model,
+            head,
+            self.context.method,
+            {key: self._batches(request) for key, (request, _) in runs.items()},
+            self.context.recipe,
+            starts=starts,
+            on_step=on_step,
+            label=lambda key: f"{runs[key][0]} ({key[:12]})",
         )
 
-    def _blocks(self, request: Request) -> Iterator[Ids]:
-        """The blocks that a request's adapter trains on."""
+    def _batches(self, request: Request) -> Iterator[Ids]:
+        """The batches (batch, sequence) of token ids that a request's adapter trains on."""
         arm = open_arm(request.arm)
         arm_input = ArmInput(
             user=request.user.name,
             vocabulary=self._loaded[1].weight.shape[0],
             text=self._texts.read(request.user, arm),
         )
-        return arm.batches(arm_input, self._recipe, request.seed)
+        return arm.batches(arm_input, self.context.recipe, request.seed)
 
     @exact_fp32()
     def score(
-        self, piece: Slice, specs: Mapping[str, ScoreSpec], adapters: Mapping[str, Record]
+        self,
+        heldout_slice: Slice,
+        specs: Mapping[str, ScoreSpec],
+        adapters: Mapping[str, Record],
     ) -> dict[str, Record]:
-        """Score a slice by key, under adapters that pass as one batch, or under the base alone."""
+        """Score a slice under adapters as one batch, or under the untrained base if there are none.
+
+        Specs, adapters and records go by the scores' keys.
+        """
         from pytest_noisefloor.models import score
         from pytest_noisefloor.training import score_stacked
 
-        model, head = self._tools
-        tokens = self._texts.scored(piece)
-        prefix = self._base.tokenizer.prefix
+        model, head = self._model_and_head
+        method, scoring = self.context.method, self.context.scoring
+        tokens = self._texts.scored(heldout_slice)
+        prefix = self.context.base.tokenizer.prefix
         tensors = [adapters[key].arrays for key in specs if key in adapters]
         if not tensors:
-            rows = [score(model, head, tokens, prefix, self._scoring)]
+            rows = [score(model, head, tokens, prefix, scoring)]
         elif len(tensors) == 1:
-            with self._method.attached(model) as attached:
+            with method.attached(model) as attached:
                 restore(attached, tensors[0])
-                rows = [score(model, head, tokens, prefix, self._scoring)]
+                rows = [score(model, head, tokens, prefix, scoring)]
         else:
-            rows = list(
-                score_stacked(model, head, self._method, tensors, tokens, prefix, self._scoring)
-            )
+            rows = list(score_stacked(model, head, method, tensors, tokens, prefix, scoring))
         return {
             key: Record({"nll": nll}, {"spec": asdict(spec)})
             for (key, spec), nll in zip(specs.items(), rows, strict=True)

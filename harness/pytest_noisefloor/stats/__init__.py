@@ -1,4 +1,4 @@
-"""Effects, intervals and tests, computed from arrays with NumPy and SciPy, never torch."""
+"""Effects, intervals and tests, from arrays alone; NumPy and SciPy, never torch."""
 
 import lazy_loader as lazy
 

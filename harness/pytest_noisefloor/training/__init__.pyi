@@ -1,13 +1,13 @@
 from .batch_size import batching_pays as batching_pays
 from .batch_size import max_stack_size as max_stack_size
-from .loop import TrainingState as TrainingState
+from .loop import OnStep as OnStep
 from .loop import train as train
 from .methods.base import Method as Method
 from .methods.base import restore as restore
 from .methods.registry import METHODS as METHODS
 from .methods.registry import is_method as is_method
 from .methods.registry import open_method as open_method
-from .stacked_loop import train_stacked as train_stacked
 from .stacking import StackError as StackError
 from .stacking import check_stackable as check_stackable
 from .stacking import score_stacked as score_stacked
+from .state import TrainingState as TrainingState

@@ -1,10 +1,11 @@
-"""How many adapters train as one batch: as many as memory holds, where that is faster.
+"""How many adapters train as one batch: as many as fit into memory, if that is faster.
 
-On an accelerator many small steps leave it idle. On a CPU only small steps gain. CPU-seconds of an
-adapter and step, then of an adapter beside its steps (the base is hashed before and after), on one
-thread of an AMD EPYC (Zen 3) that other work kept busy, least of two, 2026-11-24:
+One adapter alone leaves an accelerator mostly idle. On a CPU only small steps get faster as one
+batch. The table has CPU-seconds for each adapter and step, then for each adapter apart from its
+steps (the base is hashed before and after). They are the smaller of two measurements on one thread
+of an AMD EPYC (Zen 3) that was also busy with other work (2026-11-24):
 
-| base, tokens a step |         alone | 8 at once | 32 at once |      beside: alone | 32 at once |
+| base, tokens a step |         alone | 8 at once | 32 at once |       apart: alone | 32 at once |
 |---------------------|---------------|-----------|------------|--------------------|------------|
 | tiny, 1 × 64        |        3.7 ms |    1.2 ms |     0.8 ms |             2.1 ms |     0.3 ms |
 | tiny, 4 × 256       |       15.7 ms |   13.4 ms |            |             1.1 ms |            |
@@ -12,11 +13,11 @@ thread of an AMD EPYC (Zen 3) that other work kept busy, least of two, 2026-11-2
 | reference, 2 × 64   |        131 ms |    132 ms |     136 ms |             296 ms |      11 ms |
 | reference, 4 × 256  | 0.86 – 0.92 s |    0.88 s |            |                    |            |
 
-Scoring a slice under several adapters gained nothing there: 128 ms an adapter alone, 128 ms three
-at once, 126 ms eight at once (reference, 256 tokens in windows of 64).
+Scoring a slice under several adapters as one batch was no faster on that CPU: 128 ms for each
+adapter alone, 128 ms three at once, 126 ms eight at once (reference, 256 tokens in windows of 64).
 
-On one NVIDIA H200 (torch 2.11, 2026-11-26), the reference base at 4 × 256, seconds of an adapter
-with all that is beside its steps, and memory of the batch:
+Seconds for each adapter, everything included, and memory of the batch, for the reference base at
+4 × 256 on one NVIDIA H200 (torch 2.11, 2026-11-26):
 
 | matrix products |  alone | 8 at once | 64 at once |            256 at once |
 |-----------------|--------|-----------|------------|------------------------|
@@ -24,9 +25,9 @@ with all that is beside its steps, and memory of the batch:
 | bfloat16        | 2.2 s  |           |     0.17 s | 0.14 s, of 10 steps    |
 | memory, float32 |        |    0.8 GB |     4.9 GB | 19.7 GB                |
 
-(256 at once: what 100 steps would take by the time of those.) In float32 half of that is the two
-products of the head, at 41 TFLOP/s. Scoring 8,192 tokens in windows of 512 took 28 ms under one
-adapter, 32 ms an adapter under eight at once, and 14 under 64.
+(The times of 256 at once are extrapolated from 30 and 10 steps to 100.) In float32 the head's two
+products take half of the time, at 41 TFLOP/s. Scoring 8,192 tokens in windows of 512 took 28 ms
+under one adapter, 32 ms for each of eight at once, and 14 ms for each of 64.
 """
 
 from __future__ import annotations
@@ -46,35 +47,38 @@ if TYPE_CHECKING:
     from torch import nn
 
 CPU_TOKENS = 64
-"""Tokens of an adapter's step up to which adapters train together on a CPU; the table says why."""
+"""On a CPU adapters train as one batch up to this many tokens a step; the table says why."""
 
 MOST = {"cpu": 32, "cuda": 256, "mps": 64}
-"""Adapters in a batch at most: on a CPU and on CUDA the most that was measured, on MPS a guess that
-nobody has watched: what a group loses when it is killed grows with it."""
+"""The most adapters in a batch, since a killed process loses the unsaved steps of all of them.
+
+The largest batch that was measured on a CPU and on CUDA; on MPS a guess that nobody has tried."""
 
 SHARE = 0.5
-"""Of the memory that is free, what a batch may take: others use the machine too."""
+"""Share of the free memory that a batch may take, since others use the machine too."""
 
 BACKWARD = 2
-"""Bytes at the peak over bytes kept for the backward pass. At 4 × 256 tokens of the reference base
-an adapter more took 116 MB on a CPU (2026-11-24). On CUDA it took 77 MB where 70 were kept, so that
-a batch takes a third of the memory that is free there rather than half (2026-11-26)."""
+"""Peak memory of a batch over what it keeps for the backward pass, both in bytes.
+
+At 4 × 256 tokens of the reference base each further adapter took 116 MB on a CPU (2026-11-24). On
+CUDA it took 77 MB, of which 70 MB were kept, so a batch takes a third of the free memory there
+rather than half (2026-11-26)."""
 
 
 def batching_pays(device: str, recipe: Recipe) -> bool:
-    """Whether adapters that train as one batch were measured faster, or are meant to be."""
+    """Whether adapters train faster as one batch: measured on a CPU and CUDA, expected on MPS."""
     return device != "cpu" or recipe.batch * recipe.sequence <= CPU_TOKENS
 
 
 def max_stack_size(model: nn.Module, head: LMHead, method: Method, recipe: Recipe) -> int:
-    """How many adapters that train as one batch fit into the memory that is free, at least 1."""
+    """How many adapters that train as one batch fit into the free memory, at least 1."""
     device = head.weight.device.type
     room = SHARE * _free(device) / (BACKWARD * activation_bytes(model, head, method, recipe))
     return max(1, min(MOST[device], int(room)))
 
 
 def activation_bytes(model: nn.Module, head: LMHead, method: Method, recipe: Recipe) -> int:
-    """Bytes that a step of one adapter keeps for its backward pass, by making one forward pass."""
+    """Bytes that one adapter's step keeps for its backward pass, measured in a forward pass."""
     own = {tensor.untyped_storage().data_ptr() for tensor in model.state_dict().values()}
     own.add(head.weight.untyped_storage().data_ptr())
     kept: dict[int, int] = {}
@@ -95,14 +99,14 @@ def activation_bytes(model: nn.Module, head: LMHead, method: Method, recipe: Rec
 
 
 def _free(device: str) -> int:
-    """Bytes of memory that nobody uses."""
+    """Bytes of free memory."""
     if device == "cuda":
-        # torch keeps what earlier batches took, and gives it to the next
+        # torch keeps the memory of earlier batches and reuses it for the next
         kept = torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
         return torch.cuda.mem_get_info()[0] + kept
     if device == "mps":
         return torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()
-    # macOS does not say how much is free; a quarter of what there is will be
+    # macOS does not say how much memory is free; assume a quarter of all
     pages = "SC_AVPHYS_PAGES" if "SC_AVPHYS_PAGES" in os.sysconf_names else "SC_PHYS_PAGES"
     free = os.sysconf(pages) * os.sysconf("SC_PAGE_SIZE")
     return free if pages == "SC_AVPHYS_PAGES" else free // 4

@@ -1,23 +1,24 @@
-"""The one training loop."""
+"""The one training loop: for one adapter, or for many adapters of one base as one batch."""
 
 from __future__ import annotations
 
-import hashlib
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
 
 from pytest_noisefloor._typing import Tensors
-from pytest_noisefloor.errors import NoisefloorError
 from pytest_noisefloor.models import LMHead, hidden_states, kernels, mean_loss
 from pytest_noisefloor.specs import Recipe
 
+from .checks import TrainingError, attach_checked, check_moved, checked_batches, naming
 from .methods.base import Method, restore, snapshot
+from .stacking import Stack, StackError, check_stackable_output, load_stack, stacked
+from .state import TrainingState, adamw, load_moments, moments
 
 if TYPE_CHECKING:
     from torch import nn
@@ -25,112 +26,197 @@ if TYPE_CHECKING:
     from pytest_noisefloor._typing import Ids
 
 
-class TrainingError(NoisefloorError):
-    """A training that cannot count as a run."""
+class OnStep(Protocol):
+    """Called after every step: steps done, each adapter's loss, and a function for snapshots."""
 
-
-@dataclass(frozen=True)
-class TrainingState:
-    """Where a training stands, in a form from which it can go on bitwise.
-
-    ``moments`` holds AdamW's running means under ``<name>/exp_avg`` and ``<name>/exp_avg_sq``;
-    ``losses`` the mean cross-entropy of each step done, in nats per token; ``seconds`` the time
-    spent so far.
-    """
-
-    tensors: Tensors
-    moments: Tensors = field(default_factory=dict)
-    losses: tuple[float, ...] = ()
-    seconds: float = 0.0
+    def __call__(
+        self,
+        step: int,
+        losses: Mapping[str, float],
+        states: Callable[[], dict[str, TrainingState]],
+        /,
+    ) -> None:
+        """``losses`` are means in nats per token; ``states()`` copies all tensors to the CPU."""
+        ...
 
 
 def train(
     model: nn.Module,
     head: LMHead,
     method: Method,
-    blocks: Iterator[Ids],
+    streams: Mapping[str, Iterator[Ids]],
     recipe: Recipe,
     *,
-    start: TrainingState | None = None,
-    on_step: Callable[[int, float, Callable[[], TrainingState]], None] = lambda *_: None,
-) -> TrainingState:
-    """Train one adapter on ``blocks`` and give back its tensors; the base stays as it was.
+    starts: Mapping[str, TrainingState] | None = None,
+    on_step: OnStep = lambda *_: None,
+    label: Callable[[str], str] = str,
+) -> dict[str, TrainingState]:
+    """Train one adapter on each stream of batches; the base stays as it was.
 
-    ``start`` is an earlier, unfinished training of the same run to go on from. ``on_step`` is
-    told the number of steps done, the last loss and a way to take a snapshot.
+    Each adapter follows the gradient of its own mean loss on its own stream. One adapter trains in
+    the model itself. Several train as one batch: each gets a copy of the method's tensors, and its
+    ``seconds`` are its share of the time that all took. Streams, ``starts`` and results go by the
+    same keys.
+
+    Args:
+        model: The frozen base.
+        head: Its output embeddings, and how their products are made.
+        method: Which tensors train.
+        streams: Batches (batch, sequence) of token ids, as many as the recipe has steps.
+        recipe: Batch size, steps and optimiser.
+        starts: Unfinished trainings of all streams to resume, all after the same number of steps.
+        on_step: Called after every step.
+        label: What errors call the adapter of a key, where several train.
 
     Raises:
+        StackError: adapters of this model or method cannot train as one batch, or ``starts`` are
+            not all after the same number of steps.
         TrainingError: tokens outside the recipe's budget or the vocabulary, a loss that is not
             finite or depends on no tensor, tensors in half precision, tensors that did not move
             or that no gradient moved, or a base that moved.
     """
+    names = {key: label(key) if len(streams) > 1 else None for key in streams}
     with attach_checked(model, method) as tensors:
         initial = snapshot(tensors)
-        if start is not None:
-            restore(tensors, start.tensors)
-        progress = _steps(model, head, tensors, blocks, recipe, start, on_step)
-        check_moved(initial, progress, method, recipe)
-    return progress
+        with _copies(model, head, method, tensors, len(streams)) as trained:
+            training = _Training(trained, names, recipe, starts)
+            head = training_head(head, recipe)
+            vocabulary = head.weight.shape[0]
+            checked = [
+                checked_batches(batches, recipe, vocabulary, names[key])
+                for key, batches in streams.items()
+            ]
+            for step, batches in enumerate(zip(*checked, strict=True), start=1):
+                if step > training.steps_done:
+                    losses = training.step(model, head, batches)
+                    on_step(step, losses, training.states)
+            states = training.states()
+        for key, state in states.items():
+            with naming(names[key]):
+                check_moved(initial, state, method, recipe)
+    return states
 
 
 @contextmanager
-def attach_checked(model: nn.Module, method: Method) -> Iterator[dict[str, torch.Tensor]]:
-    """Attach a method, and insist on leaving that nothing else of the base moved.
-
-    Raises:
-        TrainingError: a tensor moved that the method does not name, the base came back changed,
-            or a tensor that trains is in half precision.
-    """
-    base = fingerprint(model, skip={})
-    with method.attached(model) as tensors:
-        for name, tensor in tensors.items():
-            if tensor.dtype != torch.float32:
-                raise TrainingError(
-                    f"{method.name}: {name} is {tensor.dtype}; expected float32, since half "
-                    "precision cannot represent the steps of a training"
-                )
-        frozen_before = fingerprint(model, skip=tensors)
+def _copies(
+    model: nn.Module,
+    head: LMHead,
+    method: Method,
+    tensors: dict[str, torch.Tensor],
+    count: int,
+) -> Iterator[Stack]:
+    """The tensors that train: the method's own for one adapter, stacked copies for several."""
+    if count == 1:
         yield tensors
-        if fingerprint(model, skip=tensors) != frozen_before:
-            raise TrainingError(
-                f"{method.name}: tensors of the base moved that the method does not name"
-            )
-    if fingerprint(model, skip={}) != base:
-        raise TrainingError(f"{method.name}: did not give the base back as it was")
+        return
+    check_stackable_output(model, head, method, tensors)
+    with stacked(model, tensors, count) as stack:
+        yield stack
 
 
-def check_moved(initial: Tensors, done: TrainingState, method: Method, recipe: Recipe) -> None:
-    """Refuse a run that left all its tensors where they were, or moved them by decay alone.
+class _Training:
+    """Adapters that train together: their tensors, their optimiser, and their losses so far.
 
-    Raises:
-        TrainingError: none of them moved, or none ever had a gradient.
+    The tensors are an adapter's own, or (G, *shape) for G > 1 adapters. ``names`` says by key what
+    errors call each adapter.
     """
-    if all(np.array_equal(initial[name], done.tensors[name]) for name in initial):
-        raise TrainingError(
-            f"{method.name}: no tensor moved in {recipe.steps} steps at lr {recipe.lr:g}; "
-            "such a run is no result (a learning rate of 0, or a dtype too coarse for it)"
-        )
-    if not any(moment.any() for moment in done.moments.values()):
-        raise TrainingError(
-            f"{method.name}: no gradient reached a tensor in {recipe.steps} steps; weight decay "
-            "alone moved them, whatever the data"
-        )
+
+    def __init__(
+        self,
+        tensors: Stack,
+        names: Mapping[str, str | None],
+        recipe: Recipe,
+        starts: Mapping[str, TrainingState] | None,
+    ) -> None:
+        self._tensors = tensors
+        self._names = names
+        self._recipe = recipe
+        self._optimizer = adamw(tensors, recipe)
+        self._losses: list[list[float]] = []  # (steps, G)
+        self._seconds_before = [0.0] * len(names)
+        if starts:
+            self._resume([starts[key] for key in names])
+        self._began = time.perf_counter()
+
+    @property
+    def steps_done(self) -> int:
+        """Steps that every adapter has behind it, those of earlier sessions included."""
+        return len(self._losses)
+
+    def _resume(self, starts: Sequence[TrainingState]) -> None:
+        steps_done = {len(start.losses) for start in starts}
+        if len(steps_done) > 1:
+            raise StackError(
+                f"unfinished trainings after {sorted(steps_done)} steps; expected one age"
+            )
+        if len(starts) == 1:
+            restore(self._tensors, starts[0].tensors)
+        else:
+            load_stack(self._tensors, [start.tensors for start in starts])
+        running_means = _join([start.moments for start in starts])
+        load_moments(self._optimizer, self._tensors, running_means, step=steps_done.pop())
+        self._losses = [list(losses) for losses in zip(*(s.losses for s in starts), strict=True)]
+        self._seconds_before = [start.seconds for start in starts]
+
+    def step(self, model: nn.Module, head: LMHead, batches: Sequence[Ids]) -> dict[str, float]:
+        """Take one step, with a batch (batch, sequence) for each adapter; return their losses."""
+        ids = torch.from_numpy(np.stack(batches)).to(head.weight.device)  # (G, batch, sequence)
+        hidden = hidden_states_fp32(model, ids.flatten(0, 1), self._recipe)
+        losses = torch.stack(
+            [
+                mean_loss(own[:, :-1].flatten(0, 1), rows[:, 1:].flatten(), head)
+                for own, rows in zip(hidden.chunk(len(ids)), ids, strict=True)
+            ]
+        )  # (G,)
+        if not losses.requires_grad:
+            raise TrainingError("the loss depends on none of the tensors that the method names")
+        self._optimizer.zero_grad(set_to_none=True)
+        # d sum(losses) / d loss is 1, so that each adapter gets the gradient of its own loss
+        losses.sum().backward()  # type: ignore[no-untyped-call]
+        values: list[float] = losses.detach().tolist()
+        for name, value in zip(self._names.values(), values, strict=True):
+            if not np.isfinite(value):
+                with naming(name):
+                    raise TrainingError(
+                        f"step {self.steps_done + 1} of {self._recipe.steps}: loss is {value}"
+                    )
+        self._optimizer.step()
+        self._losses.append(values)
+        return dict(zip(self._names, values, strict=True))
+
+    def states(self) -> dict[str, TrainingState]:
+        """Where each adapter stands, by key."""
+        count = len(self._names)
+        tensors = _split(snapshot(self._tensors), count)
+        running_means = _split(moments(self._optimizer, self._tensors), count)
+        share = (time.perf_counter() - self._began) / count
+        return {
+            key: TrainingState(
+                tensors=tensors[at],
+                moments=running_means[at],
+                losses=tuple(losses[at] for losses in self._losses),
+                seconds=self._seconds_before[at] + share,
+            )
+            for at, key in enumerate(self._names)
+        }
 
 
-def adamw(tensors: Mapping[str, torch.Tensor], recipe: Recipe) -> torch.optim.AdamW:
-    """The recipe's optimiser of some tensors; it treats each element by itself."""
-    return torch.optim.AdamW(
-        tensors.values(),
-        lr=recipe.lr,
-        betas=(recipe.beta1, recipe.beta2),
-        eps=recipe.eps,
-        weight_decay=recipe.weight_decay,
-        foreach=True,
-    )
+def _join(adapters: Sequence[Tensors]) -> Tensors:
+    """Arrays of one adapter as they are; arrays of G adapters stacked to (G, *shape)."""
+    if len(adapters) == 1:
+        return adapters[0]
+    return {name: np.stack([arrays[name] for arrays in adapters]) for name in adapters[0]}
+
+
+def _split(arrays: Tensors, count: int) -> list[Tensors]:
+    """The arrays of each adapter; the inverse of ``_join``."""
+    if count == 1:
+        return [arrays]
+    return [{name: array[at].copy() for name, array in arrays.items()} for at in range(count)]
 
 
 def training_head(head: LMHead, recipe: Recipe) -> LMHead:
-    """The head that a recipe trains with: its matrix in bfloat16 where the recipe says so.
+    """The head that a recipe trains with: its matrix in bfloat16 if the recipe says so.
 
     Raises:
         TrainingError: a bfloat16 recipe for a head that trains, which is rounded only once.
@@ -154,106 +240,3 @@ def hidden_states_fp32(model: nn.Module, ids: torch.Tensor, recipe: Recipe) -> t
     low = recipe.matmul == "bfloat16"
     with torch.autocast(ids.device.type, dtype=torch.bfloat16, enabled=low):
         return hidden_states(model, ids).float()
-
-
-def _steps(
-    model: nn.Module,
-    head: LMHead,
-    tensors: dict[str, torch.Tensor],
-    blocks: Iterator[Ids],
-    recipe: Recipe,
-    start: TrainingState | None,
-    on_step: Callable[[int, float, Callable[[], TrainingState]], None],
-) -> TrainingState:
-    optimizer = adamw(tensors, recipe)
-    head = training_head(head, recipe)
-    losses = list(start.losses) if start else []
-    spent = start.seconds if start else 0.0
-    if start:
-        load_moments(optimizer, tensors, start.moments, step=len(losses))
-    began = time.perf_counter()
-
-    def progress() -> TrainingState:
-        return TrainingState(
-            tensors=snapshot(tensors),
-            moments=moments(optimizer, tensors),
-            losses=tuple(losses),
-            seconds=spent + time.perf_counter() - began,
-        )
-
-    for step, block in enumerate(checked_batches(blocks, recipe, head.weight.shape[0])):
-        if step < len(losses):
-            continue
-        ids = torch.from_numpy(block).to(head.weight.device)  # (batch, sequence)
-        hidden = hidden_states_fp32(model, ids, recipe)[:, :-1]  # (batch, sequence - 1, hidden)
-        loss = mean_loss(hidden.flatten(0, 1), ids[:, 1:].flatten(), head)
-        if not loss.requires_grad:
-            raise TrainingError("the loss depends on none of the tensors that the method names")
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        value = float(loss.detach())
-        if not np.isfinite(value):
-            raise TrainingError(f"step {step + 1} of {recipe.steps}: loss is {value}")
-        optimizer.step()
-        losses.append(value)
-        on_step(step + 1, value, progress)
-    return progress()
-
-
-def checked_batches(blocks: Iterator[Ids], recipe: Recipe, vocabulary: int) -> Iterator[Ids]:
-    """Pass the blocks on while they keep to the recipe's budget, which is the same for all arms."""
-    shape = (recipe.batch, recipe.sequence)
-    count = 0
-    for count, block in enumerate(blocks, start=1):
-        if count > recipe.steps:
-            raise TrainingError(f"the arm offers more than its budget of {recipe.steps} steps")
-        if block.shape != shape or block.dtype != np.int64:
-            raise TrainingError(
-                f"step {count}: the arm gave {block.dtype} tokens of shape {block.shape}; "
-                f"expected int64 of {shape}, as every arm has"
-            )
-        if block.min() < 0 or block.max() >= vocabulary:
-            raise TrainingError(
-                f"step {count}: token ids from {block.min()} to {block.max()}; "
-                f"expected 0 to {vocabulary - 1}"
-            )
-        yield block
-    if count < recipe.steps:
-        raise TrainingError(f"the arm ended after {count} of {recipe.steps} steps")
-
-
-def moments(optimizer: torch.optim.Optimizer, tensors: dict[str, torch.Tensor]) -> Tensors:
-    """The optimiser's running means of each tensor; none before its first step."""
-    return snapshot(
-        {
-            f"{name}/{moment}": optimizer.state[tensor][moment]
-            for name, tensor in tensors.items()
-            if tensor in optimizer.state
-            for moment in ("exp_avg", "exp_avg_sq")
-        }
-    )
-
-
-def load_moments(
-    optimizer: torch.optim.Optimizer, tensors: dict[str, torch.Tensor], moments: Tensors, step: int
-) -> None:
-    """Put the running means back as they were after ``step`` steps."""
-    for name, tensor in tensors.items():
-        optimizer.state[tensor] = {
-            "step": torch.tensor(float(step)),
-            **{
-                moment: torch.tensor(moments[f"{name}/{moment}"], device=tensor.device)
-                for moment in ("exp_avg", "exp_avg_sq")
-            },
-        }
-
-
-def fingerprint(model: nn.Module, *, skip: dict[str, torch.Tensor]) -> str:
-    """SHA-256 (hex) over all parameters and buffers of a model but the skipped ones."""
-    skipped = {id(tensor) for tensor in skip.values()}
-    total = hashlib.sha256()
-    for name, tensor in model.state_dict(keep_vars=True).items():
-        if id(tensor) not in skipped:
-            total.update(name.encode())
-            total.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
-    return total.hexdigest()

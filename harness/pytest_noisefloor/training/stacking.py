@@ -1,8 +1,8 @@
-"""Many adapters of one base at once: they pass the model as one batch.
+"""Stacking lets many adapters of one base pass the model as one batch.
 
-The base is shared; only what the method trains differs. The rows of all adapters pass the model
-together, and each module that has a tensor of the method's runs under ``torch.func.vmap`` with a
-tensor for each adapter. The model's code stays transformers' own.
+The adapters share the base and differ only in the tensors that the method trains. The rows of all
+adapters pass the model together. Each module that has such a tensor runs under
+``torch.func.vmap``, with one tensor for each adapter. The model's code stays that of transformers.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ Stack = dict[str, torch.Tensor]
 """The tensors of G adapters by name, each (G, *shape)."""
 
 PROBE_TOLERANCE = 1e-4
-"""Largest difference allowed between stacked and single hidden states, as a share of the largest.
+"""How far stacked and single hidden states may differ, as a share of the largest value.
 
-fp32 rounding stays below 1e-5 of it; the probe's adapters differ from each other by tenths.
+fp32 rounding stays below 1e-5. The two adapters of the check differ from each other by tenths.
 """
 
 
 class StackError(NoisefloorError):
-    """A base or method whose adapters cannot pass the model together."""
+    """A base or method whose adapters cannot pass the model as one batch."""
 
 
 class _Stacked(nn.Module):
-    """A module that runs once for each adapter, with that adapter's tensors and rows."""
+    """Runs a module once for each adapter, with that adapter's tensors and rows."""
 
     def __init__(self, inner: nn.Module, values: Stack, count: int) -> None:
         super().__init__()
@@ -51,25 +51,25 @@ class _Stacked(nn.Module):
         self._count = count
 
     def forward(self, rows: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
-        """Rows (G · n, …), those of an adapter in a row, to the inner module's output for them."""
+        """The module's output for rows (G · n, …), of which each n in a row are one adapter's."""
 
-        def one(values: Stack, mine: torch.Tensor) -> torch.Tensor:
-            out: torch.Tensor = functional_call(self.inner, values, (mine, *args), kwargs)
+        def inner(values: Stack, own_rows: torch.Tensor) -> torch.Tensor:
+            out: torch.Tensor = functional_call(self.inner, values, (own_rows, *args), kwargs)
             return out
 
-        out: torch.Tensor = vmap(one)(self._values, rows.view(self._count, -1, *rows.shape[1:]))
+        out: torch.Tensor = vmap(inner)(self._values, rows.view(self._count, -1, *rows.shape[1:]))
         return out.flatten(0, 1)
 
 
 @contextmanager
 def stacked(model: nn.Module, tensors: Mapping[str, torch.Tensor], count: int) -> Iterator[Stack]:
-    """Let ``count`` copies of a method's tensors stand in for them; leave with the model as it was.
+    """Replace a method's tensors by ``count`` copies of them; on leaving the model is as it was.
 
-    Rows (count · batch, sequence) that pass the model meanwhile belong to the first copy, then to
-    the second, and so on. The copies train, the tensors themselves do not.
+    Of the rows (count · batch, sequence) that pass the model meanwhile, the first ``batch`` belong
+    to the first copy, the next to the second, and so on. Only the copies train.
 
     Raises:
-        StackError: a tensor is no parameter of a module that can be run for each copy.
+        StackError: a tensor is not a parameter of a module that can run once for each copy.
     """
     stack = {
         name: tensor.detach().expand(count, *tensor.shape).clone().requires_grad_()
@@ -89,7 +89,7 @@ def stacked(model: nn.Module, tensors: Mapping[str, torch.Tensor], count: int) -
 
 
 def _owners(model: nn.Module, tensors: Mapping[str, torch.Tensor]) -> dict[str, dict[str, str]]:
-    """Which modules have the tensors: a module's path → its parameter's name → the tensor's."""
+    """Which modules own the tensors: module path → parameter name in it → name of the tensor."""
     names = {id(tensor): name for name, tensor in tensors.items()}
     owners: dict[str, dict[str, str]] = {}
     for path, module in model.named_modules(remove_duplicate=False):
@@ -107,10 +107,10 @@ def _owners(model: nn.Module, tensors: Mapping[str, torch.Tensor]) -> dict[str, 
 
 
 def check_stackable(model: nn.Module, head: LMHead, method: Method) -> None:
-    """Compare two stacked adapters with the same two one at a time, on a few tokens.
+    """Check on a few tokens that two stacked adapters give what they give one at a time.
 
     Raises:
-        StackError: the architecture or the method does not allow it, with the reason.
+        StackError: this architecture or method cannot be stacked, with the reason.
     """
     with method.attached(model) as tensors:
         check_stackable_output(model, head, method, tensors)
@@ -120,7 +120,7 @@ def check_stackable(model: nn.Module, head: LMHead, method: Method) -> None:
 def check_stackable_output(
     model: nn.Module, head: LMHead, method: Method, tensors: Mapping[str, torch.Tensor]
 ) -> None:
-    """The same where the method is attached; its tensors keep their values."""
+    """``check_stackable`` for a method that is attached already; its tensors keep their values."""
     if any(tensor is head.weight for tensor in tensors.values()):
         raise StackError(f"{method.name}: trains the output embeddings, which are shared")
     ids = torch.arange(16, device=head.weight.device).view(2, 8) * 7919 % head.weight.shape[0]
@@ -165,12 +165,12 @@ def score_stacked(
     prefix: int,
     scoring: Scoring,
 ) -> npt.NDArray[np.float32]:
-    """What ``scoring.score`` gives for one text (n,) under each of G adapters → (G, n).
+    """Score one text (n,) under each of G adapters as one batch → (G, n), nats.
 
     Raises:
-        StackError: the architecture or the method does not allow it.
-        MethodError: an adapter that does not fit the base.
-        ScoringError: no tokens, or a score that is not finite.
+        StackError: this architecture or method cannot be stacked.
+        MethodError: an adapter does not fit the base.
+        ScoringError: there are no tokens, or a score is not finite.
     """
     with method.attached(model) as tensors:
         check_stackable_output(model, head, method, tensors)
@@ -180,10 +180,10 @@ def score_stacked(
 
 
 def load_stack(stack: Stack, adapters: Sequence[Mapping[str, npt.NDArray[np.float32]]]) -> None:
-    """Write each adapter's values into its part of a stack, bitwise.
+    """Copy each adapter's values into its part of a stack, bitwise.
 
     Raises:
-        MethodError: names or shapes that are not those of the base's tensors.
+        MethodError: the names or shapes are not those of the stack.
     """
     for at, values in enumerate(adapters):
         restore({name: tensor.detach()[at] for name, tensor in stack.items()}, values)

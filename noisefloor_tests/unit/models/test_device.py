@@ -7,6 +7,7 @@ import torch
 
 from pytest_noisefloor.models import device as devices
 from pytest_noisefloor.models.device import DeviceError, exact_fp32, resolve_device
+from pytest_noisefloor.runs.context import RunContext
 from pytest_noisefloor.runs.progress import ProgressBar
 from pytest_noisefloor.runs.request import Request
 from pytest_noisefloor.runs.runner import Runner
@@ -80,13 +81,15 @@ def test_fp32_is_fp32_whatever_the_session_has_set(tiny, recipe, scoring, ann, t
     try:
         outside = switches()
         Runner(
-            store=Store(tmp_path),
-            base=tiny,
-            device="cpu",
-            method=METHODS["norm-only"],
-            recipe=recipe,
-            scoring=scoring,
-            watcher=Looking(),
+            RunContext(
+                store=Store(tmp_path),
+                base=tiny,
+                device="cpu",
+                method=METHODS["norm-only"],
+                recipe=recipe,
+                scoring=scoring,
+                progress_bar=Looking(),
+            )
         ).adapter(Request(ann, "real"))
         assert switches() == outside
     finally:
@@ -114,13 +117,15 @@ def delta(tiny, recipe, scoring, ann, tmp_path):
 
     def delta(device, **changes):
         runner = Runner(
-            store=Store(tmp_path),  # one for both devices, as a user has
-            base=tiny,
-            device=device,
-            method=METHODS["norm-only"],
-            recipe=replace(recipe, **{"lr": 0.3, "steps": 20, **changes}),
-            scoring=scoring,
-            watcher=ProgressBar(),
+            RunContext(
+                store=Store(tmp_path),  # one for both devices, as a user has
+                base=tiny,
+                device=device,
+                method=METHODS["norm-only"],
+                recipe=replace(recipe, **{"lr": 0.3, "steps": 20, **changes}),
+                scoring=scoring,
+                progress_bar=ProgressBar(),
+            )
         )
         nll = {
             arm: mean_nll([runner.scores(Request(ann, arm), piece) for piece in ann.heldout])

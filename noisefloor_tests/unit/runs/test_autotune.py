@@ -92,6 +92,7 @@ def test_only_plain_heads_go_by_attention_and_only_fp32_by_onednn(some_head):
 
 
 def test_another_kernel_makes_another_adapter_in_the_store(tiny, ann, recipe, scoring, tmp_path):
+    from pytest_noisefloor.runs.context import RunContext
     from pytest_noisefloor.runs.progress import ProgressBar
     from pytest_noisefloor.training.methods.registry import METHODS
 
@@ -99,13 +100,15 @@ def test_another_kernel_makes_another_adapter_in_the_store(tiny, ann, recipe, sc
 
     def runner():
         return Runner(
-            store=store,
-            base=tiny,
-            device="cpu",
-            method=METHODS["norm-only"],
-            recipe=recipe,
-            scoring=scoring,
-            watcher=ProgressBar(),
+            RunContext(
+                store=store,
+                base=tiny,
+                device="cpu",
+                method=METHODS["norm-only"],
+                recipe=recipe,
+                scoring=scoring,
+                progress_bar=ProgressBar(),
+            )
         )
 
     request = Request(ann, "real")

@@ -1,4 +1,4 @@
-"""Line-up: other users' adapters, pooled text, other methods and rates, and cells as units."""
+"""Plans: other users' adapters, pooled text, other methods and rates, and cells as units."""
 
 import json
 from dataclasses import replace
@@ -80,10 +80,11 @@ def test_others_need_another_user(experiment):
 
 def test_a_pooled_adapter_reads_the_other_users_text_and_not_the_users_own(experiment):
     one = experiment(by(numerator="pooled"))
-    entrants = [e for e in Plan(one.bet, one.runner, USERS).everything((0,)) if e.name == "pooled"]
-    for entrant, user in zip(entrants, USERS, strict=True):
+    planned = Plan(one.bet, one.runner, USERS).all_runs((0,))
+    runs = [run for run in planned if run.name == "pooled"]
+    for run, user in zip(runs, USERS, strict=True):
         others = [other.train for other in USERS if other is not user]
-        assert entrant.request.user == replace(user, train="\n\n".join(others))
+        assert run.request.user == replace(user, train="\n\n".join(others))
 
 
 def test_another_rate_is_another_runs_adapter_under_the_same_method(experiment):
@@ -173,7 +174,7 @@ def test_what_is_compared_leaves_the_base_as_it_was(experiment):
     ann, piece = USERS[0], USERS[0].heldout[0]
     untrained = one.runner.scores(Request(ann, "untrained"), piece)
     assert one.verdict
-    model, head = one.runner._bench._tools
+    model, head = one.runner._worker._model_and_head
     prefix = one.runner.base.tokenizer.prefix
     again = score(model, head, one.runner.texts.scored(piece), prefix, one.runner.scoring)
     assert np.array_equal(untrained, again)

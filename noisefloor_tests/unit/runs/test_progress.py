@@ -20,18 +20,18 @@ def _no_pause_between_lines(monkeypatch):
     monkeypatch.setattr(progress, "PLAIN_INTERVAL_S", 0.0)
 
 
-def work(watcher):
+def work(bar):
     """Two runs of two steps, the first scored."""
-    with watcher.watch(runs=2, cost=6):
-        watcher.begin("ann, real", new_runs=1)
-        watcher.advance(1, "step 1 of 2, loss 3.100")
-        watcher.write("one at a time")
-        watcher.advance(1, "step 2 of 2, loss 3.000")
-        watcher.begin("ann, real: scoring letters", new_runs=0)
-        watcher.advance(2)
-        watcher.begin("ann, random", new_runs=1)
-        watcher.advance(1, "step 1 of 2, loss 9.000")
-        watcher.advance(1, "step 2 of 2, loss 8.000")
+    with bar.watch(runs=2, cost=6):
+        bar.begin("ann, real", new_runs=1)
+        bar.advance(1, "step 1 of 2, loss 3.100")
+        bar.write("one at a time")
+        bar.advance(1, "step 2 of 2, loss 3.000")
+        bar.begin("ann, real: scoring letters", new_runs=0)
+        bar.advance(2)
+        bar.begin("ann, random", new_runs=1)
+        bar.advance(1, "step 1 of 2, loss 9.000")
+        bar.advance(1, "step 2 of 2, loss 8.000")
 
 
 def test_in_a_file_each_state_is_a_line_that_ends_so_that_a_log_shows_it():
@@ -63,12 +63,12 @@ def test_on_a_terminal_the_line_is_written_over_and_cleared_at_the_end():
 
 def test_several_runs_at_once_are_counted_as_such():
     stream = io.StringIO()
-    watcher = ProgressBar(stream)
-    with watcher.watch(runs=3, cost=3):
-        watcher.begin("ann, real and 1 more", new_runs=2)
-        watcher.advance(2)
-        watcher.begin("bob, real", new_runs=1)
-        watcher.advance(1)
+    bar = ProgressBar(stream)
+    with bar.watch(runs=3, cost=3):
+        bar.begin("ann, real and 1 more", new_runs=2)
+        bar.advance(2)
+        bar.begin("bob, real", new_runs=1)
+        bar.advance(1)
     assert "runs 1–2 of 3: ann, real and 1 more |" in stream.getvalue()
     assert "run 3 of 3: bob, real |" in stream.getvalue()
 

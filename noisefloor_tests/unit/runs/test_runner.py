@@ -13,11 +13,12 @@ from pytest_noisefloor import training
 from pytest_noisefloor.errors import NoisefloorError
 from pytest_noisefloor.models.scoring import score
 from pytest_noisefloor.runs import worker
+from pytest_noisefloor.runs.context import RunContext
 from pytest_noisefloor.runs.progress import ProgressBar
 from pytest_noisefloor.runs.request import Request
 from pytest_noisefloor.runs.runner import Runner
 from pytest_noisefloor.runs.store import Store
-from pytest_noisefloor.training.loop import TrainingError
+from pytest_noisefloor.training.checks import TrainingError
 from pytest_noisefloor.training.methods.base import restore
 from pytest_noisefloor.training.methods.registry import METHODS
 
@@ -29,10 +30,17 @@ def runner(tiny, recipe, scoring, tmp_path):
     """A function: a new runner, as in a new session, on one store unless another is named."""
 
     def runner(store="store", **changes):
-        settings = {"base": tiny, "device": "cpu", "method": NORM_ONLY, "recipe": recipe}
-        settings |= {"scoring": scoring, "watcher": ProgressBar(), "store": Store(tmp_path / store)}
-        settings |= {"group": 1}  # test_grouping.py has the others
-        return Runner(**{**settings, **changes})
+        context = RunContext(
+            store=Store(tmp_path / store),
+            base=tiny,
+            device="cpu",
+            method=NORM_ONLY,
+            recipe=recipe,
+            scoring=scoring,
+            progress_bar=ProgressBar(),
+            stack_size=1,  # test_worker.py has the others
+        )
+        return Runner(replace(context, **changes))
 
     return runner
 
@@ -43,9 +51,9 @@ def trainings(monkeypatch):
     begun = []
     train = training.train
 
-    def spy(*args, start=None, **kwargs):
-        begun.append(len(start.losses) if start else 0)
-        return train(*args, start=start, **kwargs)
+    def spy(*args, starts, **kwargs):
+        begun.append(sum(len(start.losses) for start in starts.values()))
+        return train(*args, starts=starts, **kwargs)
 
     monkeypatch.setattr(training, "train", spy)
     return begun
@@ -160,12 +168,13 @@ def test_a_text_that_is_too_short_is_refused_before_anything_trains(
         runner().adapter(Request(short, "random"))
 
 
-def test_a_training_that_fails_leaves_no_adapter_and_a_sound_bench(
+def test_a_training_that_fails_leaves_no_adapter_and_a_sound_worker(
     runner, recipe, ann, monkeypatch
 ):
     used = runner()
     with monkeypatch.context() as patch:
-        patch.setattr(used._bench, "_recipe", replace(recipe, lr=0.0))
+        still = replace(used.context, recipe=replace(recipe, lr=0.0))
+        patch.setattr(used._worker, "context", still)
         with pytest.raises(TrainingError, match="no tensor moved"):
             used.adapter(Request(ann, "real"))
     assert not [*used.store.root.glob("adapters/*")]
@@ -192,7 +201,7 @@ def test_an_interrupted_training_goes_on_where_it_was_saved(
     request = Request(ann, "real")
     monkeypatch.setattr(worker, "SAVE_EVERY_S", -1.0)
     with pytest.raises(KeyboardInterrupt):
-        runner(watcher=Stopping(), method=method).adapter(request)
+        runner(progress_bar=Stopping(), method=method).adapter(request)
     found = results(runner(method=method), [request])
     assert trainings == [0, 2]
     assert found == results(runner("uninterrupted", method=method), [request])
@@ -201,7 +210,7 @@ def test_an_interrupted_training_goes_on_where_it_was_saved(
 KILLED = """
 import os, signal
 from pathlib import Path
-from pytest_noisefloor.runs import Request, Runner, worker
+from pytest_noisefloor.runs import Request, RunContext, Runner, worker
 from pytest_noisefloor.models.loading import open_base
 from pytest_noisefloor.data.users import Slice, User
 from pytest_noisefloor.training.methods.registry import METHODS
@@ -215,9 +224,10 @@ class Killing(ProgressBar):
             os.kill(os.getpid(), signal.SIGKILL)
 
 worker.SAVE_EVERY_S = -1.0
-Runner(
-    base=open_base("tiny"), device="cpu", method=METHODS["norm-only"], watcher=Killing(), {}
-).adapter(Request({}, "real"))
+context = RunContext(
+    base=open_base("tiny"), device="cpu", method=METHODS["norm-only"], progress_bar=Killing(), {}
+)
+Runner(context).adapter(Request({}, "real"))
 """
 
 
@@ -253,7 +263,7 @@ from pytest_noisefloor.models.tiny import ByteTokenizer
 from pytest_noisefloor.data.users import Slice, User
 from pytest_noisefloor.training.methods.registry import METHODS
 from pytest_noisefloor.runs.progress import ProgressBar
-from pytest_noisefloor.runs import Request, Runner, runner, worker
+from pytest_noisefloor.runs import Request, RunContext, Runner, runner, worker
 from pytest_noisefloor.specs import Recipe, Scoring
 from pytest_noisefloor.runs.record import Record
 from pytest_noisefloor.runs.store import Store
@@ -262,7 +272,7 @@ trained = []
 
 class Quick(worker.Worker):
     kernel = "tiles/1"
-    group = 1  # or it would ask torch
+    stack_size = 1  # or it would ask torch
 
     def train(self, runs):
         ((key, (request, _)),) = runs.items()
@@ -277,11 +287,11 @@ class Quick(worker.Worker):
 
 root = Path(sys.argv[1])
 runner.Worker = Quick
-quick = Runner(
+quick = Runner(RunContext(
     store=Store(root / "store"), base=Base("quick", "", None, ByteTokenizer), device="cpu",
     method=METHODS["norm-only"], recipe=Recipe(steps=1, batch=1, sequence=2),
-    scoring=Scoring(window=1, stride=1), watcher=ProgressBar(), group=1,
-)
+    scoring=Scoring(window=1, stride=1), progress_bar=ProgressBar(), stack_size=1,
+))
 user = User("ann", "text", (Slice("only", "text"),))
 requests = [Request(user, arm, seed) for seed in range(5) for arm in ("real", "random")]
 Path(sys.argv[2]).touch()

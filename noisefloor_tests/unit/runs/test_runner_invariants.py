@@ -14,6 +14,7 @@ from safetensors.numpy import load, save
 from pytest_noisefloor.data.arms import ARMS, ArmInput
 from pytest_noisefloor.data.users import Slice
 from pytest_noisefloor.models.head import lm_head
+from pytest_noisefloor.runs.context import RunContext
 from pytest_noisefloor.runs.export import _torch_file
 from pytest_noisefloor.runs.progress import ProgressBar
 from pytest_noisefloor.runs.request import Adapter, Request
@@ -44,9 +45,9 @@ def parts(model):
 def test_in_mid_training_the_named_tensors_have_moved_and_no_other(build, kind):
     model = build(kind)
     before, during = parts(model), []
-    blocks = ARMS["random"].batches(ArmInput("ann", 64, None), TWO_STEPS, seed=0)
+    stream = ARMS["random"].batches(ArmInput("ann", 64, None), TWO_STEPS, seed=0)
     train(
-        *(model, lm_head(model), NORM_ONLY, blocks, TWO_STEPS),
+        *(model, lm_head(model), NORM_ONLY, {"ann": stream}, TWO_STEPS),
         on_step=lambda *_: during.append(parts(model)),
     )
     for now in during:
@@ -65,9 +66,9 @@ def test_tied_weights_stay_tied(build, kind):
 
     assert tied()
     held = []
-    blocks = ARMS["random"].batches(ArmInput("ann", 64, None), TWO_STEPS, seed=0)
+    stream = ARMS["random"].batches(ArmInput("ann", 64, None), TWO_STEPS, seed=0)
     train(
-        *(model, lm_head(model), NORM_ONLY, blocks, TWO_STEPS),
+        *(model, lm_head(model), NORM_ONLY, {"ann": stream}, TWO_STEPS),
         on_step=lambda *_: held.append(tied()),
     )
     assert held == [True, True]
@@ -83,13 +84,15 @@ def runner(tiny, recipe, scoring, tmp_path_factory):
 
     def runner():
         return Runner(
-            store=Store(tmp_path_factory.mktemp("store")),
-            base=tiny,
-            device="cpu",
-            method=NORM_ONLY,
-            recipe=replace(recipe, steps=2),
-            scoring=scoring,
-            watcher=ProgressBar(),
+            RunContext(
+                store=Store(tmp_path_factory.mktemp("store")),
+                base=tiny,
+                device="cpu",
+                method=NORM_ONLY,
+                recipe=replace(recipe, steps=2),
+                scoring=scoring,
+                progress_bar=ProgressBar(),
+            )
         )
 
     return runner

@@ -16,6 +16,7 @@ from pytest_noisefloor import training
 from pytest_noisefloor.models.base import Base
 from pytest_noisefloor.models.tiny import ByteTokenizer
 from pytest_noisefloor.runs import worker
+from pytest_noisefloor.runs.context import RunContext
 from pytest_noisefloor.runs.progress import ProgressBar
 from pytest_noisefloor.runs.request import Request
 from pytest_noisefloor.runs.runner import Runner
@@ -32,12 +33,19 @@ RATE, SAME = 1e-3, 1e-6
 
 @pytest.fixture
 def runner(tiny, recipe, scoring, tmp_path):
-    """A function: a new runner on one store unless another is named, with groups of any size."""
+    """A function: a new runner on one store unless another is named, with stacks of any size."""
 
     def runner(store="store", **changes):
-        settings = {"base": tiny, "device": "cpu", "method": NORM_ONLY, "watcher": ProgressBar()}
-        settings |= {"recipe": replace(recipe, lr=RATE), "scoring": scoring}
-        return Runner(**{**settings, "store": Store(tmp_path / store), **changes})
+        context = RunContext(
+            store=Store(tmp_path / store),
+            base=tiny,
+            device="cpu",
+            method=NORM_ONLY,
+            recipe=replace(recipe, lr=RATE),
+            scoring=scoring,
+            progress_bar=ProgressBar(),
+        )
+        return Runner(replace(context, **changes))
 
     return runner
 
@@ -46,19 +54,14 @@ def runner(tiny, recipe, scoring, tmp_path):
 def batches(monkeypatch):
     """How many adapters trained as one batch, and how many steps they had behind them."""
     found = []
-    stack, train = training.train_stacked, training.train
+    train = training.train
 
-    def many(model, head, method, streams, recipe, *, starts, **rest):
-        ages = {len(start.losses) for start in starts.values()} or {0}
-        found.append((len(streams), *ages))
-        return stack(model, head, method, streams, recipe, starts=starts, **rest)
+    def spy(model, head, method, streams, recipe, *, starts, **rest):
+        steps_done = {len(start.losses) for start in starts.values()} or {0}
+        found.append((len(streams), *steps_done))
+        return train(model, head, method, streams, recipe, starts=starts, **rest)
 
-    def one(*args, start, **rest):
-        found.append((1, len(start.losses) if start else 0))
-        return train(*args, start=start, **rest)
-
-    monkeypatch.setattr(training, "train_stacked", many)
-    monkeypatch.setattr(training, "train", one)
+    monkeypatch.setattr(training, "train", spy)
     return found
 
 
@@ -106,8 +109,8 @@ def test_small_steps_train_together_on_a_cpu_and_say_in_whose_company(runner, ba
 
 def test_large_steps_train_one_at_a_time_on_a_cpu_and_load_nothing_to_know_it(runner, recipe):
     large = replace(recipe, batch=4, sequence=256)
-    assert runner(recipe=large)._bench.group == 1
-    assert "_loaded" not in vars(runner(recipe=large)._bench)
+    assert runner(recipe=large)._worker.stack_size == 1
+    assert "_loaded" not in vars(runner(recipe=large)._worker)
     assert [batch_size.batching_pays(device, large) for device in ("cpu", "cuda", "mps")] == [
         0,
         1,
@@ -118,7 +121,7 @@ def test_large_steps_train_one_at_a_time_on_a_cpu_and_load_nothing_to_know_it(ru
 @pytest.mark.parametrize(("size", "sizes"), [(1, [1] * 6), (2, [2, 2, 2]), (4, [4, 2])])
 def test_gains_and_delta_do_not_depend_on_the_grouping(runner, batches, ann, bob, size, sizes):
     requests = wanted(ann, bob)
-    used, backward = runner(group=size), runner("backward")
+    used, backward = runner(stack_size=size), runner("backward")
     used.complete(requests)
     assert [many for many, _ in batches] == sizes
     backward.complete(requests[::-1])
@@ -138,7 +141,7 @@ def test_a_slice_is_scored_under_several_adapters_at_once_where_that_is_asked_fo
         return together(model, head, method, adapters, *rest)
 
     monkeypatch.setattr(training, "score_stacked", spy)
-    alone, used = runner("alone"), runner(group=3)
+    alone, used = runner("alone"), runner(stack_size=3)
     alone.complete(wanted(ann))
     assert counts == []  # on a CPU it was not measured faster
     used.complete(wanted(ann))
@@ -203,7 +206,7 @@ def test_an_adapter_that_another_process_is_at_does_not_hold_up_its_company(
                     locks.pop().release()
 
     requests = adapters(wanted(ann, bob))
-    used = runner(watcher=Freeing())
+    used = runner(progress_bar=Freeing())
     locks = {used.store.lock(used.run_spec(requests[2]).key)}
     next(iter(locks)).acquire()
     used.complete(requests)
@@ -217,7 +220,7 @@ def test_a_base_whose_adapters_cannot_be_stacked_says_so_once_and_trains_them_al
     monkeypatch.setattr("pytest_noisefloor.runs.autotune.WORTH_MEASURING", 10**12)
     mamba = Base("mamba", "0" * 64, lambda: build("Mamba", vocab_size=257), ByteTokenizer)
     stream = io.StringIO()
-    used = runner(base=mamba, watcher=ProgressBar(stream))
+    used = runner(base=mamba, progress_bar=ProgressBar(stream))
     used.complete(wanted(ann))
     used.complete(wanted(bob))
     assert batches == [(1, 0)] * 6
@@ -246,15 +249,15 @@ def test_an_interrupted_group_goes_on_alone_or_in_other_company(
     requests = adapters(wanted(ann, bob))
     monkeypatch.setattr(worker, "SAVE_EVERY_S", -1.0)
     with pytest.raises(KeyboardInterrupt):
-        runner(group=4, watcher=Stopping()).complete(requests)
-    used = runner(group=size)
+        runner(stack_size=4, progress_bar=Stopping()).complete(requests)
+    used = runner(stack_size=size)
     keys = [used.run_spec(request).key for request in requests]
     assert [used.store.has("unfinished", key) for key in keys] == [True] * 4 + [False] * 2
     used.complete(requests)
     ages = {1: [(1, 2)] * 4 + [(1, 0)] * 2, 2: [(2, 2)] * 2 + [(2, 0)], None: [(4, 2), (2, 0)]}
     assert batches == [(4, 0), *ages[size]]
     assert not used.store.keys("unfinished")
-    assert max(apart(used, runner("uninterrupted", group=1), requests)) <= SAME
+    assert max(apart(used, runner("uninterrupted", stack_size=1), requests)) <= SAME
 
 
 @pytest.mark.slow  # another process with torch and a model; the fast tier interrupts in this one
@@ -263,8 +266,7 @@ def test_a_killed_group_goes_on_in_another_process(runner, batches, ann, bob):
     store = str(here.store.root)
     settings = f"recipe={here.recipe!r}, scoring={here.scoring!r}, store=Store(Path({store!r}))"
     script = KILLED.replace(
-        ').adapter(runner.Request({}, "real"))',
-        ').complete([runner.Request(user, "real") for user in {}])',
+        '.adapter(Request({}, "real"))', '.complete([Request(user, "real") for user in {}])'
     ).format(settings, repr([ann, bob]))
     killed = subprocess.run([sys.executable, "-c", script], check=False)
     assert killed.returncode == -signal.SIGKILL
@@ -274,7 +276,7 @@ def test_a_killed_group_goes_on_in_another_process(runner, batches, ann, bob):
     here.complete(requests)
     assert batches == [(2, 2)]
     assert not here.store.keys("unfinished")
-    alone = runner("uninterrupted", group=1)
+    alone = runner("uninterrupted", stack_size=1)
     for request in requests:
         for name, gain in here.adapter(request).tensors.items():
             assert np.abs(gain - alone.adapter(request).tensors[name]).max() <= SAME

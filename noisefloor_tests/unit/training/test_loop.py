@@ -10,7 +10,8 @@ import torch
 
 from pytest_noisefloor.data.arms import ARMS, ArmInput
 from pytest_noisefloor.specs import Recipe
-from pytest_noisefloor.training.loop import TrainingError, fingerprint, train
+from pytest_noisefloor.training.checks import TrainingError, fingerprint
+from pytest_noisefloor.training.loop import train
 from pytest_noisefloor.training.methods.base import snapshot
 from pytest_noisefloor.training.methods.registry import METHODS
 
@@ -21,6 +22,12 @@ TEXT = np.random.default_rng(60).integers(256, size=400)
 
 def blocks(recipe, arm="real"):
     return ARMS[arm].batches(ArmInput("ann", 257, TEXT), recipe, seed=0)
+
+
+def train_one(model, head, method, stream, recipe, *, start=None, **rest):
+    """Train a single adapter."""
+    starts = {"ann": start} if start else None
+    return train(model, head, method, {"ann": stream}, recipe, starts=starts, **rest)["ann"]
 
 
 def bits(tensors):
@@ -51,7 +58,7 @@ def test_training_is_adamw_on_the_models_own_loss(model, head, tiny, method, eps
             losses.append(loss.item())
         expected = snapshot(tensors)
 
-    done = train(model, head, method, blocks(recipe), recipe)
+    done = train_one(model, head, method, blocks(recipe), recipe)
     assert done.tensors.keys() == expected.keys()
     # The two ways round differently by some 2⁻²⁴ of a gradient, and AdamW divides that out of
     # most steps of 0.01: 20 × 0.01 × 2⁻²⁴ is 1e-8, two orders below this.
@@ -69,25 +76,25 @@ def test_training_is_adamw_on_the_models_own_loss(model, head, tiny, method, eps
 def test_every_hyper_parameter_reaches_the_optimiser(model, head, change):
     """By more than the tolerance above, so that a plain loop with another value would be seen."""
     recipe = replace(LONGER, steps=5)
-    usual = train(model, head, NORM_ONLY, blocks(recipe), recipe)
-    other = train(model, head, NORM_ONLY, blocks(recipe), replace(recipe, **change))
+    usual = train_one(model, head, NORM_ONLY, blocks(recipe), recipe)
+    other = train_one(model, head, NORM_ONLY, blocks(recipe), replace(recipe, **change))
     assert max(np.abs(usual.tensors[n] - other.tensors[n]).max() for n in usual.tensors) > 1e-5
 
 
 @pytest.mark.parametrize("arm", ARMS)
 def test_training_is_bitwise_repeatable_and_draws_nothing(model, head, recipe, arm):
     state = torch.random.get_rng_state()
-    first = train(model, head, NORM_ONLY, blocks(recipe, arm), recipe)
+    first = train_one(model, head, NORM_ONLY, blocks(recipe, arm), recipe)
     assert bits(first.tensors) == bits(
-        train(model, head, NORM_ONLY, blocks(recipe, arm), recipe).tensors
+        train_one(model, head, NORM_ONLY, blocks(recipe, arm), recipe).tensors
     )
     assert torch.equal(torch.random.get_rng_state(), state)
 
 
 def test_what_trained_before_changes_nothing(tiny, model, head, recipe):
-    train(model, head, NORM_ONLY, blocks(recipe, "random"), recipe)
-    behind = train(model, head, NORM_ONLY, blocks(recipe), recipe)
-    fresh = train(tiny.model("cpu"), head, NORM_ONLY, blocks(recipe), recipe)
+    train_one(model, head, NORM_ONLY, blocks(recipe, "random"), recipe)
+    behind = train_one(model, head, NORM_ONLY, blocks(recipe), recipe)
+    fresh = train_one(tiny.model("cpu"), head, NORM_ONLY, blocks(recipe), recipe)
     assert bits(behind.tensors) == bits(fresh.tensors)
     assert behind.losses == fresh.losses
 
@@ -97,30 +104,32 @@ def test_a_resumed_training_is_bitwise_the_uninterrupted_one(model, head, stoppe
     recipe = replace(LONGER, steps=5)
     taken = {}
 
-    def take(step, loss, progress):
-        taken[step] = progress()
+    def take(step, losses, states):
+        taken[step] = states()["ann"]
 
-    whole = train(model, head, NORM_ONLY, blocks(recipe), recipe, on_step=take)
+    whole = train_one(model, head, NORM_ONLY, blocks(recipe), recipe, on_step=take)
     part = taken[stopped]
     for _ in range(2):  # a snapshot may be gone on from more than once
-        rest = train(model, head, NORM_ONLY, blocks(recipe), recipe, start=part)
+        rest = train_one(model, head, NORM_ONLY, blocks(recipe), recipe, start=part)
         assert bits(rest.tensors) == bits(whole.tensors)
         assert bits(rest.moments) == bits(whole.moments)
         assert rest.losses == whole.losses
         assert rest.seconds >= part.seconds
 
 
-def test_a_watcher_is_told_of_every_step(model, head, recipe):
+def test_the_hook_is_called_after_every_step(model, head, recipe):
     told = []
-    done = train(
+    done = train_one(
         model,
         head,
         NORM_ONLY,
         blocks(recipe),
         recipe,
-        on_step=lambda step, loss, progress: told.append((step, loss, len(progress().losses))),
+        on_step=lambda step, losses, states: told.append(
+            (step, losses, len(states()["ann"].losses))
+        ),
     )
-    assert told == [(n, loss, n) for n, loss in enumerate(done.losses, start=1)]
+    assert told == [(n, {"ann": loss}, n) for n, loss in enumerate(done.losses, start=1)]
     assert len(told) == recipe.steps
 
 
@@ -154,7 +163,7 @@ def nudge_the_embeddings(model):
 def test_a_method_that_trains_more_than_it_names_is_an_error(model, head, recipe):
     message = "altered: tensors of the base moved that the method does not name"
     with pytest.raises(TrainingError, match=message):
-        train(model, head, Altered(nudge_the_embeddings), blocks(recipe), recipe)
+        train_one(model, head, Altered(nudge_the_embeddings), blocks(recipe), recipe)
 
 
 class Untidy(Altered):
@@ -169,7 +178,7 @@ class Untidy(Altered):
 
 def test_a_method_that_does_not_give_the_base_back_is_an_error(model, head, recipe):
     with pytest.raises(TrainingError, match="altered: did not give the base back"):
-        train(model, head, Untidy(nudge_the_embeddings), blocks(recipe), recipe)
+        train_one(model, head, Untidy(nudge_the_embeddings), blocks(recipe), recipe)
 
 
 @pytest.mark.parametrize("change", [{"lr": 0.0}, {"lr": 1e-12}], ids=str)
@@ -177,7 +186,7 @@ def test_a_run_whose_gains_did_not_move_is_an_error(model, head, recipe, change)
     recipe = replace(recipe, **change)  # 1e-12 is below half a unit in the last place of 1
     message = f"no tensor moved in 3 steps at lr {recipe.lr:g}"
     with pytest.raises(TrainingError, match=re.escape(message)):
-        train(model, head, NORM_ONLY, blocks(recipe), recipe)
+        train_one(model, head, NORM_ONLY, blocks(recipe), recipe)
 
 
 def spoiled(recipe, change):
@@ -201,20 +210,20 @@ def spoiled(recipe, change):
 def test_blocks_that_are_not_the_recipes_are_an_error(model, head, recipe, change, message):
     pattern = re.escape(message).replace(r"\.\*", ".*")
     with pytest.raises(TrainingError, match=pattern):
-        train(model, head, NORM_ONLY, spoiled(recipe, change), recipe)
+        train_one(model, head, NORM_ONLY, spoiled(recipe, change), recipe)
 
 
 def test_an_arm_with_more_steps_than_its_budget_is_an_error(model, head, recipe):
     longer = blocks(replace(recipe, steps=4))
     with pytest.raises(TrainingError, match="offers more than its budget of 3 steps"):
-        train(model, head, NORM_ONLY, longer, recipe)
+        train_one(model, head, NORM_ONLY, longer, recipe)
 
 
 @pytest.mark.parametrize("steps", [0, 2])
 def test_an_arm_with_fewer_steps_than_its_budget_is_an_error(model, head, recipe, steps):
     shorter = iter([*blocks(recipe)][:steps])
     with pytest.raises(TrainingError, match=f"the arm ended after {steps} of 3 steps"):
-        train(model, head, NORM_ONLY, shorter, recipe)
+        train_one(model, head, NORM_ONLY, shorter, recipe)
 
 
 def test_a_loss_that_is_not_finite_is_an_error_at_its_step(model, head, recipe):
@@ -223,20 +232,20 @@ def test_a_loss_that_is_not_finite_is_an_error_at_its_step(model, head, recipe):
         model.model.layers[0].input_layernorm.weight.fill_(float("nan"))
 
     with pytest.raises(TrainingError, match="step 2 of 3: loss is nan"):
-        train(model, head, Altered(spoil), blocks(recipe), recipe)
+        train_one(model, head, Altered(spoil), blocks(recipe), recipe)
 
 
 def test_an_error_in_mid_training_gives_the_base_back(model, head, recipe):
     before = fingerprint(model, skip={})
     with pytest.raises(TrainingError):
-        train(model, head, NORM_ONLY, spoiled(recipe, lambda block: block * 0 - 1), recipe)
+        train_one(model, head, NORM_ONLY, spoiled(recipe, lambda block: block * 0 - 1), recipe)
     assert fingerprint(model, skip={}) == before
     assert not any(parameter.requires_grad for parameter in model.parameters())
 
 
 def test_bfloat16_rounds_the_bases_products_and_nothing_else(model, head, recipe):
-    usual = train(model, head, NORM_ONLY, blocks(recipe), recipe)
-    low = train(model, head, NORM_ONLY, blocks(recipe), replace(recipe, matmul="bfloat16"))
+    usual = train_one(model, head, NORM_ONLY, blocks(recipe), recipe)
+    low = train_one(model, head, NORM_ONLY, blocks(recipe), replace(recipe, matmul="bfloat16"))
     assert all(gain.dtype == np.float32 for gain in (*low.tensors.values(), *low.moments.values()))
     assert bits(low.tensors) != bits(usual.tensors)
     # 8 bits of operands move a loss of 5.5 nats by less than 2⁻⁸ of it; a float16 overflow or a
@@ -248,4 +257,4 @@ def test_bfloat16_rounds_the_bases_products_and_nothing_else(model, head, recipe
 def test_a_head_that_trains_is_refused_in_bfloat16(model, head, recipe):
     low = replace(recipe, matmul="bfloat16")
     with pytest.raises(TrainingError, match="'bfloat16': the head trains; expected float32"):
-        train(model, head, METHODS["full"], blocks(low), low)
+        train_one(model, head, METHODS["full"], blocks(low), low)

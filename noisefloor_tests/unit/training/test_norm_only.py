@@ -9,7 +9,7 @@ from pytest_noisefloor.errors import MethodError
 from pytest_noisefloor.models.head import lm_head
 from pytest_noisefloor.models.scoring import score
 from pytest_noisefloor.specs import Scoring
-from pytest_noisefloor.training.loop import fingerprint
+from pytest_noisefloor.training.checks import fingerprint
 from pytest_noisefloor.training.methods.base import restore, snapshot
 from pytest_noisefloor.training.methods.norm_only import gain_names
 from pytest_noisefloor.training.methods.registry import METHODS

@@ -94,8 +94,8 @@ def test_two_steps_move_every_tensor_of_it(build, kind, method):
     before = state(model)
     with method.attached(model) as tensors:
         initial = snapshot(tensors)
-    blocks = ARMS["random"].batches(ArmInput("ann", 64, None), recipe, seed=0)
-    done = train(model, lm_head(model), method, blocks, recipe)
+    stream = ARMS["random"].batches(ArmInput("ann", 64, None), recipe, seed=0)
+    done = train(model, lm_head(model), method, {"ann": stream}, recipe)["ann"]
     assert state(model) == before
     for name, values in initial.items():
         assert (done.tensors[name] != values).any(), name

@@ -17,11 +17,11 @@ from pytest_noisefloor.models.head import lm_head
 from pytest_noisefloor.models.loading import open_base
 from pytest_noisefloor.models.scoring import ScoringError, score
 from pytest_noisefloor.specs import Recipe, Scoring
-from pytest_noisefloor.training.loop import fingerprint, train
+from pytest_noisefloor.training.checks import fingerprint
+from pytest_noisefloor.training.loop import train
 from pytest_noisefloor.training.methods.base import restore
 from pytest_noisefloor.training.methods.norm_only import gain_names
 from pytest_noisefloor.training.methods.registry import METHODS
-from pytest_noisefloor.training.stacked_loop import train_stacked
 from pytest_noisefloor.training.stacking import StackError, score_stacked
 
 NORM_ONLY = METHODS["norm-only"]
@@ -42,16 +42,17 @@ def stream(user, recipe, vocabulary, *, seed=0):
 
 def alone(model, head, users, recipe, seed=0):
     vocabulary = head.weight.shape[0]
-    return {
-        user: train(model, head, NORM_ONLY, stream(user, recipe, vocabulary, seed=seed), recipe)
-        for user in users
-    }
+    done = {}
+    for user in users:
+        streams = {user: stream(user, recipe, vocabulary, seed=seed)}
+        done |= train(model, head, NORM_ONLY, streams, recipe)
+    return done
 
 
 def together(model, head, users, recipe, seed=0, **more):
     vocabulary = head.weight.shape[0]
     streams = {user: stream(user, recipe, vocabulary, seed=seed) for user in users}
-    return train_stacked(model, head, NORM_ONLY, streams, recipe, **more)
+    return train(model, head, NORM_ONLY, streams, recipe, **more)
 
 
 def assert_close(found, expected):
@@ -154,9 +155,8 @@ def test_a_resumed_group_is_bitwise_the_uninterrupted_one(model, head, recipe, s
             assert rest[user].seconds >= part[user].seconds > 0
     # and each may go on alone, or in other company
     vocabulary = head.weight.shape[0]
-    blocks = stream("bob", recipe, vocabulary)
-    single = train(model, head, NORM_ONLY, blocks, recipe, start=part["bob"])
-    assert_close({"bob": single}, whole)
+    streams = {"bob": stream("bob", recipe, vocabulary)}
+    assert_close(train(model, head, NORM_ONLY, streams, recipe, starts=part), whole)
     assert_close(together(model, head, ("bob", "dee"), recipe, starts=part), whole)
 
 

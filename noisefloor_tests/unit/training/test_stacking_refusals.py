@@ -11,8 +11,8 @@ from torch import nn
 
 from noisefloor_tests.unit.training.test_stacking import NORM_ONLY, USERS, stream, together
 from pytest_noisefloor.models.head import lm_head
-from pytest_noisefloor.training.loop import TrainingError, fingerprint
-from pytest_noisefloor.training.stacked_loop import train_stacked
+from pytest_noisefloor.training.checks import TrainingError, fingerprint
+from pytest_noisefloor.training.loop import train
 from pytest_noisefloor.training.stacking import StackError, check_stackable
 
 
@@ -34,7 +34,7 @@ def test_blocks_that_are_not_the_recipes_are_an_error(model, head, recipe, chang
     streams = {user: stream(user, recipe, 257) for user in USERS}
     streams["cem"] = spoiled(streams["cem"], change)
     with pytest.raises(TrainingError, match=re.escape(message).replace(r"\.\*", ".*")):
-        train_stacked(model, head, NORM_ONLY, streams, recipe)
+        train(model, head, NORM_ONLY, streams, recipe)
 
 
 @pytest.mark.parametrize("user", ["ann", "dee"])
@@ -48,7 +48,7 @@ def test_an_arm_off_its_budget_is_an_error(model, head, recipe, user, steps, mes
         for each in USERS
     }
     with pytest.raises(TrainingError, match=f"{user}: {message}"):
-        train_stacked(model, head, NORM_ONLY, streams, recipe)
+        train(model, head, NORM_ONLY, streams, recipe)
 
 
 def test_one_loss_that_is_not_finite_is_an_error_by_name(model, head, recipe):
@@ -61,7 +61,21 @@ def test_one_loss_that_is_not_finite_is_an_error_by_name(model, head, recipe):
     }
     clean["bob"] = spoiled(clean["bob"], lambda block: block * 0 + 7)
     with pytest.raises(TrainingError, match="bob: step 2 of 3: loss is nan"):
-        train_stacked(model, untied, NORM_ONLY, clean, recipe)
+        train(model, untied, NORM_ONLY, clean, recipe)
+
+
+def test_errors_call_an_adapter_by_its_label_where_several_train_and_not_where_one_does(
+    model, head, recipe
+):
+    def failing(*users):
+        short = replace(recipe, steps=2)
+        streams = {user: stream(user, short, 257) for user in users}
+        with pytest.raises(TrainingError) as error:
+            train(model, head, NORM_ONLY, streams, recipe, label=lambda user: f"{user}, real")
+        return str(error.value)
+
+    assert failing("bob", "cem") == "bob, real: the arm ended after 2 of 3 steps"
+    assert failing("bob") == "the arm ended after 2 of 3 steps"
 
 
 def test_a_group_whose_gains_did_not_move_is_an_error(model, head, recipe):
@@ -103,7 +117,7 @@ def nudge_the_embeddings(model):
 def test_a_method_that_touches_the_base_is_an_error(model, head, recipe, when, message):
     streams = {user: stream(user, recipe, 257) for user in USERS}
     with pytest.raises(TrainingError, match=f"altered: {message}"):
-        train_stacked(model, head, Altered(**{when: nudge_the_embeddings}), streams, recipe)
+        train(model, head, Altered(**{when: nudge_the_embeddings}), streams, recipe)
 
 
 # --- what cannot be stacked -------------------------------------------------------------------

@@ -1,6 +1,6 @@
-"""Methods: which tensors of a base train and are stored for each user.
+"""A method says which tensors of a base train and are stored for each user.
 
-A method is entered and left like a context manager and gives the base back bitwise.
+It attaches them to a model as a context manager, and leaves the model bitwise as it was.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ if TYPE_CHECKING:
 
 
 class Method(Protocol):
-    """What is trained and stored for a user. Anybody's own method has these three members."""
+    """What is trained and stored for a user. A project's own method has these three members."""
 
     name: str
     version: int
 
     def attached(self, model: nn.Module) -> AbstractContextManager[dict[str, torch.Tensor]]:
-        """Enter with the tensors that train, by name; leave with the base as it was."""
+        """Enter with the tensors that train, by name; on leaving, the base is as it was."""
         ...
 
 
 @contextmanager
 def _trained(model: nn.Module, names: Iterable[str]) -> Iterator[dict[str, torch.Tensor]]:
-    """Let parameters train, and put their values back on leaving."""
+    """Let parameters train; on leaving, restore their values."""
     import torch
 
     tensors: dict[str, torch.Tensor] = {name: model.get_parameter(name) for name in names}
@@ -63,10 +63,10 @@ def snapshot(tensors: Mapping[str, torch.Tensor]) -> Tensors:
 def restore(
     tensors: Mapping[str, torch.Tensor], values: Mapping[str, npt.NDArray[np.float32]]
 ) -> None:
-    """Write values into tensors, bitwise.
+    """Copy values into tensors, bitwise.
 
     Raises:
-        MethodError: names or shapes that are not those of the tensors.
+        MethodError: the names or shapes are not those of the tensors.
     """
     import torch
 

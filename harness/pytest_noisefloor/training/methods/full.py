@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 
 
 class Full:
-    """All parameters of the base; where two modules share one, it trains once."""
+    """Trains all parameters of the base; a parameter that two modules share trains once."""
 
     name = "full"
     version = 1
 
     def attached(self, model: nn.Module) -> AbstractContextManager[dict[str, torch.Tensor]]:
-        """Let all parameters train, and put their values back on leaving.
+        """Let all parameters train; on leaving, restore their values.
 
         Raises:
-            MethodError: a parameter that is not fp32.
+            MethodError: a parameter is not fp32.
         """
         return _trained(model, [name for name, _ in model.named_parameters()])

@@ -1,4 +1,4 @@
-"""Low-rank adapters (Hu et al. 2021, arXiv:2106.09685), as PEFT puts them into a model."""
+"""LoRA: low-rank adapters (Hu et al. 2021, arXiv:2106.09685), as PEFT adds them to a model."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from torch import nn
 
 SEED = 60
-"""Of the factors A as they are at first: the same for every arm, user and seed."""
+"""Seed of the initial factors A, which are the same in every run, whatever the run's own seed."""
 
 
 class Lora:
-    """A product B A beside each matrix that PEFT names for an architecture, mostly q and v.
+    """Adds 2 · B A to each matrix that PEFT names for an architecture, mostly queries and values.
 
-    It counts twice (alpha is twice the rank), without dropout or biases. B is 0 at first.
+    The factor 2 is alpha over rank. There is no dropout and no bias. B starts at 0.
     """
 
     version = 1
@@ -32,15 +32,15 @@ class Lora:
 
     @contextmanager
     def attached(self, model: nn.Module) -> Iterator[dict[str, torch.Tensor]]:
-        """Let A (rank, in) and B (out, rank) of each such matrix train; on leaving they are gone.
+        """Add A (rank, in) and B (out, rank) and let them train; on leaving they are gone.
 
         Raises:
-            MethodError: PEFT is not installed, or has no place for them in this architecture.
+            MethodError: PEFT is not installed, or names no matrices for this architecture.
         """
         import torch
 
         with _modules_kept(model):
-            with torch.random.fork_rng(devices=[]):  # PEFT draws an A of its own, on the CPU
+            with torch.random.fork_rng(devices=[]):  # PEFT draws its own A, on the CPU
                 self._inject(model)
             tensors: dict[str, torch.Tensor] = {
                 name: tensor for name, tensor in model.named_parameters() if tensor.requires_grad
@@ -49,7 +49,7 @@ class Lora:
             for name, tensor in tensors.items():
                 if ".lora_A." in name:
                     drawn = torch.empty(tensor.shape)
-                    # the distribution that PEFT and nn.Linear draw from
+                    # the distribution that PEFT and nn.Linear use
                     torch.nn.init.kaiming_uniform_(drawn, a=math.sqrt(5), generator=draws)
                     tensor.data.copy_(drawn)
             yield tensors
@@ -71,7 +71,7 @@ class Lora:
         plan = peft.LoraConfig(r=self._rank, lora_alpha=2 * self._rank, lora_dropout=0.0)
         try:
             with warnings.catch_warnings():
-                # of GPT-2's transposed matrices, which PEFT then gets right
+                # GPT-2's matrices are transposed; PEFT warns and then handles them
                 warnings.filterwarnings("ignore", "fan_in_fan_out is set to False")
                 peft.inject_adapter_in_model(plan, model)
         except ValueError as error:
@@ -81,12 +81,12 @@ class Lora:
 
 @contextmanager
 def _modules_kept(model: nn.Module) -> Iterator[None]:
-    """Leave with each module where it was, and with nothing that PEFT noted down."""
+    """On leaving, put each module back in its place, and remove what PEFT stored in the model."""
     before = dict(model.named_modules(remove_duplicate=False))
     try:
         yield
     finally:
-        for path, module in before.items():  # a module stands before those inside it
+        for path, module in before.items():  # outer modules come before the modules inside them
             if path and model.get_submodule(path) is not module:
                 model.set_submodule(path, module)
         vars(model).pop("peft_config", None)

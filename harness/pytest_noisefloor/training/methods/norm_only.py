@@ -1,4 +1,4 @@
-"""Norm-only: the gains alone train, the scale vector of every normalisation layer."""
+"""Norm-only: only the gains train, the scale vectors of the normalisation layers."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ if TYPE_CHECKING:
 
 
 class NormOnly:
-    """The gains alone: the scale vector of every normalisation layer, 4 bytes a channel.
+    """Trains only the gains: the scale vector of every normalisation layer, 4 bytes a channel.
 
-    Biases of LayerNorms stay frozen. Gemma's ``1 + weight`` trains ``weight``.
+    Biases of LayerNorms stay frozen. For Gemma, whose gain is ``1 + weight``, ``weight`` trains.
     """
 
     name = "norm-only"
     version = 1
 
     def attached(self, model: nn.Module) -> AbstractContextManager[dict[str, torch.Tensor]]:
-        """Let the gains train, and put their values back on leaving.
+        """Let the gains train; on leaving, restore their values.
 
         Raises:
-            MethodError: a gain that is not fp32, or a norm that could not be placed.
+            MethodError: a gain is not fp32, or ``gain_names`` cannot tell which tensors are gains.
         """
         return _trained(model, gain_names(model))
 
 
 def gain_names(model: nn.Module) -> list[str]:
-    """Names of all gains of a model, in its own order.
+    """Names of all gains of a model, in the model's own order.
 
-    A normalisation layer is a module whose class name contains "norm", as in all architectures
-    of transformers looked at; its gain is its one-dimensional ``weight``. A layer without any
-    parameter has no gain. Two lookalikes stop the search rather than being passed over: a norm
-    whose scale is not called ``weight``, and a one-dimensional scale outside a norm class.
+    A normalisation layer is a module whose class name contains "norm", as in all architectures of
+    transformers that were looked at. Its gain is its one-dimensional ``weight``; a layer without
+    parameters has no gain. Two cases are errors rather than guesses: a norm whose scale is not
+    called ``weight``, and a one-dimensional scale in a module that is not called a norm.
 
     Raises:
-        MethodError: such a lookalike, by its module's name; or no gain at all.
+        MethodError: one of these two cases, with the module's name; or a model without gains.
     """
     names: list[str] = []
     for path, module in model.named_modules():

@@ -1,4 +1,4 @@
-"""The shipped methods by name, and anybody's own by import path."""
+"""Find methods: the shipped ones by name, a project's own by import path."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from .temperature import Temperature
 METHODS: dict[str, Method] = {
     method.name: method for method in (NormOnly(), Full(), Temperature(), Lora(rank=4))
 }
-"""The methods that come with the suite."""
+"""The methods that noisefloor ships, by name."""
 
 
 def is_method(words: str) -> bool:
-    """Whether words name a method: a shipped one's name, or the import path of anybody's own."""
+    """Whether ``words`` are the name of a shipped method or an import path."""
     return words in METHODS or is_import_path(words)
 
 
 def open_method(words: str) -> Method:
-    """A shipped method by its name, or anybody's own by its import path, ``package.module:object``.
+    """A shipped method by its name, or a project's own by import path, ``package.module:object``.
 
     Raises:
-        MethodError: nothing of that name, or an object that is no method or bears a shipped one's
-            name.
+        MethodError: there is no such method, the object is no method, or it has the name of a
+            shipped one.
     """
     if words in METHODS:
         return METHODS[words]

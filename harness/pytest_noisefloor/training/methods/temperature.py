@@ -1,4 +1,4 @@
-"""Temperature: one factor of all logits trains, which is calibration and nothing else."""
+"""Temperature: one factor for all logits trains. That is calibration and nothing else."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 class Temperature:
-    """One factor of all logits, 1 at first: calibration and nothing else (an inverse temperature).
+    """Trains one factor for all logits, the inverse of a temperature; it starts at 1.
 
-    Guo et al. 2017 (arXiv:1706.04599) call it temperature scaling.
+    That is calibration and nothing else: temperature scaling (Guo et al. 2017, arXiv:1706.04599).
     """
 
     name = "temperature"
@@ -24,10 +24,11 @@ class Temperature:
 
     @contextmanager
     def attached(self, model: nn.Module) -> Iterator[dict[str, torch.Tensor]]:
-        """Multiply the last hidden states, and with them the logits; on leaving, no longer.
+        """Multiply the last hidden states by the factor, and so the logits, until leaving.
 
         Raises:
-            MethodError: a head with a bias or a cap, whose logits are not multiplied with them.
+            MethodError: the head has a bias or a cap, so that its logits would not scale with its
+                input.
         """
         import torch
 
