@@ -1,7 +1,7 @@
-"""The negative control for personalised adapters, run with pytest.
+"""Negative controls for personalised adapters, run with pytest.
 
-Train the same adapter on a user's text and on text without signal, score both on the same
-held-out tokens, and say what the data supports.
+Train the same adapter on a user's text and on text without signal, score both on the same held-out
+tokens, and say what the data supports.
 """
 
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .plugin.outcomes import check_criterion as check_criterion
     from .results import rejudge as rejudge
 
-# loaded when first asked for, so that the plugin starts without torch
+# names load on first use, so that the plugin starts without torch
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={

@@ -1,4 +1,4 @@
-"""``python -m pytest_noisefloor``: the command, where no script is on the path."""
+"""``python -m pytest_noisefloor``: the ``noisefloor`` command if its script is not on the path."""
 
 from .cli import main
 

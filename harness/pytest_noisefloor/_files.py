@@ -1,4 +1,4 @@
-"""Files: where shipped data and the cache lie, and how files are read, hashed and written whole."""
+"""Find shipped data and the cache; read, hash and atomically write files."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from .errors import BetError, NoisefloorError
 
 
 def resource_path(*parts: str) -> Path:
-    """The path of a shipped data file, in a checkout (``fixtures/``) and in a wheel alike.
+    """The path of a shipped data file, in a checkout (``fixtures/``) or in a wheel.
 
     Raises:
-        NoisefloorError: no such file is shipped.
+        NoisefloorError: there is no such shipped file.
     """
     package = Path(__file__).resolve().parent
     installed = package / "fixtures"
@@ -30,10 +30,10 @@ def resource_path(*parts: str) -> Path:
 
 
 def cache_path(*parts: str) -> Path:
-    """A path in this project's cache directory, which need not exist yet.
+    """A path in this project's cache directory. It need not exist yet.
 
-    The environment variable ``NOISEFLOOR_CACHE`` moves the directory; without it, it lies where
-    the system keeps caches.
+    The environment variable ``NOISEFLOOR_CACHE`` names the directory. By default it is where the
+    system keeps caches.
     """
     moved = os.environ.get("NOISEFLOOR_CACHE")
     root = Path(moved).expanduser() if moved else user_cache_path("pytest-noisefloor")
@@ -41,7 +41,7 @@ def cache_path(*parts: str) -> Path:
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """A TOML file's content.
+    """Read a TOML file.
 
     Raises:
         BetError: the file is missing, not UTF-8 or not TOML.
@@ -55,12 +55,12 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def file_sha256(path: Path) -> str:
-    """SHA-256 (hex) of a file's text with line ends as in a POSIX checkout."""
+    """SHA-256 (hex) of a file, with its line ends converted to those of a POSIX checkout."""
     return hashlib.sha256(path.read_bytes().replace(b"\r\n", b"\n")).hexdigest()
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that readers, and a crash, see the old content or the new, never a part."""
+    """Write a file atomically: readers see the old or the new content, even after a crash."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:

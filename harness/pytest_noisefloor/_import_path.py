@@ -1,4 +1,4 @@
-"""Somebody's own arms and methods: objects by their import path, ``package.module:object``."""
+"""Load custom arms and methods by import path, ``package.module:object``."""
 
 from __future__ import annotations
 
@@ -13,20 +13,26 @@ _IMPORT_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 
 def is_import_path(words: str) -> bool:
-    """Whether words are like ``package.module:object``; nothing is imported for it."""
+    """Whether a string has the form ``package.module:object``. Nothing is imported."""
     return bool(_IMPORT_PATH.fullmatch(words))
 
 
 def imported(words: str, members: Mapping[str, Any], shipped: Mapping[str, object]) -> Any:
-    """The object at an import path: with these members, and a name that no shipped one has.
+    """Import the object at an import path, and check its members and its name.
+
+    Args:
+        words: the import path.
+        members: the type of each member that the object must have.
+        shipped: the shipped objects by name. The object's name must differ from all of these.
 
     Raises:
-        NoisefloorError: nothing is there, or it is another kind of object.
+        NoisefloorError: the import fails, the object is a class or lacks a member, or a shipped
+            object has its name.
     """
     module, _, name = words.partition(":")
     try:
         found = getattr(import_module(module), name)
-    except Exception as error:  # whatever somebody's own module raises
+    except Exception as error:  # a custom module can raise anything
         raise NoisefloorError(f"{words!r}: {type(error).__name__}: {error}") from error
     lacks = [
         key for key, kind in members.items() if not isinstance(getattr(found, key, None), kind)

@@ -1,4 +1,4 @@
-"""The command ``noisefloor``, which ``python -m pytest_noisefloor`` is too."""
+"""The ``noisefloor`` command, which also runs as ``python -m pytest_noisefloor``."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Args:
-        argv: the words after the program's name; those of this process if None.
+        argv: the arguments after the program's name. None means those of this process.
 
     Returns:
-        The exit status: 0, 1 where a download failed, 2 where what was given cannot be used; with
-        one message on standard error unless it is 0.
+        The exit status: 0 on success, 1 if a download failed, 2 if the input cannot be used. Unless
+        the status is 0, one message goes to standard error.
     """
     parser = argparse.ArgumentParser(
         prog="noisefloor",
@@ -83,7 +83,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     arguments = parser.parse_args(argv)
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # for a terminal that has no × or Δ
+        sys.stdout.reconfigure(errors="replace")  # a terminal may lack × or Δ
     try:
         arguments.run(arguments)
     except NoisefloorError as error:

@@ -1,23 +1,23 @@
-"""The one kind of error that is the user's to mend."""
+"""Errors the user can fix."""
 
 from __future__ import annotations
 
 
 class NoisefloorError(Exception):
-    """A mistake in what the suite was given; its text alone is what the user sees.
+    """A mistake in the suite's input. The user sees only the message.
 
-    Raise it (or a subclass) with the file or option, the value found and what was expected.
-    The plugin and the command line print it as one message, without a traceback.
+    Raise it, or a subclass, with the file or option, the value found and what was expected. The
+    plugin and the command line print it as one message, without a traceback.
     """
 
 
 class MethodError(NoisefloorError):
-    """A method does not fit the base it was given."""
+    """A method that does not fit its base."""
 
 
 class BaseError(NoisefloorError):
-    """A base that cannot be loaded as what it is said to be."""
+    """A base that cannot be found, or whose files cannot be used."""
 
 
 class BetError(NoisefloorError):
-    """A bet file that cannot be taken as registered."""
+    """A bet that cannot be read, or is not valid as registered."""

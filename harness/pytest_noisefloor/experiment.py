@@ -1,4 +1,4 @@
-"""One bet carried through on one base: plan, runs, effects, verdict, files."""
+"""Run one bet on one base: plan, runs, effects, verdict, files."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from .errors import NoisefloorError
 from .specs import UNTRAINED
 
 Scored = dict[str, list[list[Scores]]]
-"""Scores by the name of what stands for a label: for each slice, of each seed."""
+"""Scores by run name, then by slice, then by seed. Several runs can stand for one label."""
 
 
 class Experiment:
-    """A bet on a base and its users. Everything is made when it is first asked for.
+    """One bet on one base and its users. Nothing is trained or scored until it is asked for.
 
     Raises:
-        LeakError: held-out text, or another user's, stands in a user's training text.
+        LeakError: a user's training text contains held-out text or another user's text.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Experiment:
 
     @property
     def planted(self) -> bool:
-        """Whether this study only proves the machinery."""
+        """Whether this experiment only proves the machinery."""
         return self.bet.planted or self.runner.base.planted
 
     @property
@@ -52,10 +52,10 @@ class Experiment:
         return self.bet.status(planted=self.planted).prefix("_")
 
     def adapter(self, user: str, arm: str) -> Adapter:
-        """A user's adapter of the first seed, trained if it never was.
+        """Return a user's adapter for the first seed. It is trained if the store lacks it.
 
         Raises:
-            NoisefloorError: no such user.
+            NoisefloorError: there is no such user.
         """
         for candidate in self.users:
             if candidate.name == user:
@@ -65,7 +65,7 @@ class Experiment:
 
     @cached_property
     def verdict(self) -> Verdict:
-        """The comparison of all units, judged; its result files are written on the way."""
+        """The verdict over all units. Computing it also writes the adapter and result files."""
         self._check_names()
         planned = list(self._plan.all_runs(self.seeds))
         for runner in dict.fromkeys(run.runner for run in planned):
@@ -97,10 +97,10 @@ class Experiment:
         return verdict
 
     def _check_names(self) -> None:
-        """Refuse users whose adapters would have one name in files.
+        """Refuse two users whose adapter files would have the same name.
 
         Raises:
-            NoisefloorError: which two.
+            NoisefloorError: there are two such users; the message names them.
         """
         names = {user.name for user in self.users}
         for user in self.users:
@@ -113,11 +113,11 @@ class Experiment:
 
     @property
     def result_path(self) -> Path:
-        """The result file; docs/results.md describes its content."""
+        """The path of the result file, whose content docs/results.md describes."""
         return self.out / "results" / f"{self._prefix}{self.bet.name}.json"
 
     def _check_that_arms_differ(self) -> None:
-        """Refuse adapters that cannot have come from the arms' tokens, which differ.
+        """Refuse identical adapters from two arms, because the arms' tokens differ.
 
         Raises:
             NoisefloorError: two arms left the same adapter.
@@ -129,10 +129,10 @@ class Experiment:
                 if a.runner is b.runner and UNTRAINED not in (a.name, b.name):
                     _check_different(a, b)
 
-    # --- what scores give -----------------------------------------------------------------
+    # --- from scores to units -------------------------------------------------------------
 
     def _units(self) -> Iterator[Unit]:
-        """What the bet's levels count, or make pairs of: users, or their slices."""
+        """Yield the units: users, slices that the bet pairs, or cells (one seed and one slice)."""
         contrast, texts = self.bet.contrast, self.runner.texts
         for user in self.users:
             if contrast.by_user:
@@ -149,7 +149,7 @@ class Experiment:
     def _slice(
         self, user: User, piece: Slice, seeds: Sequence[int], name: str, **more: float
     ) -> Unit:
-        """A unit that is less than a user, and what else its record has."""
+        """Measure a unit smaller than a user, and add ``more`` to its record."""
         unit = f"{user.name}, {name}"
         one = self._measure(unit, user, (piece,), seeds)
         return replace(one, record=one.record | {"unit": unit} | more)
@@ -157,7 +157,10 @@ class Experiment:
     def _measure(
         self, name: str, user: User, pieces: Sequence[Slice], seeds: Sequence[int]
     ) -> Unit:
-        """What a unit's scores give, each read once, and known to be of the same tokens."""
+        """Compute a unit's effect and record. All scores must cover the same tokens.
+
+        Each score is read once.
+        """
         labels = (UNTRAINED, *self.bet.contrast.trained)
         found = {label: self._scored(label, user, pieces, seeds) for label in labels}
         means = {
@@ -189,7 +192,7 @@ class Experiment:
     def _slice_record(
         self, piece: Slice, leak: SliceLeak, scores: Mapping[str, Sequence[Scores]]
     ) -> dict[str, Any]:
-        """What a result file has of one slice, but for the sums."""
+        """The result file's record of one slice, without the sums."""
         nll = {label: [mean_nll([one.nll]) for one in of] for label, of in scores.items()}
         effect = self._effect("", {label: float(np.mean(of)) for label, of in nll.items()})
         return {
@@ -207,7 +210,7 @@ class Experiment:
     def _scored(
         self, label: str, user: User, pieces: Sequence[Slice], seeds: Sequence[int]
     ) -> Scored:
-        """The scores of all that stand for a label; untrained has one seed."""
+        """The scores of every run that stands for a label. The untrained base has one seed."""
         found: Scored = {}
         for piece in pieces:
             by_name: dict[str, list[Scores]] = {}
@@ -237,7 +240,7 @@ def _check_different(a: PlannedRun, b: PlannedRun) -> None:
 
 
 def _distinct(units: Sequence[Unit]) -> Iterator[Unit]:
-    """Units less those that repeat another: runs that differ in nothing count once."""
+    """Yield the units without repeats, so that runs with identical scores count once."""
     seen: set[tuple[Any, ...]] = set()
     for unit in units:
         slices = tuple(piece["sha256"] for piece in unit.record["slices"])

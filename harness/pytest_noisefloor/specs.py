@@ -1,4 +1,4 @@
-"""What a run is, in full: the recipe it follows and the key it is stored under."""
+"""The full specification of a run: the recipe it follows and the key it is stored under."""
 
 from __future__ import annotations
 
@@ -11,19 +11,22 @@ from typing import Literal
 from .errors import NoisefloorError
 
 SCORER = "sliding/2"
-"""Name and version of the way ``scoring`` makes scores; part of every score's key."""
+"""Name and version of how ``models/scoring.py`` scores; part of every score's key."""
 
 
 Kernel = Literal["attention/1", "tiles/1", "tiles-onednn/1"]
-"""How the head's products are made, with a version: torch's fused attention on the CPU; tiles by
-torch's own matrix product (its BLAS on a CPU); tiles by oneDNN."""
+"""How the LM head computes its products, with a version.
+
+``attention/1`` is torch's fused attention on the CPU. ``tiles/1`` uses tiles and torch's own matrix
+product (its BLAS on a CPU). ``tiles-onednn/1`` uses tiles and oneDNN.
+"""
 
 MATMULS = ("float32", "bfloat16")
-"""What a recipe's matrix products may be made in."""
+"""The dtypes that a recipe may choose for matrix products."""
 
 
 def canonical_json(value: object) -> str:
-    """JSON with sorted keys and no spaces: equal values give equal text in every process."""
+    """JSON with sorted keys and no spaces. Equal values give equal text in every process."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
@@ -34,16 +37,16 @@ def digest(value: object) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """How an adapter is trained; the defaults are the registered recipe of Bet 60.
+    """How an adapter is trained. The defaults are the registered recipe of Bet 60.
 
-    AdamW (Loshchilov & Hutter 2019, arXiv:1711.05101) at a constant learning rate on
-    ``steps`` batches of ``batch`` × ``sequence`` tokens. ``dtype`` is that of gains and optimiser;
-    ``matmul`` that of the base's matrix products while training, bfloat16 only where somebody asked
-    for it. ``budget_s`` is the source's wall-clock
-    budget in seconds: recorded and flagged when exceeded, never a reason to stop early.
+    AdamW (Loshchilov & Hutter 2019, arXiv:1711.05101) at a constant learning rate, on ``steps``
+    batches of ``batch`` × ``sequence`` tokens. ``dtype`` is the dtype of gains and optimiser.
+    ``matmul`` is the dtype of the base's matrix products during training; it is bfloat16 only on
+    request. ``budget_s`` is the source's wall-clock budget in seconds. It is recorded, and flagged
+    when exceeded, but it never stops a run early.
 
     Raises:
-        NoisefloorError: a value that no run could follow.
+        NoisefloorError: no run could follow one of the values.
     """
 
     lr: float = 5e-5
@@ -78,7 +81,7 @@ class Recipe:
 
     @property
     def tokens(self) -> int:
-        """Tokens that one training reads."""
+        """The number of tokens that one training reads."""
         return self.steps * self.batch * self.sequence
 
     def __str__(self) -> str:
@@ -90,13 +93,15 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scoring:
-    """How held-out text is scored: a window moved by a stride over each slice.
+    """How held-out text is scored: a window moves over each slice by a stride.
 
-    ``tokens`` is the number of leading tokens of a slice that count. ``noise`` is put on every
-    block's output: Gaussian, its standard deviation as a share of the RMS of the token's vector.
+    Only the first ``tokens`` tokens of a slice count. ``noise`` is the size of the Gaussian noise
+    added to every block's output: its standard deviation, as a share of the RMS of the token's
+    vector.
 
     Raises:
-        NoisefloorError: a stride that would skip tokens, or no share.
+        NoisefloorError: the stride would skip tokens, no token would count, or the noise is not a
+            finite share of 0 or more.
     """
 
     window: int = 512
@@ -116,11 +121,11 @@ class Scoring:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSpec:
-    """One adapter to be trained: everything its tensors depend on, and nothing else.
+    """One adapter to train: everything its tensors depend on, and nothing else.
 
-    ``text`` is the hash of the cleaned text that the arm reads, empty for an arm that reads none;
-    ``method``, ``arm`` and ``kernel``, the way the head's products are made, carry their versions
-    (``norm-only/1``).
+    ``text`` is the hash of the cleaned text that the arm reads. It is empty if the arm reads no
+    text. ``kernel`` says how the LM head computes its products. ``method``, ``arm`` and ``kernel``
+    carry their versions (``norm-only/1``).
     """
 
     base: str
@@ -142,7 +147,7 @@ class RunSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreSpec:
-    """One slice to be scored under one adapter (``adapter`` is its key, or ``untrained``)."""
+    """One slice to score under one adapter. ``adapter`` is the adapter's key, or ``untrained``."""
 
     base: str
     adapter: str

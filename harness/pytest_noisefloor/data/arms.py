@@ -1,4 +1,4 @@
-"""Arms: seeded streams of training tokens, alike in everything but the tokens.
+"""Arms: seeded streams of training tokens that differ in nothing but their tokens.
 
 Each arm yields exactly ``recipe.steps`` arrays of shape (batch, sequence), int64, on the CPU.
 """
@@ -21,7 +21,7 @@ from pytest_noisefloor.specs import Recipe
 
 
 class Reads(StrEnum):
-    """What an arm may see of its user. An arm may also declare it as the plain string."""
+    """The part of a user's text that an arm may see. An arm may declare it as a plain string."""
 
     NOTHING = "nothing"
     TRAINING_TEXT = "training text"
@@ -29,12 +29,12 @@ class Reads(StrEnum):
 
 
 class ArmError(NoisefloorError):
-    """An arm cannot give the tokens that its recipe asks for."""
+    """An arm that cannot be used, or cannot yield the tokens that its recipe asks for."""
 
 
 @dataclass(frozen=True, slots=True)
 class ArmInput:
-    """What an arm may draw on: the vocabulary's size, and of its user what the arm reads."""
+    """What an arm may use: the user's name, the vocabulary's size, and the text it reads."""
 
     user: str
     vocabulary: int
@@ -42,7 +42,7 @@ class ArmInput:
 
 
 class Arm(Protocol):
-    """What an adapter is trained on. Anybody's own arm has these four members.
+    """What an adapter is trained on. A custom arm has these four members.
 
     ``reads`` is one of the values of ``Reads``.
     """
@@ -57,19 +57,19 @@ class Arm(Protocol):
 
 
 def generator(seed: int, *names: str) -> np.random.Generator:
-    """The random draws of a run: a function of its seed and its user's name alone.
+    """The random generator of a run. Its draws depend only on the seed and the user's name.
 
-    A further name is for draws that leave those in their order.
+    Add a further name for draws that must not disturb the run's own draws.
     """
     words = [int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little") for name in names]
     return np.random.default_rng([seed, *words])
 
 
 def _text(arm_input: ArmInput, recipe: Recipe, reads: str) -> Ids:
-    """The text to draw on, of at least one block.
+    """The text that an arm draws on: at least one block.
 
     Raises:
-        ArmError: the text is shorter than that.
+        ArmError: the text is missing or shorter than one block.
     """
     text = arm_input.text
     if text is None or len(text) < recipe.sequence:
@@ -89,7 +89,7 @@ class Real:
     reads: str = Reads.TRAINING_TEXT
 
     def batches(self, arm_input: ArmInput, recipe: Recipe, seed: int) -> Iterator[Ids]:
-        """Yield blocks of consecutive tokens, their starts uniform over the text.
+        """Yield blocks of consecutive tokens whose starts are uniform over the text.
 
         Raises:
             ArmError: the text is shorter than one block.
@@ -103,13 +103,13 @@ class Real:
 
 
 class Shuffled(Real):
-    """The user's own tokens without their order: what is drawn of ``real``, of a permuted text."""
+    """The user's own tokens without their order: the draws of ``real`` from a permuted text."""
 
     name = "shuffled"
     version = 1
 
     def batches(self, arm_input: ArmInput, recipe: Recipe, seed: int) -> Iterator[Ids]:
-        """Yield what ``real`` would, of the whole text after one permutation of its tokens.
+        """Permute the tokens of the whole text once, then yield what ``real`` would draw from it.
 
         Raises:
             ArmError: the text is shorter than one block.
@@ -127,7 +127,7 @@ class Unigram:
     reads: str = Reads.TRAINING_TEXT
 
     def batches(self, arm_input: ArmInput, recipe: Recipe, seed: int) -> Iterator[Ids]:
-        """Yield independent ids, each as likely as it is frequent in the text.
+        """Yield independent ids, each with a probability equal to its frequency in the text.
 
         Raises:
             ArmError: the text is shorter than one block, as for ``real``.
@@ -146,7 +146,7 @@ class Random:
     reads: str = Reads.NOTHING
 
     def batches(self, arm_input: ArmInput, recipe: Recipe, seed: int) -> Iterator[Ids]:
-        """Yield independent, uniformly distributed ids; never reads ``arm_input.text``."""
+        """Yield independent, uniformly distributed ids. ``arm_input.text`` is never read."""
         rng = generator(seed, arm_input.user)
         for _ in range(recipe.steps):
             yield rng.integers(arm_input.vocabulary, size=(recipe.batch, recipe.sequence))
@@ -155,7 +155,8 @@ class Random:
 class Oracle(Real):
     """The scored held-out tokens themselves: an estimate of what the best text could have bought.
 
-    No adapter to be used: the one arm that is exempt from the leak check. A real arm may touch it.
+    Its adapter is not meant for use. The oracle is the only arm that is exempt from the leak check.
+    It is not an upper bound, so a real arm may reach it.
     """
 
     name = "oracle"
@@ -166,20 +167,21 @@ class Oracle(Real):
 ARMS: dict[str, Arm] = {
     arm.name: arm for arm in (Real(), Random(), Oracle(), Unigram(), Shuffled())
 }
-"""The arms that train; ``untrained`` is the arm without adapter."""
+"""The shipped arms that train. ``untrained`` is the arm without an adapter."""
 
 
 def is_arm(words: str) -> bool:
-    """Whether words name an arm: a shipped one's name, or the import path of anybody's own."""
+    """Whether a string names an arm: a shipped arm's name, or an import path."""
     return words in ARMS or is_import_path(words)
 
 
 def open_arm(words: str) -> Arm:
-    """A shipped arm by its name, or anybody's own by its import path, ``package.module:object``.
+    """Return a shipped arm by name, or a custom arm by import path, ``package.module:object``.
 
     Raises:
-        ArmError: nothing of that name, or an object that is no arm, bears a shipped one's name or
-            one that cannot be part of a file's, or reads held-out text, as the oracle alone may.
+        ArmError: there is no such arm, or the custom object is not an arm. A custom arm must not
+            have a shipped arm's name or a name that is not fit for file names. It must not read
+            held-out text, which only the oracle may.
     """
     if words in ARMS:
         return ARMS[words]

@@ -1,6 +1,6 @@
-"""From files as published to plain text: deterministic, whatever the machine and its locale.
+"""Turn published files into plain text, identically on every machine and in every locale.
 
-A change here changes the hashes in ``fixtures/users``; it needs a dated note there.
+A change here changes the hashes in ``fixtures/users`` and needs a dated note there.
 """
 
 from __future__ import annotations
@@ -13,26 +13,26 @@ from xml.etree import ElementTree as ET
 # JATS elements whose content is not running prose.
 _FORMULAS = frozenset({"inline-formula", "disp-formula"})
 _ASIDE = _FORMULAS | {"boxed-text", "fig", "fig-group", "supplementary-material", "table-wrap"}
-# Blocks that may stand inside a paragraph and bring paragraphs of their own.
+# Blocks inside a paragraph that have paragraphs of their own.
 _NESTED = frozenset({"disp-quote", "list"})
-# One or more citations in the text, as in "[3, 5]" or "[3]-[5]"; \0 stands for each
-# cross-reference, \u2013 is the dash of a range.
+# One or more citations in the text, as in "[3, 5]" or "[3]-[5]". \0 stands for each
+# cross-reference; \u2013 is the dash of a range.
 _ONE = r"\[?\0\]?"
 _SOME = rf"{_ONE}(?:[\s,;\u2013-]*{_ONE})*"
 _CITATIONS = re.compile(rf"\s*\((?:e\.g\.,?|see)?\s*{_SOME}\s*\)|\s*{_SOME}")
 
 
 def normalise(text: str) -> str:
-    """Text in Unicode NFC, lines ended by a line feed, without blank ends."""
+    """Convert text to Unicode NFC with line feeds, and strip white space from both ends."""
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     return unicodedata.normalize("NFC", text).strip()
 
 
 def chapters(novel: str) -> tuple[str, ...]:
-    """The chapters of a plain-text novel, without headings, one line a paragraph.
+    """The chapters of a plain-text novel, without headings, with one line per paragraph.
 
-    Headings read ``Chapter IV``. Lines that begin with a space are verse and keep their line
-    breaks; notes in braces are an editor's and are dropped.
+    A heading reads ``Chapter IV``. Lines that begin with a space are verse and keep their line
+    breaks. Notes in braces are the editor's and are dropped.
     """
     text = re.sub(r"\s*\{[^}]*\}", "", normalise(novel))
     _, *found = re.split(r"^Chapter [IVXLC]+$", text, flags=re.MULTILINE)
@@ -41,10 +41,11 @@ def chapters(novel: str) -> tuple[str, ...]:
 
 
 def article(jats: bytes) -> str:
-    """The prose of a journal article in JATS XML: abstracts, then body, paragraphs apart.
+    """The prose of a journal article in JATS XML: abstracts, then body.
 
-    Left out: paragraphs with a formula in them (a sentence with holes is nobody's prose), figures,
-    tables, boxes, supplements, headings and citations.
+    A blank line separates paragraphs. A paragraph with a formula is left out, because a sentence
+    with holes is not prose. Figures, tables, boxes, supplements, headings and citations are left
+    out too.
     """
     root = ET.fromstring(jats)  # noqa: S314 - pinned by hash; expat loads no DTD
     prose = [*root.iterfind("front/article-meta/abstract"), *root.iterfind("body")]
@@ -58,7 +59,7 @@ def article(jats: bytes) -> str:
 
 
 def _paragraphs(element: ET.Element) -> Iterator[ET.Element]:
-    """The ``p`` elements below one, in document order, outside figures and the like."""
+    """Yield the ``p`` elements below an element in document order, outside figures and the like."""
     for child in element:
         if child.tag not in _ASIDE:
             if child.tag == "p":
@@ -67,7 +68,7 @@ def _paragraphs(element: ET.Element) -> Iterator[ET.Element]:
 
 
 def _running_text(element: ET.Element) -> str:
-    """The text of a paragraph, a null for each citation, without what is nested or set aside."""
+    """The text of a paragraph, with a null for each citation and without inner blocks."""
     pieces = [element.text or ""]
     for child in element:
         if child.tag == "xref" and child.get("ref-type") == "bibr":

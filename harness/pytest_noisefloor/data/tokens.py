@@ -1,4 +1,4 @@
-"""Texts as tokens: what is scored of a user, and what an arm is given to read."""
+"""Texts as tokens: the tokens that are scored, and the tokens that an arm reads."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class _Source:
 
 
 class Texts:
-    """The users' texts in a base's tokens, which ``encode`` makes of a text."""
+    """The users' texts in a base's tokens. ``encode`` turns a text into tokens."""
 
     def __init__(self, encode: Callable[[str], Ids], recipe: Recipe, scoring: Scoring) -> None:
         self._encode = encode
@@ -44,11 +44,11 @@ class Texts:
         return self._encode(user.train)
 
     def read(self, user: User, arm: Arm) -> Ids | None:
-        """The tokens (n,) that an arm reads of a user; it is given no others."""
+        """The tokens (n,) that an arm reads from a user's text. The arm gets no others."""
         return self._source(user, arm).tokens()
 
     def sha256(self, user: User, arm: Arm) -> str:
-        """The hash of what an arm reads of a user, empty for nothing."""
+        """The hash of the text that an arm reads from a user. It is empty if the arm reads none."""
         return self._source(user, arm).sha256
 
     def _source(self, user: User, arm: Arm) -> _Source:
@@ -65,10 +65,11 @@ class Texts:
                 )
 
     def check_lengths(self, user: User) -> None:
-        """Refuse a text too short for the recipe, before anything trains.
+        """Refuse texts that are too short, before anything trains.
 
         Raises:
-            NoisefloorError: the training text has no whole block, or a slice no whole window.
+            NoisefloorError: the training text is shorter than a block, or a slice is shorter than a
+                window.
         """
         texts = [("training text", user.train, self._recipe.sequence)]
         texts += [(f"slice {s.name!r}", s.text, self._scoring.window) for s in user.heldout]
@@ -81,11 +82,11 @@ class Texts:
 
 
 class Tokenizer(Protocol):
-    """What the suite asks of a tokenizer."""
+    """What the suite needs from a tokenizer."""
 
     @property
     def prefix(self) -> int:
-        """The end-of-text token: what stands in front of a scored document."""
+        """The end-of-text token, which stands in front of every scored document."""
         ...
 
     def encode(self, text: str) -> Ids:

@@ -17,11 +17,11 @@ from .cleaning import article, chapters, normalise
 from .download import find_source
 
 SHIPPED = ("programmer", "novelist", "scientist")
-USER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # it becomes part of file names
+USER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # the name becomes part of file names
 
 
 class CorpusError(NoisefloorError):
-    """A user whose files cannot be used as they are."""
+    """A user whose name or texts cannot be used."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Slice:
 
 @dataclass(frozen=True)
 class User:
-    """Whose text it is: what may be trained on, and what is only ever scored."""
+    """A user: the text to train on, and the held-out slices, which are only ever scored."""
 
     name: str
     train: str
@@ -52,17 +52,17 @@ class User:
 
 
 def load_users(where: str | Path, shipped: Sequence[str] = SHIPPED) -> tuple[User, ...]:
-    """The users of a folder, sorted by name, or those that are shipped.
+    """Load the shipped users, or the users in a folder, sorted by name.
 
     Args:
         where: ``"shipped"``, or a folder with ``<user>/train.txt`` or ``<user>/train/*.txt``
-            (joined in the order of their names) and ``<user>/heldout/*.txt`` (each a slice).
-            Hidden entries, and files beside the users' folders, are not read.
-        shipped: which of the shipped users ``"shipped"`` means.
+            (joined in the order of their names) and ``<user>/heldout/*.txt`` (each file is a
+            slice). Hidden entries, and files beside the users' folders, are not read.
+        shipped: the users that ``"shipped"`` stands for.
 
     Raises:
         CorpusError: a file or name cannot be used, or a shipped text is not the registered one.
-        SourceMissing: the package of a shipped text is not there.
+        SourceMissing: the package that holds a shipped text is missing.
     """
     names = user_names(where, shipped)
     if where == "shipped":
@@ -71,10 +71,11 @@ def load_users(where: str | Path, shipped: Sequence[str] = SHIPPED) -> tuple[Use
 
 
 def user_names(where: str | Path, shipped: Sequence[str] = SHIPPED) -> tuple[str, ...]:
-    """The names of the users that ``load_users`` would give, without reading any text.
+    """The names of the users that ``load_users`` would load. No text is read.
 
     Raises:
-        CorpusError: there is no such folder, no user in it, or a name is not fit for file names.
+        CorpusError: the folder does not exist or has no users, a user is not shipped, or a name is
+            not fit for file names.
     """
     if where == "shipped":
         if strange := [name for name in shipped if name not in SHIPPED]:
@@ -93,7 +94,7 @@ def user_names(where: str | Path, shipped: Sequence[str] = SHIPPED) -> tuple[str
 
 
 def _shipped_user(file: Path) -> User:
-    """The user that a TOML file describes, with each text checked against its hash there."""
+    """Load the user that a TOML file describes, and check each text against the file's hash."""
     about = read_toml(file)
 
     def text(part: str, table: dict[str, Any]) -> str:
@@ -112,7 +113,7 @@ def _shipped_user(file: Path) -> User:
 
 
 def _pieces(about: dict[str, Any], parts: list[Any]) -> Iterator[str]:
-    """The cleaned text of each named part: a file, a chapter's number or an article's."""
+    """Yield the cleaned text of each part: a file, a chapter by number, or an article by number."""
     folder = find_source(about["package"])
     match about["kind"]:
         case "code":
@@ -130,7 +131,7 @@ def _pieces(about: dict[str, Any], parts: list[Any]) -> Iterator[str]:
 
 
 def _folder_user(folder: Path) -> User:
-    """The user whose text lies in a folder of its own."""
+    """Load the user whose texts are in a folder."""
     single, several, heldout = folder / "train.txt", folder / "train", folder / "heldout"
     if single.exists() == several.exists():
         both = "both train.txt and train" if single.exists() else "neither train.txt nor train"
@@ -141,19 +142,19 @@ def _folder_user(folder: Path) -> User:
 
 
 def _named(path: Path, name: str) -> str:
-    """A name, once it is known to be fit for file names."""
+    """Return a name after checking that it is fit for file names."""
     if not USER_NAME.fullmatch(name):
         raise CorpusError(f"{path}: name {name!r}; expected {USER_NAME.pattern}")
     return name
 
 
 def _visible(folder: Path) -> list[Path]:
-    """What lies in a folder, hidden entries aside, by name: file systems differ in their order."""
+    """The visible entries of a folder, sorted because file systems differ in their order."""
     return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
 
 
 def _texts(folder: Path) -> list[Path]:
-    """The text files of a folder that should hold nothing else, so that none is overlooked."""
+    """The text files of a folder. Other files are refused, so that no text is overlooked."""
     paths = _visible(folder) if folder.is_dir() else []
     if not paths:
         raise CorpusError(f"{folder}: missing or empty; expected a folder of .txt files")
@@ -164,7 +165,7 @@ def _texts(folder: Path) -> list[Path]:
 
 
 def _text(path: Path) -> str:
-    """The cleaned content of a text file that must have some."""
+    """The cleaned content of a text file, which must not be empty."""
     text = normalise(_read(path))
     if not text:
         raise CorpusError(f"{path}: empty; expected text")
@@ -172,7 +173,7 @@ def _text(path: Path) -> str:
 
 
 def _read(path: Path) -> str:
-    """The content of a file in UTF-8, without byte order mark."""
+    """The content of a UTF-8 file, without a byte order mark."""
     try:
         return path.read_bytes().decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:

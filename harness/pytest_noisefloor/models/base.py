@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Base:
-    """A base by name; its files are read when they are first needed, and once.
+    """A named base. Its files are read once, when they are first needed.
 
-    ``fingerprint`` is of config, weights and tokenizer; ``model_fingerprint`` of the first two.
-    ``planted`` marks a base that only proves the machinery.
+    ``fingerprint`` covers config, weights and tokenizer. ``model_fingerprint`` covers config and
+    weights. ``planted`` marks a base that only proves the machinery.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Base:
         return self._load_tokenizer()
 
     def encode(self, text: str) -> Ids:
-        """Token ids (n,) of a text, encoded once."""
+        """Token ids (n,) of a text. Each text is encoded once."""
         if text not in self._tokens:
             self._tokens[text] = self.tokenizer.encode(text)
         return self._tokens[text]
@@ -48,7 +48,7 @@ class Base:
     def shared_model(self, device: str) -> nn.Module:
         """The copy of the model on a device that all runs share.
 
-        Whatever is attached to it gives it back bitwise.
+        Whatever attaches to it must restore it bitwise on detaching.
         """
         if device not in self._models:
             self._models[device] = self.model(device)
@@ -61,7 +61,7 @@ class Base:
     def model(self, device: str) -> nn.Module:
         """A fresh copy of the model: fp32, frozen, in evaluation mode, on a device.
 
-        Dropout is off while adapters train too, so that the arms' tokens are all that differs.
+        Dropout is off during training too, so that arms differ in nothing but their tokens.
         """
         import torch
 

@@ -1,9 +1,12 @@
-"""Linear + cross-entropy in tiles: no (tokens, vocabulary) tensor is ever kept.
+"""LM head and cross-entropy in tiles, so that no (tokens, vocabulary) tensor is ever kept.
 
-The vocabulary's projection is most of a small model's work. One tile of logits at a time is turned
-into its part of the losses and, while training, of the gradient to the hidden states, which is all
-that a frozen head needs; a head that trains gets its own from the same tile. There is more than one
-kernel for a frozen head; which is the fastest depends on the processor, so ``kernels`` measures.
+The projection to the vocabulary is most of a small model's work. One tile of logits at a time is
+turned into its part of the losses. During training, the tile also gives its part of the gradient to
+the hidden states. A frozen head needs no more. A head that trains gets its own gradients from the
+same tile.
+
+A frozen head has more than one kernel. The fastest depends on the processor, so
+``runs/autotune.py`` measures them.
 """
 
 from __future__ import annotations
@@ -20,20 +23,27 @@ if TYPE_CHECKING:
 
 
 CPU_TILE = (512, 1024)
-"""Rows and vocabulary of a tile on a CPU: 2 MB of logits in fp32, which stay in the cache."""
+"""Rows and vocabulary entries of a tile on a CPU: 2 MB of fp32 logits, which stay in the cache."""
 
 WIDE_TILE_ELEMENTS = 128 * 49_152
-"""Logits in a tile over the whole vocabulary, on a CPU where the head trains, since that needs all
-logits of a row: 25 MB in fp32."""
+"""Logits in a tile over the whole vocabulary on a CPU: 25 MB in fp32.
+
+Such a tile is used if the head trains, since that needs all logits of a row.
+"""
 
 DEVICE_TILE_ELEMENTS = 512 * 49_152
-"""The same on an accelerator, for every head: 101 MB in fp32, of which two tiles live at a time.
-Loss and gradient of 1,020 rows of 256 by 49,152 took 3.3 to 3.6 ms in tiles of 128 rows on an
-NVIDIA H200, 2.2 of 256, 1.8 to 1.9 of 512 or 1,020, and 1.8 with all logits kept (torch 2.11,
-2026-11-26)."""
+"""Logits in a tile over the whole vocabulary on an accelerator, for every head: 101 MB in fp32.
+
+Two tiles live at a time. Measured on an NVIDIA H200, for loss and gradient of 1,020 rows, a hidden
+size of 256 and a vocabulary of 49,152: 3.3 to 3.6 ms in tiles of 128 rows, 2.2 ms in tiles of 256,
+1.8 to 1.9 ms in tiles of 512 or 1,020, and 1.8 ms with all logits kept (torch 2.11, 2026-11-26).
+"""
 
 VOCABULARY_PARTS = 4
-"""Parts of the vocabulary attended to side by side: at 4 × 256 tokens, work for 16 threads."""
+"""Parts of the vocabulary that attention handles side by side.
+
+At 4 × 256 tokens, this is enough work for 16 threads.
+"""
 
 
 @torch.no_grad()
@@ -51,7 +61,7 @@ def token_losses(hidden: Tensor, targets: Tensor, head: LMHead) -> Tensor:
 def mean_loss(hidden: Tensor, targets: Tensor, head: LMHead) -> Tensor:
     """Mean cross-entropy in nats of targets (rows,), differentiable in ``hidden`` (rows, hidden).
 
-    It is differentiable in the head's weight and bias where one of them requires a gradient.
+    It is also differentiable in the head's weight and bias if either requires a gradient.
     """
     loss: Tensor = _MeanLoss.apply(  # type: ignore[no-untyped-call]
         hidden, head.weight, head.bias, targets, head
@@ -60,7 +70,7 @@ def mean_loss(hidden: Tensor, targets: Tensor, head: LMHead) -> Tensor:
 
 
 class _MeanLoss(torch.autograd.Function):
-    """Computes the gradients in the forward pass, while logits are at hand."""
+    """Computes the gradients in the forward pass, while the logits still exist."""
 
     @staticmethod
     def forward(
@@ -84,7 +94,8 @@ class _MeanLoss(torch.autograd.Function):
 def _by_rows(hidden: Tensor, targets: Tensor, head: LMHead) -> tuple[Tensor, ...]:
     """Sum of losses, and its gradients to ``scale`` times hidden, weight and bias.
 
-    All logits of some rows at a time, turned in place into softmax − onehot, behind the cap.
+    All logits of some rows are computed at a time, capped, and turned in place into softmax −
+    onehot.
     """
     gradient = torch.empty_like(hidden)
     to_weight = torch.zeros_like(head.weight)
@@ -111,9 +122,9 @@ def _by_rows(hidden: Tensor, targets: Tensor, head: LMHead) -> tuple[Tensor, ...
 def _by_attention(hidden: Tensor, targets: Tensor, head: LMHead) -> tuple[Tensor, Tensor]:
     """Sum of losses, and its gradient to ``scale · hidden``: softmax(scale · h Wᵀ) W − W[target].
 
-    That is attention with the rows of W as keys and as values. torch's fused kernel for it (Dao et
-    al. 2022, arXiv:2205.14135) gives, beside the mean row under the softmax, the log of the
-    softmax's denominator: the loss needs it, and it weighs the vocabulary's parts.
+    The first term is attention with the rows of W as both keys and values. torch's fused kernel for
+    it (Dao et al. 2022, arXiv:2205.14135) returns the mean row under the softmax and the log of the
+    softmax's denominator. The log is needed for the loss and for weighting the vocabulary's parts.
     """
     parts = gcd(VOCABULARY_PARTS, len(head.weight))
     rows = head.weight.view(1, parts, -1, hidden.shape[1])  # vocabulary / parts rows each
@@ -128,10 +139,10 @@ def _by_attention(hidden: Tensor, targets: Tensor, head: LMHead) -> tuple[Tensor
 
 
 def _by_tiles(hidden: Tensor, targets: Tensor, head: LMHead) -> tuple[Tensor, Tensor]:
-    """The same for every head and device: a tile of logits at a time, by the online softmax.
+    """Sum of losses, and its gradient to ``scale · hidden``, for every head and device.
 
-    What was summed so far is rescaled whenever a tile has a larger logit (Milakov & Gimelshein
-    2018, arXiv:1805.02867).
+    The online softmax handles one tile of logits at a time. If a tile has a larger logit than those
+    before it, the sums so far are rescaled (Milakov & Gimelshein 2018, arXiv:1805.02867).
     """
     gradient = torch.empty_like(hidden)
     total = hidden.new_zeros(())
@@ -153,7 +164,7 @@ def _by_tiles(hidden: Tensor, targets: Tensor, head: LMHead) -> tuple[Tensor, Te
                 weights.mul_(slope)
             matrix = head.weight[part].T  # (hidden, part)
             if matrix.dtype == torch.bfloat16 and matrix.device.type == "cpu":
-                # or oneDNN takes ten times as long
+                # without the copy, oneDNN takes ten times as long
                 matrix = matrix.contiguous()
             product = _product(weights.to(matrix.dtype), matrix, None, head.kernel)
             mean.mul_(kept).add_(product)
@@ -167,7 +178,7 @@ def _by_tiles(hidden: Tensor, targets: Tensor, head: LMHead) -> tuple[Tensor, Te
 
 
 def _tiles(head: LMHead) -> tuple[int, list[slice]]:
-    """Rows of hidden states that go together, and the parts of the vocabulary."""
+    """The number of rows in a tile, and the parts of the vocabulary."""
     vocabulary = len(head.weight)
     rows, columns = CPU_TILE
     if head.weight.device.type != "cpu":
@@ -176,6 +187,6 @@ def _tiles(head: LMHead) -> tuple[int, list[slice]]:
 
 
 def _wide_rows(head: LMHead) -> int:
-    """Rows of hidden states in a tile over the whole vocabulary."""
+    """The number of rows in a tile over the whole vocabulary."""
     on_cpu = head.weight.device.type == "cpu"
     return max(1, (WIDE_TILE_ELEMENTS if on_cpu else DEVICE_TILE_ELEMENTS) // len(head.weight))

@@ -1,4 +1,4 @@
-"""Which device a session runs on."""
+"""Choose a session's device, lock it, and compute exactly in fp32."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pytest_noisefloor._files import cache_path
 from pytest_noisefloor.errors import NoisefloorError
 
 _DRIVERS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
-"""What Linux has where torch could find CUDA: NVIDIA's own, the one of WSL 2, AMD's."""
+"""Device files on Linux if torch could find CUDA: NVIDIA's own, WSL 2's and AMD's."""
 
 
 class DeviceError(NoisefloorError):
@@ -22,10 +22,10 @@ class DeviceError(NoisefloorError):
 
 
 def resolve_device(name: str) -> str:
-    """The device type to use: ``auto`` prefers mps, then cuda, then cpu.
+    """Return the device type to use. ``auto`` prefers mps, then cuda, then cpu.
 
     Raises:
-        DeviceError: the device was named and is not there.
+        DeviceError: the named device is not available on this machine.
     """
     if name == "cpu" or (name == "auto" and not _accelerator_possible()):
         return "cpu"
@@ -40,13 +40,16 @@ def resolve_device(name: str) -> str:
 
 
 def _accelerator_possible() -> bool:
-    """Whether it is worth asking torch, whose import takes seconds."""
+    """Whether this machine may have an accelerator.
+
+    Only then is torch asked, because importing it takes seconds.
+    """
     return sys.platform != "linux" or any(Path(driver).exists() for driver in _DRIVERS)
 
 
 @contextmanager
 def exclusive(device: str) -> Iterator[None]:
-    """Hold an accelerator, which one process at a time drives; the CPU is everybody's."""
+    """Lock an accelerator, so that one process at a time drives it. The CPU needs no lock."""
     if device == "cpu":
         yield
         return
@@ -58,14 +61,14 @@ def exclusive(device: str) -> Iterator[None]:
 
 @contextmanager
 def exact_fp32() -> Iterator[None]:
-    """Make fp32 products in fp32, whatever the session has set; on leaving all is as it was.
+    """Compute fp32 products in full fp32, and restore the session's settings on leaving.
 
-    TF32 keeps 10 bits of 23, and torch lets cuDNN's convolutions use it unless told otherwise.
+    TF32 keeps only 10 of 23 bits, and torch lets cuDNN's convolutions use it by default.
     """
     import torch
 
     on: Any = torch.backends
-    # since torch 2.9 there are two interfaces, which do not mix
+    # since torch 2.9 there are two interfaces, which must not be mixed
     new = hasattr(on.cudnn, "conv")
     parts = [on.cuda.matmul, on.cudnn]
     if new:

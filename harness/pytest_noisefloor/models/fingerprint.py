@@ -1,4 +1,4 @@
-"""What a base is known by: a digest of its files that a mere re-saving does not change."""
+"""Identify a base by a digest of its files that does not change when they are saved again."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _INERT = frozenset(
         *("bos_token", "eos_token", "pad_token", "unk_token", "padding_side", "truncation_side"),
     }
 )
-"""Keys of tokenizer_config.json that move no token where tokenizer.json has the end of text."""
+"""Keys of tokenizer_config.json that change no token if tokenizer.json has the end of text."""
 _AS_IT_IS = ("TokenizersBackend", "PreTrainedTokenizerFast")
-"""Classes of tokenizer that take tokenizer.json as it is; others rebuild parts of it."""
+"""Tokenizer classes that use tokenizer.json unchanged. Other classes rebuild parts of it."""
 
 
 def base_fingerprints(folder: Path, tokenizer: Path | None) -> tuple[str, str | None]:
-    """SHA-256 (hex) of config and weights, and of these with the tokenizer if it is given.
+    """SHA-256 (hex) of config and weights, and of these plus the tokenizer if it is given.
 
     Raises:
-        BaseError: files in a folder that cannot be a base.
+        BaseError: the folder's files cannot be a base.
     """
     weights = sorted(folder.glob("*.safetensors"))
     if not (folder / "config.json").is_file() or not weights:
@@ -52,7 +52,7 @@ def base_fingerprints(folder: Path, tokenizer: Path | None) -> tuple[str, str | 
 
 
 def _beyond(config: Path) -> dict[str, object]:
-    """What the config of a fast tokenizer could change about its tokens."""
+    """The entries of a fast tokenizer's config that could change its tokens."""
     said = {k: v for k, v in json.loads(_plain_json(config)).items() if k not in _INERT}
     if said.get("tokenizer_class") in _AS_IT_IS:
         del said["tokenizer_class"]
@@ -60,7 +60,11 @@ def _beyond(config: Path) -> dict[str, object]:
 
 
 def _tokenizer_files(folder: Path) -> list[Path]:
-    """What decides the tokens: the fast tokenizer's one file if it also names the end of text."""
+    """The files that decide the tokens.
+
+    This is tokenizer.json alone if it names the end-of-text token. Otherwise it is all tokenizer
+    files.
+    """
     fast = folder / "tokenizer.json"
     if fast.is_file() and END_OF_TEXT.encode() in fast.read_bytes():
         return [fast]
@@ -72,14 +76,14 @@ def _tokenizer_files(folder: Path) -> list[Path]:
 
 
 def _plain_json(file: Path) -> str:
-    """A JSON object's content less what a mere re-saving changes."""
+    """The content of a JSON object, without entries that change when it is merely saved again."""
     try:
         return _without_volatile(file.read_bytes())
     except ValueError as error:
         raise BaseError(f"{file}: expected a JSON object ({error})") from None
 
 
-@lru_cache(maxsize=8)  # a tokenizer takes 0.2 s, and each claim about its base asks again
+@lru_cache(maxsize=8)  # a tokenizer takes 0.2 s, and each claim about its base needs it
 def _without_volatile(text: bytes) -> str:
     content = json.loads(text)
     if not isinstance(content, dict):

@@ -1,4 +1,4 @@
-"""The LM head: from hidden states to logits, checked against the model's own."""
+"""The LM head: from hidden states to logits, checked against the model's own logits."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ if TYPE_CHECKING:
 
 
 _ATTENTION = "_scaled_dot_product_flash_attention_for_cpu"
-# torch's own name for it: the public function gives no log of the denominator
+# torch's internal name, because the public function does not return the log of the denominator
 
 PROBE_TOLERANCE = 1e-4
 """Largest difference allowed between our logits and the model's, as a share of the largest logit.
 
-fp32 rounding over a hidden size of 10⁴ stays below 1e-5; the smallest transformation seen in a
-published head (a logit scale of 0.0625, a soft cap of 30) is far above 1e-3.
+fp32 rounding over a hidden size of 10⁴ stays below 1e-5. The smallest transformation seen in a
+published LM head (a logit scale of 0.0625, a soft cap of 30) is far above 1e-3.
 """
 
 
 class HeadError(NoisefloorError):
-    """The model's way from hidden states to logits is not one that this module computes."""
+    """A model whose LM head this module cannot compute."""
 
 
 @dataclass(frozen=True)
 class LMHead:
-    """From hidden states to logits: ``cap(scale · (h Wᵀ + b))``, cap(z) = c·tanh(z / c)."""
+    """From hidden states to logits: ``cap(scale · (h Wᵀ + b))`` with cap(z) = c·tanh(z / c)."""
 
     weight: Tensor  # (vocabulary, hidden)
     bias: Tensor | None  # (vocabulary,)
@@ -42,7 +42,7 @@ class LMHead:
 
     @property
     def plain(self) -> bool:
-        """Whether logits are nothing but products with the rows of a matrix in memory order."""
+        """Whether the head has no bias and no cap, and its weight lies contiguously in memory."""
         return self.bias is None and self.softcap is None and self.weight.is_contiguous()
 
     def logits(self, hidden: Tensor, part: slice = slice(None)) -> Tensor:
@@ -53,12 +53,12 @@ class LMHead:
         return self._shaped(logits.to(hidden.dtype))
 
     def target_logits(self, hidden: Tensor, targets: Tensor) -> Tensor:
-        """The logit (rows,) of one target for each row of hidden states (rows, hidden)."""
+        """The logit (rows,) of one target per row of hidden states (rows, hidden)."""
         logits = torch.linalg.vecdot(hidden, self.weight[targets].to(hidden.dtype))
         return self._shaped(logits if self.bias is None else logits + self.bias[targets])
 
     def _shaped(self, logits: Tensor) -> Tensor:
-        """Scale and cap, in the logits' own memory."""
+        """Scale and cap logits in place."""
         if self.scale != 1.0:
             logits.mul_(self.scale)
         if self.softcap is not None:
@@ -66,12 +66,12 @@ class LMHead:
         return logits
 
     def slope(self, logits: Tensor) -> Tensor | None:
-        """The cap's derivative at some logits; None where nothing is capped."""
+        """The cap's derivative at some (capped) logits, or None if there is no cap."""
         return None if self.softcap is None else 1 - (logits / self.softcap).square_()
 
 
 def kernels(head: LMHead) -> tuple[Kernel, ...]:
-    """The kernels that can compute a head, the one to use without a measurement first."""
+    """The kernels that can compute a head. The first is the one to use without a measurement."""
     on_cpu = head.weight.device.type == "cpu"
     fp32 = head.weight.dtype == torch.float32
     found: list[Kernel] = []
@@ -84,17 +84,17 @@ def kernels(head: LMHead) -> tuple[Kernel, ...]:
 
 
 def hidden_states(model: nn.Module, ids: Tensor) -> Tensor:
-    """The last hidden states (batch, sequence, hidden), behind the final norm."""
+    """The last hidden states (batch, sequence, hidden), after the final norm."""
     inner: Any = model
     states: Tensor = inner.base_model(input_ids=ids, use_cache=False).last_hidden_state
     return states
 
 
 def lm_head(model: nn.Module) -> LMHead:
-    """The head of a causal LM, checked against the model's own logits on a few tokens.
+    """Return a causal LM's head after checking it against the model's own logits on a few tokens.
 
     Raises:
-        HeadError: the two disagree, so that losses would not be the model's.
+        HeadError: the two disagree, so the losses would not be the model's.
     """
     inner: Any = model
     projection = inner.get_output_embeddings()

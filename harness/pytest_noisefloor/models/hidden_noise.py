@@ -1,4 +1,4 @@
-"""Noise on what every block puts out, at scoring: what of an effect survives it?"""
+"""Add noise to every block's output during scoring, to see how much of an effect survives."""
 
 from __future__ import annotations
 
@@ -14,20 +14,21 @@ from pytest_noisefloor.errors import NoisefloorError
 
 
 class NoiseError(NoisefloorError):
-    """A model whose blocks are not found."""
+    """A model whose blocks cannot be found."""
 
 
 @contextmanager
 def noisy_blocks(model: nn.Module, share: float, windows: Sequence[int]) -> Iterator[None]:
-    """Add Gaussian noise to each block's output, ``share`` times its token's RMS.
+    """Add Gaussian noise to each block's output, scaled to ``share`` times its token's RMS.
 
-    ``windows`` says which pass the model meanwhile, by the place of their first token in the
-    document: (copies · windows, sequence) ids, all windows of a copy in a row. The draws depend on
-    that place and the block's number alone, so that they are the same whatever passes together,
-    under every adapter, and but for their size for every share. At a share of 0 nothing is hooked.
+    ``windows`` gives the place in the document of the first token of each window in a forward pass.
+    The model's ids have shape (copies · windows, sequence), with all windows of a copy in
+    consecutive rows. The draws depend only on that place and the block's number. So they are the
+    same for every batch and every adapter, and for every share but for their scale. With a share of
+    0, no hook is set.
 
     Raises:
-        NoiseError: the model has not one list of as many blocks as its config says.
+        NoiseError: the model does not have exactly one list of as many blocks as its config says.
     """
     with ExitStack() as hooks:
         if share:
@@ -39,7 +40,7 @@ def noisy_blocks(model: nn.Module, share: float, windows: Sequence[int]) -> Iter
 
 def _hook(number: int, share: float, windows: Sequence[int]) -> Callable[[Any, Any, Any], Any]:
     def add(block: nn.Module, inputs: Any, output: Any) -> Any:
-        if not isinstance(output, torch.Tensor):  # the rest is caches and attention weights
+        if not isinstance(output, torch.Tensor):  # the rest: caches, attention weights
             return (add(block, inputs, output[0]), *output[1:])
         shape = output.shape[1:]  # (sequence, hidden)
         draws = np.stack(
@@ -56,7 +57,7 @@ def _hook(number: int, share: float, windows: Sequence[int]) -> Callable[[Any, A
 
 
 def _blocks(model: nn.Module) -> nn.ModuleList:
-    """The list of a model's blocks; experts' lists inside a block do not count."""
+    """The list of a model's blocks. Lists of experts inside a block do not count."""
     inner: Any = model
     count = inner.config.get_text_config().num_hidden_layers
     found: dict[str, nn.ModuleList] = {}

@@ -23,19 +23,19 @@ if TYPE_CHECKING:
 
 
 SHIPPED = ("tiny", "reference", "smollm2-135m")
-"""Names of the bases that need nothing but the suite and its hashed packages."""
+"""Names of the bases that need only the suite and its hashed packages."""
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 def open_base(name: str) -> Base:
-    """A base by its shipped name, the folder that holds it, or its hub id.
+    """Open a base by its shipped name, by its folder or by its hub id.
 
-    With ``+ternary`` behind any of these its weights are ternary.
+    If ``+ternary`` follows any of these, the base's weights are ternary.
 
     Raises:
-        BaseError: no such base, or files in it that cannot be used.
-        SourceMissing: the package that brings it is not there.
+        BaseError: there is no such base, or its files cannot be used.
+        SourceMissing: the package that holds the base is missing.
     """
     if name.endswith(TERNARY):
         return _ternary(open_base(name.removesuffix(TERNARY)))
@@ -58,13 +58,13 @@ def open_base(name: str) -> Base:
 
 
 def fingerprints_at_hand(name: str) -> tuple[str | None, str | None]:
-    """A base's ``model_fingerprint`` and ``fingerprint`` as its files are on this machine today.
+    """A base's ``model_fingerprint`` and ``fingerprint``, from its files on this machine today.
 
-    Nothing is downloaded, converted or loaded for them: each is None where its files are not
-    here, and both are for a hub id.
+    Nothing is downloaded, converted or loaded. Each fingerprint is None if its files are not on
+    this machine. Both are None for a hub id.
 
     Raises:
-        BaseError: files in a folder that cannot be a base.
+        BaseError: a folder's files cannot be a base.
     """
     if name.endswith(TERNARY):
         model, whole = fingerprints_at_hand(name.removesuffix(TERNARY))
@@ -81,7 +81,7 @@ def fingerprints_at_hand(name: str) -> tuple[str | None, str | None]:
 
 
 def _ternary(base: Base) -> Base:
-    """The same base with its matrices ternarised whenever its model is loaded."""
+    """The same base, whose matrices are ternarised each time its model is loaded."""
     name = f"{base.name}{TERNARY}"
     if base.name.endswith(TERNARY):
         raise BaseError(f"base {name!r}: expected {TERNARY} once; its weights are ternary already")
@@ -95,7 +95,7 @@ def _ternary(base: Base) -> Base:
         base,
         name=name,
         fingerprint=ternary_fingerprint(base.fingerprint),
-        # empty where the base has none
+        # empty if the base has none
         model_fingerprint=base.model_fingerprint and ternary_fingerprint(base.model_fingerprint),
         _load_model=load,
     )
@@ -118,7 +118,7 @@ class _FolderTokenizer:
         self.prefix = int(end_of_text)
 
     def encode(self, text: str) -> Ids:
-        # verbose=False: a text longer than the context is what is meant here
+        # verbose=False: no warning, because a text longer than the context is intended
         ids = self._tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
         return np.asarray(ids, dtype=np.int64)
 
@@ -144,7 +144,7 @@ def _from_folder(name: str, folder: Path, tokenizer: Path) -> Base:
         except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
             raise BaseError(f"{folder}: not loadable ({_first_line(error)})") from None
         model, report = loaded
-        if report["missing_keys"]:  # they would be drawn at random
+        if report["missing_keys"]:  # transformers draws them at random
             names = sorted(report["missing_keys"])
             raise BaseError(f"{folder}: {len(names)} weights are missing, {names[0]} among them")
         return model
@@ -171,7 +171,7 @@ def _first_line(error: Exception) -> str:
 
 
 def locate(base: str, here: Path) -> str:
-    """A base's name, or the path of its folder where it is one seen from ``here``."""
+    """A base's name, or its absolute path if the name is a folder's path relative to ``here``."""
     plain = base.removesuffix(TERNARY)
     folder = here / Path(plain).expanduser()
     if plain in SHIPPED or not folder.is_dir():

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pytest_noisefloor._typing import Ids
 
 BATCH_TOKENS = 4096
-"""Tokens in one forward pass; changes memory and speed, and scores by rounding at most."""
+"""Tokens in one forward pass. It changes memory and speed, and scores only by rounding."""
 
 
 class ScoringError(NoisefloorError):
@@ -31,10 +31,10 @@ class ScoringError(NoisefloorError):
 
 
 def windows(length: int, scoring: Scoring) -> Iterator[tuple[int, int, int]]:
-    """Which tokens are scored with which context: (first input, first scored, end).
+    """Yield which tokens are scored with which context: (first input, first scored, end).
 
     Inputs are the prefix followed by the tokens, so input i predicts token i. The first window
-    scores all its tokens, each later one the ``stride`` tokens that follow, with as much context
+    scores all its tokens. Each later window scores the next ``stride`` tokens, with as much context
     as the window holds. At stride = window these are the rolling windows of lm-evaluation-harness
     (``lm_eval.utils.get_rolling_token_windows`` with a context of one).
     """
@@ -48,13 +48,13 @@ def windows(length: int, scoring: Scoring) -> Iterator[tuple[int, int, int]]:
 def score(
     model: nn.Module, head: LMHead, tokens: Ids, prefix: int, scoring: Scoring
 ) -> npt.NDArray[np.float32]:
-    """Negative log-likelihood in nats of each of ``tokens`` (n,), as a document of its own → (n,).
+    """Score ``tokens`` (n,) as one document → negative log-likelihood in nats of each token (n,).
 
-    ``prefix`` is the token in front of the document: the only context of its first token.
+    ``prefix`` is the token in front of the document. It is the only context of the first token.
 
     Raises:
-        ScoringError: no tokens, or a score that is not finite.
-        NoiseError: noise is asked for, and the model's blocks are not found.
+        ScoringError: there are no tokens, or a score is not finite.
+        NoiseError: noise is asked for, but the model's blocks cannot be found.
     """
     return score_copies(model, head, tokens, prefix, scoring, copies=1).reshape(-1)
 
@@ -62,18 +62,20 @@ def score(
 def score_copies(
     model: nn.Module, head: LMHead, tokens: Ids, prefix: int, scoring: Scoring, *, copies: int
 ) -> npt.NDArray[np.float32]:
-    """The same for a model that treats each of ``copies`` of its rows in its own way → (copies, n).
+    """Score ``copies`` copies of a document at once → (copies, n).
+
+    The model treats the rows of each copy in its own way, for instance with its own adapter.
 
     Raises:
-        ScoringError: no tokens, or a score that is not finite.
-        NoiseError: noise is asked for, and the model's blocks are not found.
+        ScoringError: there are no tokens, or a score is not finite.
+        NoiseError: noise is asked for, but the model's blocks cannot be found.
     """
     if not len(tokens):
         raise ScoringError("no tokens to score")
     inputs = np.concatenate([[prefix], tokens[:-1]])
     scores = np.full((copies, len(tokens)), np.nan, dtype=np.float32)
     shape = {w: (w[2] - w[0], w[2] - w[1]) for w in windows(len(tokens), scoring)}
-    # windows of one shape share forward passes, so that nothing is ever padded
+    # only windows of the same shape share a forward pass, so nothing is ever padded
     for (width, scored), same in groupby(shape, key=shape.__getitem__):
         group = list(same)
         rows = max(1, BATCH_TOKENS // (width * copies))

@@ -1,4 +1,4 @@
-"""SmolLM2-135M-Instruct, out of the GGUF that a hashed package carries."""
+"""SmolLM2-135M-Instruct, converted from the GGUF file in a hashed package."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
 
 
 def converted(part: str) -> Path:
-    """Where the converted model or tokenizer lies, once it was converted."""
+    """The folder of the converted model or tokenizer. It exists once the conversion was done."""
     return cache_path("bases", f"smollm2-135m-{part}")
 
 
 def smollm2(part: str) -> Path:
-    """The folder of the model or of its tokenizer, converted once and cached.
+    """The folder of the model or of its tokenizer. It is converted once and cached.
 
     Raises:
-        SourceMissing: the package that holds the GGUF file is not there.
+        SourceMissing: the package that holds the GGUF file is missing.
     """
     target = converted(part)
     if target.is_dir():

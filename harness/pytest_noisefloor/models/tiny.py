@@ -25,7 +25,7 @@ TINY_CONFIG: dict[str, Any] = {
     "max_position_embeddings": 512,
     "tie_word_embeddings": True,
 }
-"""A Llama of a few thousand parameters: one token a byte, and an end-of-text token."""
+"""A Llama of a few thousand parameters, with one token per byte and an end-of-text token."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class ByteTokenizer:
 
 
 def tiny_base() -> Base:
-    """The tiny base; its weights are drawn by a fixed seed, and torch's own state is left alone."""
+    """Make the tiny base. A fixed seed draws its weights, and torch's own state is left alone."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 

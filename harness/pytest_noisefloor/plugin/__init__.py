@@ -1,7 +1,7 @@
-"""The pytest plugin: options, fixtures, header and summary. Nothing heavy is imported at start.
+"""The pytest plugin: options, fixtures, header and summary. It imports nothing heavy at start.
 
-In a project that only installs it, it adds its options and nothing else: it deselects no test,
-prints nothing until a test asks for one of its fixtures, and imports no torch.
+In a project that only installs it, it adds its options and nothing else. It deselects no test,
+imports no torch, and prints nothing until a test asks for one of its fixtures.
 """
 
 from .fixtures import (

@@ -1,6 +1,7 @@
-"""The gate: claims as test items, held to their evidence.
+"""The gate: each claim is a test item that is checked against its evidence.
 
-A claims file is read only where ``--noisefloor-claims`` or the ini ``noisefloor_claims`` names it.
+A claims file is read only if ``--noisefloor-claims`` or the ini option ``noisefloor_claims`` names
+it.
 """
 
 from __future__ import annotations
@@ -22,11 +23,11 @@ NOT_COMPARED = "noisefloor_not_compared"
 
 
 class ClaimFailed(Exception):  # noqa: N818 (it is a finding, no error)
-    """A claim that its evidence does not bear out."""
+    """A claim that its evidence does not support."""
 
 
 def add_claim_options(parser: pytest.Parser) -> None:
-    """Give a parser the gate's options."""
+    """Add the gate's options to a parser."""
     group = parser.getgroup("noisefloor", "noisefloor: negative controls for adapters")
     about = "claims file (TOML): each claim becomes a test, held to its committed evidence"
     group.addoption("--noisefloor-claims", metavar="CLAIMS", default=None, help=about)
@@ -39,7 +40,7 @@ def add_claim_options(parser: pytest.Parser) -> None:
 
 
 class Gate:
-    """The session's claims and their evidence; ``renew`` makes a claim's evidence anew."""
+    """The session's claims and their evidence. ``renew`` makes a claim's evidence again."""
 
     def __init__(self, config: pytest.Config, renew: Callable[[Claim], None]) -> None:
         self.renew = renew
@@ -59,7 +60,7 @@ class Gate:
         """All claims of the session's file.
 
         Raises:
-            ClaimError: an entry that cannot be checked.
+            ClaimError: an entry cannot be checked.
         """
         from pytest_noisefloor.claims import load_claims
 
@@ -75,10 +76,12 @@ class Gate:
         users: Iterable[str],
         where: str,
     ) -> Claim | None:
-        """The claim about just this, or None; ``where`` is "shipped" or the folder of users.
+        """The claim about exactly this subject, or None.
+
+        ``where`` is "shipped" or the folder of users.
 
         Raises:
-            ClaimError: the claim is about another base of that name.
+            ClaimError: the claim is about a different base of the same name.
         """
         from pytest_noisefloor.bets import Status
         from pytest_noisefloor.models import locate
@@ -89,16 +92,18 @@ class Gate:
         claim = next((claim for claim in about if claim.where in (None, texts)), None)
         registered = bet.status() is Status.REGISTERED
         if claim and (not registered or claim.bet.sha256 != bet.sha256):
-            return None  # nobody claims anything by a bet of one's own, or by another recipe
+            return None  # claims are only about registered bets, unchanged
         if claim:
             claim.check_fingerprint(fingerprint)
         return claim
 
     def evidence(self, claim: Claim) -> Evidence:
-        """What a claim's evidence says, made anew first where the session trains; kept.
+        """Judge a claim's evidence, once per session.
+
+        If the session trains, the evidence is renewed first.
 
         Raises:
-            NoisefloorError: there is none that could be judged.
+            NoisefloorError: there is no evidence that can be judged.
         """
         from pytest_noisefloor.claims import judge_evidence
 
@@ -124,7 +129,10 @@ class Gate:
         return None
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Say what claims could not be compared with, whichever process held them, or were none."""
+        """Print what each claim could not be compared with, whichever process checked the claim.
+
+        Also say if the session trains and no claim was selected.
+        """
         every = [one for of in terminalreporter.stats.values() for one in of]
         ran = [one for one in every if isinstance(one, pytest.TestReport)]
         claims = f"{self.file.name}::" if self.file else ""
@@ -144,10 +152,10 @@ class ClaimsFile(pytest.File):
         self.gate = gate
 
     def collect(self) -> Iterable[pytest.Item]:
-        """An item for each claim.
+        """Make an item for each claim.
 
         Raises:
-            CollectError: an entry that cannot be checked.
+            CollectError: an entry cannot be checked.
         """
         try:
             claims = self.gate.claims
@@ -160,7 +168,7 @@ class ClaimsFile(pytest.File):
 
 
 class ClaimItem(pytest.Item):
-    """A claim, held to its evidence: an error without it, a failure against it."""
+    """A claim as a test: an error if it has no evidence, a failure if its evidence disagrees."""
 
     def __init__(self, *, claim: Claim, gate: Gate, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -168,7 +176,7 @@ class ClaimItem(pytest.Item):
         self.gate = gate
 
     def setup(self) -> None:
-        """Check the evidence, made anew first where the session trains; judge it again."""
+        """Judge the evidence again. If the session trains, the evidence is renewed first."""
         try:
             self.evidence = self.gate.evidence(self.claim)
         except NoisefloorError as error:
@@ -178,10 +186,10 @@ class ClaimItem(pytest.Item):
         pytest.fail(message, pytrace=False)
 
     def runtest(self) -> None:
-        """Hold the claim to the verdict.
+        """Compare the claim with the verdict.
 
         Raises:
-            ClaimFailed: with what a reviewer would write.
+            ClaimFailed: they disagree. The message is what a reviewer would write.
         """
         from pytest_noisefloor.claims import disagreement
 
@@ -194,18 +202,22 @@ class ClaimItem(pytest.Item):
             raise ClaimFailed(text)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        """A finding or a mistake in its own words; anything else with its traceback."""
+        """Show a failed claim or a user's mistake as a message, other errors with a traceback."""
         if isinstance(excinfo.value, (ClaimFailed, NoisefloorError)):
             return str(excinfo.value)
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
-        """Where the claim stands."""
+        """The claim's file and name."""
         return self.path, None, f"claim {self.name}"
 
 
 def _claims_file(config: pytest.Config) -> Path | None:
-    """The claims file that the command line (seen from here) or the ini file (from there) names."""
+    """The claims file that the command line or the ini file names, or None.
+
+    A path on the command line is relative to the current folder. A path in the ini file is relative
+    to that file's folder.
+    """
     here = config.invocation_params.dir
     value = config.getoption("noisefloor_claims")
     if value is None:
@@ -223,7 +235,11 @@ def _claims_file(config: pytest.Config) -> Path | None:
 
 
 def _adds_claims(config: pytest.Config, file: Path) -> bool:
-    """Whether claims are collected beside what was named: not where single tests were asked for."""
+    """Whether to collect the claims beside what the command line names.
+
+    They are not added if their file is named already. They are not added if only single tests are
+    named, unless the command line also names the claims file or asks for training.
+    """
     here = config.invocation_params.dir
     named = [argument.partition("::")[0] for argument in config.args]
     if any((here / name).resolve() == file for name in named):

@@ -1,4 +1,4 @@
-"""The fixtures: adapters, the comparison, the claim about it, and experiments."""
+"""The pytest fixtures: adapters, the comparison, the claim about it, and experiments."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def noisefloor_study(request: pytest.FixtureRequest) -> Callable[..., Experiment]:
-    """A bet on a base with the session's users and device: ``noisefloor_study(base, bet)``.
+    """Open a bet on a base with the session's users and device: ``noisefloor_study(base, bet)``.
 
-    Without ``bet`` it is the session's; without ``base`` the bet's own or else the session's. One
-    experiment each a session. Where this is not enough, build an ``Experiment`` yourself.
+    ``bet`` defaults to the session's. ``base`` defaults to the bet's own, or else to the session's.
+    Each pair is opened once per session. If you need more than this, build an ``Experiment``
+    yourself.
     """
     from pytest_noisefloor.data import load_users
     from pytest_noisefloor.models import open_base
@@ -50,26 +51,26 @@ def noise_floor(
 def noisefloor_claim(
     request: pytest.FixtureRequest, noisefloor_study: Callable[..., Experiment]
 ) -> Claim | None:
-    """The claim about what ``noise_floor`` compares, or None where nobody claims anything of it."""
+    """The claim about what ``noise_floor`` compares, or None if there is no such claim."""
     if not request.config.stash[GATE].file:
-        return None  # and nothing is opened to find that out
+        return None  # known without opening anything
     return claimed(request.config, noisefloor_study())
 
 
 @pytest.fixture
 def real_adapter(noisefloor_study: Callable[..., Experiment], noisefloor_user: str) -> Adapter:
-    """A user's adapter trained on that user's text; a test runs once for each user."""
+    """A user's adapter trained on that user's text. The test runs once for each user."""
     return explained(lambda: noisefloor_study().adapter(noisefloor_user, "real"))
 
 
 @pytest.fixture
 def random_adapter(noisefloor_study: Callable[..., Experiment], noisefloor_user: str) -> Adapter:
-    """A user's adapter trained on uniformly random tokens; a test runs once for each user."""
+    """A user's adapter trained on uniformly random tokens. The test runs once for each user."""
     return explained(lambda: noisefloor_study().adapter(noisefloor_user, "random"))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test that asks for a user's adapter once for each user."""
+    """Run a test once for each user if it asks for a user's adapter."""
     if "noisefloor_user" in metafunc.fixturenames:
         from pytest_noisefloor.bets import open_bet
         from pytest_noisefloor.data import user_names

@@ -1,4 +1,4 @@
-"""What pytest calls first: the options, and the plugins that hold claims to their evidence."""
+"""What pytest calls first: add the options, and register the plugins that check claims."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .session import GATE, REPORTS, SETTINGS, renew_evidence
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add an option and an ini twin for each setting."""
+    """Add a command-line option and an ini option for each setting."""
     options.add_options(parser)
     claim_items.add_claim_options(parser)
     marker.add_patterns(parser)

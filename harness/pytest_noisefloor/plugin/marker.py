@@ -1,9 +1,10 @@
-"""The methodology rule: no test speaks of personalisation without its control.
+"""The methodology rule: no test is about personalisation without a control.
 
-A personalisation claim that cannot beat random-input training of the same method is
-regularisation in disguise. So a test that is marked ``personalisation``, or is named as the ini
-``noisefloor_personalisation_patterns`` has it, must name a claim that says that it did, on
-evidence that bears it out; else it is an error where it is collected, selected or not.
+A personalisation claim that cannot beat random-input training of the same method is regularisation
+in disguise. So some tests must name a claim: those marked ``personalisation``, and those whose
+names match the ini option ``noisefloor_personalisation_patterns``. The claim must say that the
+user's text beat random input, and its evidence must support it. Otherwise the test is an error at
+collection, even if it is not selected.
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ if TYPE_CHECKING:
 
 MARKER = "personalisation"
 LICENSING = ("LENIENT", "STRICT")
-"""What a claim must assert for a test to speak of personalisation on its behalf."""
+"""What a claim must assert before a test about personalisation may rest on it."""
 
 
 def add_patterns(parser: pytest.Parser) -> None:
-    """Give a parser the rule's own setting."""
+    """Add the rule's ini option to a parser."""
     parser.addini(
         "noisefloor_personalisation_patterns",
         "names of tests, or of their classes or files, as test_personal*: such a test must be "
@@ -41,7 +42,7 @@ _STOPPED = pytest.StashKey[str]()
 
 
 class Methodology:
-    """The rule, for the claims of a gate."""
+    """The rule, applied to all tests of a session by the claims of a gate."""
 
     def __init__(self, config: pytest.Config, gate: Gate) -> None:
         config.addinivalue_line(
@@ -61,7 +62,7 @@ class Methodology:
     def pytest_make_collect_report(
         self,
     ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
-        """Turn a file's uncontrolled personalisation tests into its collection error."""
+        """Turn a file's uncontrolled personalisation tests into a collection error of that file."""
         report = yield
         items = [node for node in report.result or () if isinstance(node, pytest.Item)]
         faults = [text for item in items if (text := self.uncontrolled(item))]
@@ -75,7 +76,7 @@ class Methodology:
     def pytest_collection_modifyitems(
         self, config: pytest.Config, items: list[pytest.Item]
     ) -> Generator[None, None, None]:
-        """Do the same where other hooks mark tests, or make them, after they were collected."""
+        """Do the same for tests that other hooks mark or make after collection."""
         before = list(items)
         result = yield
         for item in dict.fromkeys([*before, *items]):
@@ -87,7 +88,10 @@ class Methodology:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, None, None]:
-        """Stop what was marked while it ran, and what only training can control."""
+        """Check a test again before and after it runs.
+
+        A test can be marked while it runs. If the session trains, evidence is not checked before.
+        """
         self._stop(item)
         result = yield
         self._stop(item)
@@ -103,7 +107,7 @@ class Methodology:
     def pytest_runtest_makereport(
         self, item: pytest.Item
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Let no xfail mark expect what was stopped."""
+        """Report a stopped test as failed, even if it has an xfail mark."""
         report = yield
         if report.when == "call" and (text := item.stash.get(_STOPPED, "")):
             report.outcome, report.longrepr = "failed", text
@@ -111,9 +115,9 @@ class Methodology:
         return report
 
     def uncontrolled(self, item: pytest.Item, *, running: bool = False) -> str | None:
-        """Why a test may not speak of personalisation; None if it may, or does not.
+        """The reason why a test lacks its control, or None if it has one or needs none.
 
-        Where the session trains, evidence is waited for until the test is ``running``.
+        If the session trains, evidence is not checked until the test is ``running``.
         """
         if isinstance(item, ClaimItem):
             return None
@@ -133,7 +137,7 @@ class Methodology:
         return next((f"{item.nodeid}: {text}" for text in refused if text), None)
 
     def _refused(self, mark: pytest.Mark, *, waits: bool) -> str | None:
-        """Why one mark does not control its test."""
+        """The reason why one mark gives its test no control, or None if it gives one."""
         if mark.args or mark.kwargs.keys() != {"claim"} or type(mark.kwargs["claim"]) is not str:
             given = [*map(repr, mark.args), *(f"{k}={v!r}" for k, v in mark.kwargs.items())]
             return f'{MARKER}({", ".join(given)}); expected {MARKER}(claim="<id>")'
@@ -153,7 +157,7 @@ class Methodology:
             return f"claim {name!r} has no control: {error}"
 
     def _unlicensed(self, claim: Claim, *, waits: bool) -> str | None:
-        """Why no test may speak of personalisation on a claim's behalf."""
+        """The reason why a personalisation test may not rest on a claim, or None if it may."""
         from pytest_noisefloor.report import render_label
 
         if claim.asserts not in LICENSING:
@@ -183,17 +187,17 @@ class Methodology:
 
 
 def _names(item: pytest.Item) -> Iterator[str]:
-    """The names of a test: its own, its function's, its class's, its file's."""
+    """Yield the names of a test: its own, its function's, its class's and its file's."""
     for node in item.listchain():
         if isinstance(node, pytest.File):
             yield from (node.path.name, node.path.stem)
         elif not isinstance(node, (pytest.Session, pytest.Directory)):
-            name = node.name.partition("[")[0]  # less its parameters
-            yield from (name, name.rpartition(".")[2])  # a doctest's is dotted
+            name = node.name.partition("[")[0]  # without its parameters
+            yield from (name, name.rpartition(".")[2])  # a doctest's name is dotted
     yield getattr(getattr(item, "function", None), "__name__", "")
 
 
 def _matches(names: Iterable[str], pattern: str) -> bool:
-    """Whether one of the names is like a pattern; TestPersonal is like test_personal* too."""
+    """Whether any of the names matches a pattern. TestPersonal also matches test_personal*."""
     plain = pattern.lower().replace("_", "")
     return any(fnmatchcase(name.lower().replace("_", ""), plain) for name in names)

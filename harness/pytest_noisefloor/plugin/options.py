@@ -1,4 +1,4 @@
-"""Options and their ini twins: what a session was asked for, typed."""
+"""Command-line options and ini options, read into typed settings."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ DEVICES = ("auto", "mps", "cuda", "cpu")
 class Settings:
     """What the command line or the ini file asks for.
 
-    ``bet`` is a name or a path; ``seeds`` is None where the bet's own apply; ``matmul`` is what
-    matrix products are made in while training; ``out`` is the folder of results and store.
+    ``bet`` is a name or a path. ``seeds`` is None if the bet's own apply. ``matmul`` is the dtype
+    of matrix products during training, or None if the bet's own applies. ``out`` is the folder of
+    results and store.
     """
 
     bet: str
@@ -60,7 +61,7 @@ _OPTIONS = {
 
 
 def add_options(parser: pytest.Parser) -> None:
-    """Give a parser an option and an ini twin for each setting."""
+    """Add a command-line option and an ini option for each setting to a parser."""
     group = parser.getgroup("noisefloor", "noisefloor: negative controls for adapters")
     for name, (default, text) in _OPTIONS.items():
         about = f"{text} (default: {default})" if default else text
@@ -69,10 +70,10 @@ def add_options(parser: pytest.Parser) -> None:
 
 
 def read_settings(config: pytest.Config) -> Settings:
-    """The settings of a session.
+    """Read the settings of a session.
 
     Raises:
-        pytest.UsageError: a value that its option cannot have.
+        pytest.UsageError: an option has a value that it cannot have.
     """
     _refuse_detached_paths(config)
     return Settings(
@@ -87,7 +88,11 @@ def read_settings(config: pytest.Config) -> Settings:
 
 
 def _given(config: pytest.Config, name: str) -> tuple[str, Path]:
-    """An option's value, and the folder that a path in it is seen from: its ini file's, or this."""
+    """An option's value, and the folder that a path in it is relative to.
+
+    This is the ini file's folder if the value is from the ini file, and the current folder
+    otherwise.
+    """
     here = config.invocation_params.dir
     value = config.getoption(f"noisefloor_{name}")
     if value is None and (value := config.getini(f"noisefloor_{name}")) is not None:
@@ -100,7 +105,7 @@ def _base(value: str, here: Path) -> str:
         _usage("base", value, "a name")
     if here == Path.cwd():
         return value
-    from pytest_noisefloor.models import locate  # not for every session: it imports NumPy
+    from pytest_noisefloor.models import locate  # not always, since it imports NumPy
 
     return locate(value, here)
 
@@ -158,10 +163,10 @@ def _usage(name: str, value: str, expected: str) -> NoReturn:
 
 
 def _refuse_detached_paths(config: pytest.Config) -> None:
-    """Insist on ``=`` before a path: pytest settles its rootdir before it knows our options.
+    """Insist on ``=`` before a path, because pytest sets its rootdir before it knows our options.
 
-    ``--noisefloor-out results`` would make ``results`` the rootdir, and the project's own
-    configuration would silently not be read.
+    ``--noisefloor-out results`` would make ``results`` the rootdir, and pytest would silently
+    ignore the project's own configuration.
     """
     words = map(os.fspath, config.invocation_params.args)
     for option, value in pairwise(words):

@@ -1,4 +1,4 @@
-"""How a criterion becomes the outcome of a test."""
+"""Turn a criterion into the outcome of a test."""
 
 from __future__ import annotations
 
@@ -10,15 +10,19 @@ from pytest_noisefloor.report import criterion, criterion_sentence, render
 
 
 def check_criterion(verdict: Verdict, level: Level, claim: Claim | None = None) -> None:
-    """Let the running test report one criterion, held to the claim about it if there is one.
+    """Report one criterion as the running test's outcome, checked against its claim if any.
 
-    With a claim: met, shown and asserted passes; missed and not asserted is an expected failure
-    with the numbers; whatever ``criterion_disagreement`` finds fails. Without a claim STRICT and
-    LENIENT pass if met and are expected failures if missed, CATASTROPHIC fails if met. Planted
-    verdicts are skipped, since they prove the machinery and no criterion.
+    With a claim, the test passes if the criterion is met, shown and asserted. It is an expected
+    failure, with the numbers, if the criterion is missed and not asserted. It fails for whatever
+    ``criterion_disagreement`` finds.
 
-    The verdict is at hand before anything is expected to fail: a crash or a missing file on the
-    way to it stays an error.
+    Without a claim, STRICT and LENIENT pass if met and are expected failures if missed.
+    CATASTROPHIC fails if met.
+
+    Planted verdicts are skipped, because they prove the machinery and no criterion.
+
+    The verdict exists before anything is expected to fail. So a crash or a missing file on the way
+    to the verdict stays an error.
     """
     __tracebackhide__ = True
     wanted = criterion(verdict, level)
@@ -34,4 +38,4 @@ def check_criterion(verdict: Verdict, level: Level, claim: Claim | None = None) 
             pytest.fail(f"{sentence}\n\n{render(verdict)}", pytrace=False)
     elif not holds:
         pytest.xfail(sentence)
-        pytest.fail(sentence, pytrace=False)  # what --runxfail, which mutes xfail, leads to
+        pytest.fail(sentence, pytrace=False)  # reached with --runxfail, which mutes xfail

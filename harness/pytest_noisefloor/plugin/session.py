@@ -34,7 +34,7 @@ GATE = pytest.StashKey[claim_items.Gate]()
 
 
 def judged(config: pytest.Config, experiment: Experiment) -> Verdict:
-    """A study's verdict, whose table the session will print at its end."""
+    """Return an experiment's verdict, and have the session print its table at the end."""
     from pytest_noisefloor.report import render
 
     verdict = explained(lambda: experiment.verdict)
@@ -43,9 +43,9 @@ def judged(config: pytest.Config, experiment: Experiment) -> Verdict:
 
 
 def claimed(config: pytest.Config, experiment: Experiment) -> Claim | None:
-    """The claim in the session's claims file about a study's bet, base, method and users.
+    """The session's claim about an experiment's bet, base, method and users, or None.
 
-    None for a study of other seeds than the bet's, of which nobody claims anything.
+    It is None if the seeds are not the bet's own, because claims are about the bet's own seeds.
     """
     if experiment.seeds != experiment.bet.seeds:
         return None
@@ -62,7 +62,7 @@ def claimed(config: pytest.Config, experiment: Experiment) -> Claim | None:
 
 
 def explained(make: Callable[[], T]) -> T:
-    """Turn a mistake that the user can mend into one message without a traceback."""
+    """Turn an error that the user can fix into one message without a traceback."""
     __tracebackhide__ = True
     try:
         return make()
@@ -72,7 +72,7 @@ def explained(make: Callable[[], T]) -> T:
 
 
 def renew_evidence(config: pytest.Config, claim: Claim) -> None:
-    """Train what a claim rests on, where it never was trained, and replace its evidence."""
+    """Replace a claim's evidence. What was never trained is trained first."""
     import json
 
     from pytest_noisefloor.claims import claimed_users, replace_evidence
@@ -80,7 +80,7 @@ def renew_evidence(config: pytest.Config, claim: Claim) -> None:
     from pytest_noisefloor.report import render
 
     settings = config.stash[SETTINGS]
-    base = replace(open_base(claim.located), name=claim.base)  # no path of this machine
+    base = replace(open_base(claim.located), name=claim.base)  # not this machine's path
     claim.check_fingerprint(base.fingerprint)
     where = "shipped" if claim.shipped else str(claim.texts or settings.users)
     experiment = build_experiment(
@@ -97,7 +97,11 @@ def renew_evidence(config: pytest.Config, claim: Claim) -> None:
 
 
 def session_bet(settings: options.Settings, name: str | None = None) -> Bet:
-    """A bet, or the session's; by other seeds or matrix products it is not what was locked."""
+    """Open a bet by name, or the session's bet.
+
+    With other seeds or another matmul dtype than the bet's own, the bet is marked as altered,
+    because that is not what was locked.
+    """
     from pytest_noisefloor.bets import open_bet
 
     bet = open_bet(name or settings.bet)
@@ -115,7 +119,7 @@ def open_experiment(
     named: str | None,
     name: str | None,
 ) -> Experiment:
-    """A bet on a base, with the session's users and seeds."""
+    """Open a bet on a base, with the session's users and seeds."""
     settings = config.stash[SETTINGS]
     bet = session_bet(settings, name)
     usual = bet.base or settings.base
@@ -126,7 +130,7 @@ def open_experiment(
         base=opened(base),
         users=loaded(settings.users, bet.users),
         seeds=settings.seeds or bet.seeds,
-        # results of another base than the usual one do not overwrite that one's
+        # results of another base must not overwrite the usual base's
         out=settings.out if base == usual else settings.out / _folder_name(base),
     )
 
@@ -140,7 +144,7 @@ def build_experiment(
     seeds: Sequence[int],
     out: Path,
 ) -> Experiment:
-    """An experiment on the session's store and device, whose progress its terminal shows."""
+    """Build an experiment on the session's store and device. The terminal shows its progress."""
     from pytest_noisefloor.experiment import Experiment
     from pytest_noisefloor.models import resolve_device
     from pytest_noisefloor.runs import ProgressBar, RunContext, Runner, Store
@@ -163,18 +167,18 @@ def build_experiment(
 
 
 def _folder_name(base: str) -> str:
-    """A base's name, path or hub id as the name of one folder."""
+    """Turn a base's name, path or hub id into the name of one folder."""
     return re.sub(r"[^\w.-]+", "-", base).strip("-.") or "base"
 
 
 def _worker() -> int:
-    """The number of this xdist worker, 0 also where there is none."""
+    """The number of this xdist worker, or 0 if there is none."""
     number = re.search(r"\d+$", os.environ.get("PYTEST_XDIST_WORKER", ""))
     return int(number.group()) if number else 0
 
 
 def _terminal(config: pytest.Config) -> TextIO:
-    """The session's own standard error, which capturing would swallow during a test."""
+    """Open the session's own standard error, which capturing would swallow during a test."""
     capture: Any = config.pluginmanager.getplugin("capturemanager")
     with capture.global_and_fixture_disabled() if capture else nullcontext():
         stream = os.fdopen(os.dup(2), "w", encoding="utf-8", errors="replace")

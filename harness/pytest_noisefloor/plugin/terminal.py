@@ -1,4 +1,4 @@
-"""What a session prints, and what xdist workers hand over for it."""
+"""What a session prints, and what xdist workers send for it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .session import REPORTS, SETTINGS, session_bet
 
 
 def header(config: pytest.Config) -> list[str]:
-    """What a session is about to use: base, device, recipe, seeds, bet."""
+    """The header lines: base, device, users, seeds, recipe and bet of a session."""
     from pytest_noisefloor.models import open_base, resolve_device
 
     settings = config.stash[SETTINGS]
@@ -35,7 +35,7 @@ def header(config: pytest.Config) -> list[str]:
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    """Print each verdict's table once, whichever process obtained it."""
+    """Print each verdict's table once, whichever process computed the verdict."""
     for path, text in config.stash[REPORTS].items():
         terminalreporter.section("noisefloor")
         terminalreporter.write_line(text)
@@ -44,7 +44,7 @@ def pytest_terminal_summary(
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Hand a worker's verdicts to the process that prints them."""
+    """Send a worker's verdicts to the process that prints them."""
     output = getattr(session.config, "workeroutput", None)
     if output is not None:
         output["noisefloor_reports"] = session.config.stash[REPORTS]
@@ -52,7 +52,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """Take over the verdicts of an xdist worker."""
+    """Receive the verdicts of an xdist worker."""
     node.config.stash[REPORTS].update(
         getattr(node, "workeroutput", {}).get("noisefloor_reports", {})
     )

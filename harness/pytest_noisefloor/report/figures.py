@@ -1,6 +1,6 @@
-"""The summary's pictures, where matplotlib is installed: the ladder and the budget curve.
+"""Draw the summary's pictures if matplotlib is installed: the ladder and the budget curve.
 
-Equal results give equal files, byte for byte, by one version of matplotlib.
+With the same version of matplotlib, equal results give equal files, byte for byte.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ STYLE: Any = {"svg.hashsalt": "noisefloor", "font.size": 9.0}
 COLOURS = dict(zip(FIGURES, ("C0", "C3", "C2", "0.5"), strict=True))
 WORDS = {"oracle_help": "oracle's help"}
 LINEAR = 1e-3
-"""Nats per token within which the budget curve's axis is linear, not logarithmic."""
+"""Within this many nats per token of 0, the budget curve's axis is linear, not logarithmic."""
 
 
 def can_draw() -> bool:
-    """Whether pictures can be drawn here."""
+    """Whether matplotlib is installed, so that pictures can be drawn."""
     return find_spec("matplotlib") is not None
 
 
 def draw_ladders(ladders: Mapping[str, Mapping[str, Sequence[LadderRung]]]) -> dict[str, bytes]:
-    """The ladder of each base (a row) and user (a column), by format."""
+    """Draw the ladders, one row per base and one column per user. Returns files by format."""
     columns = max(map(len, ladders.values()))
 
     def draw(axes: Any) -> None:
@@ -50,7 +50,7 @@ def draw_ladders(ladders: Mapping[str, Mapping[str, Sequence[LadderRung]]]) -> d
 
 
 def _ladder(ax: Axes, title: str, rungs: Sequence[LadderRung]) -> None:
-    """Gains as points with their 95 % intervals, the base below, the oracle above."""
+    """Draw gains as points with their 95 % intervals, the base at the bottom, the oracle on top."""
     ax.axvline(0, color="0.8", linewidth=0.8)
     for height, rung in enumerate(rungs):
         if rung.gain is None:
@@ -74,7 +74,7 @@ _OFFSET: dict[str, Any] = {"textcoords": "offset points"}
 
 
 def draw_budget(points: Mapping[str, Sequence[BudgetPoint]]) -> dict[str, bytes]:
-    """The budget curve of each base (a row) and user (a column), by format."""
+    """Draw the budget curves, one row per base and one column per user. Returns files by format."""
     users = {base: list(dict.fromkeys(p.user for p in of)) for base, of in points.items()}
     columns = max(map(len, users.values()))
 
@@ -93,7 +93,7 @@ def draw_budget(points: Mapping[str, Sequence[BudgetPoint]]) -> dict[str, bytes]
 
 
 def _budget(ax: Axes, points: Sequence[BudgetPoint]) -> None:
-    """A line through the points of one number of steps, filled; the others hollow."""
+    """Draw a line for each number of steps: filled points for the fewest, hollow for the others."""
     ax.set_xscale("log")
     ax.set_yscale("symlog", linthresh=LINEAR)
     steps = sorted({point.steps for point in points})

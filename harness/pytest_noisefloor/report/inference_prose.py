@@ -1,4 +1,4 @@
-"""What chance and reach have to do with a verdict, in plain words."""
+"""Describe in plain words what intervals, tests, reach and error rates say about a verdict."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .labels import (
 
 
 def shown_of_users(verdict: Verdict) -> list[str]:
-    """What intervals and tests show of each user and of all together."""
+    """Say what intervals and tests show for each user and for all users together."""
     return [
         *(_measured(verdict, one) for one in verdict.resolved[:SHOWN]),
         interval_footnote(verdict),
@@ -35,7 +35,7 @@ def shown_of_users(verdict: Verdict) -> list[str]:
 
 
 def shown_of_cells(verdict: Verdict) -> list[str]:
-    """How many cells' intervals show what, and why nothing is said of all together."""
+    """Say how many cells' ratios are resolved, and why nothing is said about all cells together."""
     cells = len(verdict.effects)
     helped = (
         f"{treatment(verdict)} made the base better, resolved, in {len(verdict.helped)} of {cells}"
@@ -50,7 +50,7 @@ def shown_of_cells(verdict: Verdict) -> list[str]:
 
 
 def interval_footnote(verdict: Verdict) -> str:
-    """On what the intervals rest, and of what they say nothing."""
+    """Say what the intervals rest on, and what they do not cover."""
     blocks = [
         interval.blocks
         for one in verdict.resolved
@@ -83,7 +83,7 @@ def interval_footnote(verdict: Verdict) -> str:
 
 
 def reach_in_words(verdict: Verdict) -> list[str]:
-    """What was reachable, where the oracle's adapter says so."""
+    """Say what was within reach, if the oracle's adapter can tell."""
     if not has_reach(verdict.bet.contrast):
         return []
     if not verdict.reach:
@@ -92,7 +92,7 @@ def reach_in_words(verdict: Verdict) -> list[str]:
 
 
 def error_rates_in_words(verdict: Verdict) -> str:
-    """What the bet would say were every true ratio 1, or at a level's bar."""
+    """Say how often each level would come if every true ratio were 1, or a level's threshold."""
     if not verdict.error_rates:
         return "How often this bet errs by chance is not known, since not all users have intervals."
     null = next(s for s in verdict.error_rates if s.ratio == 1)
@@ -117,10 +117,11 @@ def error_rates_in_words(verdict: Verdict) -> str:
 
 
 def without_margin(verdict: Verdict) -> list[str]:
-    """What a level whose bar is no difference at all does without any, whatever the noise.
+    """Say how often chance alone meets a level whose threshold is 1, whatever the noise.
 
-    Of users alone: their signs are tosses that do not hang together, and others' are not. Nor is
-    the sign a toss where the best of several was chosen.
+    Nothing is said unless the units are users, because only users' signs are independent coin
+    tosses. Nothing is said either if the best of several adapters was chosen, because then a sign
+    is not a coin toss.
     """
     contrast = verdict.bet.contrast
     if not contrast.by_user or any(map(is_best_of, contrast.compared)):
@@ -142,7 +143,7 @@ def _share(counts: dict[Level, int], least: Level, trials: int) -> str:
 
 
 def _noise(verdict: Verdict) -> str:
-    """What the rates of chance know of the spread between trainings and of a choice."""
+    """Say whether the error rates include the spread between seeds and the choice of the best."""
     if any(map(is_best_of, verdict.bet.contrast.compared)):
         return "That the best of several was chosen is in none of these rates."
     if verdict.resolved[0].delta.seeds == 1:
@@ -161,7 +162,7 @@ def _noise(verdict: Verdict) -> str:
 
 
 def _measured(verdict: Verdict, one: UserInference) -> str:
-    """One user's quotients with their intervals."""
+    """Give one user's quotients with their intervals."""
     if not has_harm(verdict.bet.contrast):
         return f"For {one.user} the ratio, which is help alone, is {quotient(one.delta)}."
     return (
@@ -171,7 +172,7 @@ def _measured(verdict: Verdict, one: UserInference) -> str:
 
 
 def _where(verdict: Verdict) -> list[str]:
-    """Whose slices differ among themselves, so that what is shown is of no other text."""
+    """Say whose slices differ among themselves, so that the result is not about other text."""
 
     def few(p: float | None) -> bool:
         return p is not None and p < ALPHA
@@ -189,7 +190,7 @@ def _where(verdict: Verdict) -> list[str]:
 
 
 def _who_won(verdict: Verdict) -> list[str]:
-    """Beyond chance, after Holm: whose text won, whose lost, and where nothing is shown."""
+    """Say whose text won or lost beyond chance (after Holm), and for whom nothing is shown."""
     shown = [one for one in verdict.resolved if one.holm < ALPHA]
     won = [one.user for one in shown if one.delta.estimate > 0]
     lost = [one.user for one in shown if one.delta.estimate < 0]

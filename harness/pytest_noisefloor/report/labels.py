@@ -1,4 +1,4 @@
-"""What all sentences and tables about a verdict share: names, quotients, and what to speak of."""
+"""Names, quotients and conditions that all sentences and tables about a verdict share."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from pytest_noisefloor.specs import UNTRAINED
 from pytest_noisefloor.stats import Contrast, Interval
 
 SHOWN = 20
-"""Users that are shown or named one by one; of more the result file has all."""
+"""Maximum number of users that are shown or named one by one. The result file has all of them."""
 
 LEVELS = (Level.CATASTROPHIC, Level.LENIENT, Level.STRICT)
 
 
 def quotient(interval: Interval | None) -> str:
-    """An interval as a quotient of perplexities with its bounds; a dash where there is none."""
+    """Format an interval as a quotient of perplexities with its bounds. None gives a dash."""
     if interval is None:
         return "–"
     estimate, low, high = interval.ratios
@@ -32,13 +32,13 @@ def quotient(interval: Interval | None) -> str:
 
 
 def names(users: Sequence[str]) -> str:
-    """Users, each with what is said of it, in a row; of many the first."""
+    """Join users, or phrases about users, by commas. Beyond ``SHOWN``, they are only counted."""
     more = f" and {len(users) - SHOWN} more" if len(users) > SHOWN else ""
     return ", ".join(users[:SHOWN]) + more
 
 
 def name_or_count(units: Sequence[str], verdict: Verdict) -> str:
-    """Users by name; of less their number, since there are many and none stands for itself."""
+    """Name users, but only count smaller units: these are many, and none matters by itself."""
     contrast = verdict.bet.contrast
     if contrast.by_user:
         return names(units)
@@ -46,17 +46,17 @@ def name_or_count(units: Sequence[str], verdict: Verdict) -> str:
 
 
 def treatment(verdict: Verdict) -> str:
-    """What the ratio has below, as a sentence has it."""
+    """The denominator of the ratio, worded for a sentence."""
     return render_label(verdict.bet.contrast.denominator)
 
 
 def control(verdict: Verdict) -> str:
-    """What the ratio has above, as a sentence has it."""
+    """The numerator of the ratio, worded for a sentence."""
     return render_label(verdict.bet.contrast.numerator)
 
 
 def has_harm(contrast: Contrast) -> bool:
-    """Whether harm can differ from 1: the control is not the base alone."""
+    """Whether harm can differ from 1. It cannot if the control is the untrained base."""
     return contrast.numerator != UNTRAINED
 
 
@@ -67,7 +67,7 @@ def has_reach(contrast: Contrast) -> bool:
 
 
 def has_margin(verdict: Verdict) -> bool:
-    """Whether LENIENT's bar leaves room for no effect: a bar of 1 leaves none."""
+    """Whether LENIENT's threshold leaves room to show no effect. A threshold of 1 leaves none."""
     return margin(verdict.bet) > 0
 
 
@@ -90,7 +90,7 @@ _METHODS = {
 
 
 def render_label(label: str) -> str:
-    """A label as a sentence has it."""
+    """A label, worded for a sentence."""
     *most, last = (_render_condition(condition) for condition in parse_label(label))
     words = f"{', '.join(most)} and {last}" if most else last
     return f"the best of {words}" if is_best_of(label) else words

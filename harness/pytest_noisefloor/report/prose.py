@@ -1,4 +1,4 @@
-"""A verdict in plain words, each from the numbers: what was found, and what may be said of it."""
+"""Describe a verdict in plain words, from its numbers: what was found and what may be claimed."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from .labels import SHOWN, control, has_harm, has_margin, name_or_count, names, 
 
 
 def render_prose(verdict: Verdict) -> str:
-    """The verdict in plain words, each from the numbers: a paragraph for each part.
+    """Describe the verdict in plain words, from its numbers, with one paragraph per part.
 
-    The level and whose ratios made it; what is shown of harm and help; what was within reach;
-    what chance does; what may be claimed.
+    The parts are: the level and whose ratios made it; what is shown of harm and help; what was
+    within reach; what chance does; what may be claimed.
     """
     parts = (_found(verdict), _shown(verdict), _reached(verdict), _chance(verdict))
     claimable = claimable_sentences(verdict) if verdict.resolved else []
@@ -76,13 +76,13 @@ def _chance(verdict: Verdict) -> list[str]:
 
 
 def _why(verdict: Verdict) -> str:
-    """Why there are no intervals, as a sentence; nothing for a published table."""
+    """Say why there are no intervals. The sentence is empty for a published table."""
     reason = verdict.unresolved.rstrip(".")
     return f"{reason[:1].upper()}{reason[1:]}." if reason else ""
 
 
 def criterion_sentence(verdict: Verdict, criterion: Criterion) -> str:
-    """Whether a criterion's condition holds: users' ratios, or the least and largest of others."""
+    """Say whether a criterion holds, with each user's ratio or the range of other units' ratios."""
     units = len(verdict.effects)
     met = verdict.met[criterion.level]
     needed = criterion.n_required(units)
@@ -107,7 +107,7 @@ def criterion(verdict: Verdict, level: Level) -> Criterion:
 
 
 def claimable_sentences(verdict: Verdict) -> list[str]:
-    """What a claim may assert, and what must not be read into the verdict."""
+    """Say what a claim may assert, and what must not be read into the verdict."""
     words = []
     allowed = claimable(verdict)
     catastrophic = verdict.level is Level.CATASTROPHIC
@@ -149,7 +149,7 @@ def _adapters(verdict: Verdict) -> str:
 
 
 def _not_shown(verdict: Verdict, level: Level) -> str:
-    """What a level lacks of what a claim needs: the control beaten, and the base made better."""
+    """Say what a level lacks for a claim: the control was not beaten, or the base not improved."""
     contrast, why = verdict.bet.contrast, []
     open_ = [u for u in verdict.met[level] if u not in verdict.won]
     worse = [u for u in verdict.met[level] if u not in verdict.helped]
@@ -168,7 +168,7 @@ def _not_shown(verdict: Verdict, level: Level) -> str:
 
 
 def _absent(verdict: Verdict, allowed: tuple[str, ...]) -> list[str]:
-    """Why the absence of personalisation may not be claimed, where a bet could show it at all."""
+    """Say why the absence of personalisation may not be claimed, if the bet could show it."""
     if (
         verdict.level is not Level.NOT_MET
         or ABSENT in allowed
@@ -216,7 +216,7 @@ def _inversions_of_parts(verdict: Verdict) -> list[str]:
 
 
 def _chosen(verdict: Verdict) -> list[str]:
-    """That the best of several adapters was chosen by the very text that it is measured on."""
+    """Say so if the best of several adapters was chosen on the same text that measures it."""
     if not any(map(is_best_of, verdict.bet.contrast.compared)):
         return []
     taken = ", and intervals take the choice as given" if verdict.resolved else ""
@@ -224,7 +224,10 @@ def _chosen(verdict: Verdict) -> list[str]:
 
 
 def _other_design(verdict: Verdict) -> list[str]:
-    """In what this is not the design that the bet registers, which users' names alone show."""
+    """Say how users and seeds differ from those that the bet registers.
+
+    Nothing is said unless the units are users, because only these units' names are users' names.
+    """
     bet, words = verdict.bet, []
     if not bet.contrast.by_user:
         return []
@@ -240,7 +243,7 @@ def _other_design(verdict: Verdict) -> list[str]:
 
 
 def _harm_and_help(verdict: Verdict, effect: Effect) -> str:
-    """What the arms did to the base, for a user whose untrained score is known."""
+    """Say what the arms did to the base, for a user whose untrained score is known."""
     assert effect.harm is not None  # noqa: S101 (for the type checker; the caller chose)
     assert effect.help is not None  # noqa: S101
     harm = (

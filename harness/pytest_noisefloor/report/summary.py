@@ -1,4 +1,4 @@
-"""The roll-up: every registered bet with its result, and what the results say together."""
+"""The summary: every registered bet with its result, and what the results say together."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ LEGEND = (
 
 @dataclass(frozen=True, kw_only=True)
 class BaseSummary:
-    """What the results on one base say together; empty, or None, where they are not there."""
+    """What the results on one base say together. A part without results is empty or None."""
 
     base: str
     ladders: Mapping[str, tuple[LadderRung, ...]]
@@ -66,7 +66,7 @@ class BaseSummary:
 
 @dataclass(frozen=True)
 class Summary:
-    """The rows of all bets, what was left out, and each base that has more to say."""
+    """The rows of all bets, the counts of left-out files, and the summary of each base."""
 
     rows: list[dict[str, Any]]
     left_out: Mapping[str, int]
@@ -74,13 +74,13 @@ class Summary:
 
 
 def summarise(folder: Path) -> str:
-    """Write ``results/SUMMARY.md`` and ``.json`` of a folder's results; the text of the first.
+    """Write ``results/SUMMARY.md`` and ``.json`` for a folder's results. Returns SUMMARY.md's text.
 
-    Beside them go the pictures, where they can be drawn. Nothing is written unless all of it could
-    be made.
+    Pictures are written too if they can be drawn. Nothing is written unless everything could be
+    made.
 
     Raises:
-        ResultError: as ``read_collection``, or results that do not fit together.
+        ResultError: as for ``read_collection``, or results do not fit together.
     """
     summary = summarised(read_collection(folder))
     content = json.dumps(record(summary), indent=1, ensure_ascii=False)
@@ -94,7 +94,7 @@ def summarise(folder: Path) -> str:
 
 
 def _pictures(summary: Summary) -> dict[str, bytes]:
-    """The files of all pictures that there are results for, by name."""
+    """Draw all pictures that there are results for. Returns files by name."""
     ladders = {one.base: one.ladders for one in summary.bases if one.ladders}
     curves = {one.base: one.budget for one in summary.bases if one.budget}
     drawn = {
@@ -105,10 +105,10 @@ def _pictures(summary: Summary) -> dict[str, bytes]:
 
 
 def summarised(catalogue: Collection) -> Summary:
-    """All that a summary says.
+    """Gather all that a summary says.
 
     Raises:
-        ResultError: results that do not fit together, or lack what is to be said of them.
+        ResultError: results do not fit together, or lack what the summary needs.
     """
     bases = tuple(_on_base(catalogue, base) for base in catalogue.bases)
     return Summary(collection_rows(catalogue), catalogue.left_out, bases)
@@ -170,7 +170,7 @@ def _matrix_record(matrix: Matrix) -> dict[str, Any]:
 
 
 def _renamed(one: Cell | VarianceComponent, **keys: str) -> dict[str, Any]:
-    """A dataclass as the file has it, where the file's keys are older than the fields' names."""
+    """A dataclass as a dict with the file's keys, some of which are older than the field names."""
     return {keys.get(name, name): value for name, value in asdict(one).items()}
 
 

@@ -1,4 +1,4 @@
-"""The summary's tables, in Markdown that a terminal shows as well; formatting only."""
+"""The summary's tables, in Markdown that also reads well in a terminal. Formatting only."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SIGN_WARNING = (
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:
-    """Rows under their headings, with columns as wide as what stands in them."""
+    """Lay out rows under their headings, with columns as wide as their content."""
     escaped = [[cell.replace("|", r"\|") for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*escaped, strict=True)]
     lines = [
@@ -28,7 +28,7 @@ def table(rows: Sequence[Sequence[str]]) -> str:
 
 
 def bet_table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """A row for every bet and base."""
+    """One row per bet and base."""
     head = ("bet", "title", "base", "level", "STRICT, LENIENT, CATASTROPHIC")
     figures = ("ratio, least to largest", "met LENIENT's bar")
     more = ("LENIENT's reach", "by help alone", "rests on harm", "written", "bet file", "note")
@@ -75,7 +75,7 @@ def _figure(value: float) -> str:
 
 
 def ladder_table(ladders: Mapping[str, Sequence[LadderRung]]) -> str:
-    """A row a rung, a column a user: the gain over the base, and its share of the real rung's."""
+    """One row per rung, one column per user: gain over the base, and its share of real's gain."""
     columns = [[rung.name for rung in next(iter(ladders.values()))]]
     columns += [[_rung(rung) for rung in rungs] for rungs in ladders.values()]
     return table([("rung", *ladders), *zip(*columns, strict=True)])
@@ -93,7 +93,7 @@ def _rung(rung: LadderRung) -> str:
 
 
 def matrix_table(matrix: Matrix) -> str:
-    """Perplexities, and beside each the nats per token over the mean of its column."""
+    """Perplexities, each with its difference from the column's mean in nats per token."""
     cells = zip(matrix.users, matrix.perplexity, matrix.over_mean, strict=True)
     return table(
         [("trained on", *(f"scored on {user}" for user in matrix.users))]
@@ -109,7 +109,7 @@ def _perplexity(value: float) -> str:
 
 
 def budget_table(points: Sequence[BudgetPoint]) -> str:
-    """A row for each rate, number of steps and user: quotients of perplexities."""
+    """One row per rate, number of steps and user: quotients of perplexities."""
     head = ("lr × steps", "lr", "steps", "bet", "user", "ratio", "harm", "help", "oracle's help")
     return table(
         [head]
@@ -128,7 +128,7 @@ def budget_table(points: Sequence[BudgetPoint]) -> str:
 
 
 def pareto_table(offers: Sequence[MethodCost]) -> str:
-    """A row a method; perplexities are of each user's held-out text."""
+    """One row per method, with the NLL of each user's held-out text."""
     users = tuple(offers[0].nll)
     head = ("method", "trained values", "bytes", "seconds", *(f"NLL, {user}" for user in users))
     return table(
@@ -148,7 +148,7 @@ def pareto_table(offers: Sequence[MethodCost]) -> str:
 
 
 def sign_table(signs: Mapping[tuple[str, str], str], test: SignTest) -> str:
-    """The sign of Δ in every cell, and the test over them."""
+    """The sign of Δ in every cell, and the sign test over all cells."""
     rows = [("user", "slice", "sign of Δ by seed")]
     rows += [(user, piece, f"`{found}`") for (user, piece), found in signs.items()]
     ties = f", {test.ties} ties" if test.ties else ""
@@ -159,7 +159,7 @@ def sign_table(signs: Mapping[tuple[str, str], str], test: SignTest) -> str:
 
 
 def near_table(slices: Sequence[SliceDivergence], test: RankTest) -> str:
-    """Slices from the nearest to the farthest, each with its Δ, and the test of their order."""
+    """Slices from nearest to farthest, each with its Δ, and the rank test of their order."""
     rows = [("user", "slice", "divergence, nats", "Δ, nats per token")]
     rows += [(s.user, s.slice, f"{s.divergence:.4f}", f"{s.delta:+.5f}") for s in slices]
     exact = "exact" if test.exact else "asymptotic, since there are ties"
@@ -178,7 +178,7 @@ def near_table(slices: Sequence[SliceDivergence], test: RankTest) -> str:
 
 
 def sampling_sentence(found: Sequence[Cell]) -> str:
-    """How much of the parts is the sampling of tokens, which seeds on one text all share."""
+    """Say how much variance comes from sampling tokens, which all seeds on one text share."""
     errors = [cell.se for cell in found if cell.se is not None]
     if not errors:
         return "No cell has a standard error of its own."
@@ -191,7 +191,7 @@ def sampling_sentence(found: Sequence[Cell]) -> str:
 
 
 def part_table(parts: Sequence[VarianceComponent]) -> str:
-    """The parts of Δ's variance; shares are of their sum, with those below 0 as 0."""
+    """The parts of Δ's variance. Shares are of their sum, where a part below 0 counts as 0."""
     whole = sum(max(0.0, part.variance) for part in parts)
     head = ("part", "variance, nats²", "standard deviation", "share", "mean square", "freedom")
     return table(

@@ -1,4 +1,4 @@
-"""Verdicts in tables; formatting only."""
+"""Tables of a verdict. Formatting only."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from .prose import render_prose
 
 
 def render(verdict: Verdict) -> str:
-    """All that a person reads of a verdict: title, tables, and the verdict in plain words.
+    """Everything that is printed about a verdict: title, tables, and the verdict in plain words.
 
-    The tables of intervals, tests and error rates stand where the scores of single tokens are
-    known; that of error rates, which takes units as independent, not for cells.
+    The tables of intervals, tests and error rates need the scores of single tokens. The table of
+    error rates also needs independent units, so there is none for cells.
     """
     parts = [title(verdict), table(verdict.effects)]
     if verdict.resolved:
@@ -29,7 +29,7 @@ def render(verdict: Verdict) -> str:
 
 
 def title(verdict: Verdict) -> str:
-    """The bet's name, date and hash, and what it is worth where it is not a registered one."""
+    """The bet's name, date and hash. If the bet is not registered, also its status and why."""
     bet = verdict.bet
     name = f"Bet {bet.id}: {bet.title} ({bet.registration_note}, {bet.sha256[:12]})"
     status = verdict.status
@@ -44,7 +44,7 @@ def title(verdict: Verdict) -> str:
 
 
 def table(effects: Sequence[Effect]) -> str:
-    """Perplexity of each arm for each unit, with ratio = harm × help; of pairs these alone."""
+    """Perplexity of each arm for each unit, and ratio = harm × help. Pairs have only the latter."""
     contrast = effects[0].contrast
     arms = tuple(dict.fromkeys((UNTRAINED, *contrast.compared)))
     rows: list[tuple[str, ...]] = [
@@ -66,9 +66,9 @@ def table(effects: Sequence[Effect]) -> str:
 
 
 def interval_table(verdict: Verdict) -> str:
-    """For each unit 95 % intervals of ratio, harm, help and reach, and the detectable ratio.
+    """For each unit: 95 % intervals of ratio, harm, help and reach, and the detectable ratio.
 
-    ``score`` is Δ(real)/Δ(oracle), where the oracle's is resolved above 0.
+    ``score`` is Δ(real)/Δ(oracle), given only if Δ(oracle) is resolved above 0.
     """
     contrast = verdict.bet.contrast
     rows: list[tuple[str, ...]] = [
@@ -94,7 +94,7 @@ def interval_table(verdict: Verdict) -> str:
 
 
 def chance_table(verdict: Verdict) -> str:
-    """For each unit the probabilities of the tests; sign-flip's is conditional on the adapters."""
+    """For each unit: the p-values of the tests. The sign-flip p is conditional on the adapters."""
     contrast, within_bar = verdict.bet.contrast, "p of LENIENT's bar or more (TOST)"
     rows: list[tuple[str, ...]] = [
         (
@@ -113,7 +113,7 @@ def chance_table(verdict: Verdict) -> str:
 
 
 def level_table(verdict: Verdict) -> str:
-    """For each level who met it, whether that rests on harm, and whether it was within reach."""
+    """For each level: how many met it, whether that rests on harm, whether it was within reach."""
     units, contrast = len(verdict.effects), verdict.bet.contrast
     reach = {one.level: one for one in verdict.reach}
     rows: list[tuple[str, ...]] = [
@@ -156,13 +156,13 @@ def rate_table(verdict: Verdict) -> str:
 
 
 def _without(rows: Sequence[tuple[str, ...]], *headings: str) -> list[tuple[str, ...]]:
-    """Rows without the columns under some headings."""
+    """Drop the columns under some headings."""
     kept = [i for i, heading in enumerate(rows[0]) if heading not in headings]
     return [tuple(row[i] for i in kept) for row in rows]
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> str:
-    """Rows under their headings: the first column and a last one of words to the left."""
+    """Align rows under their headings. The first column and a last column of words go left."""
     last = len(rows[0]) - 1
     left = {0} | ({last} if rows[0][last] == "winner" else set())
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
@@ -177,7 +177,7 @@ def _aligned(rows: Sequence[Sequence[str]]) -> str:
 
 
 def _more(units: int, contrast: Contrast) -> str:
-    """The line under a table that does not show all units."""
+    """The line under a table that does not show all units. Empty if all are shown."""
     if units <= SHOWN:
         return ""
     return (
