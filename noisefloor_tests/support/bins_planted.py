@@ -7,7 +7,9 @@ from scipy.signal import lfilter
 
 from pytest_noisefloor.bets.error_rates import rate_bounds
 from pytest_noisefloor.bets.registry import registered_bet
-from pytest_noisefloor.stats.blocks import BIN_TOKENS, BinSums, bin_slices, bin_tokens
+from pytest_noisefloor.stats.blocks import BIN_TOKENS, BinSums, bin_slices, bin_tokens, slice_blocks
+from pytest_noisefloor.stats.inference import FLIP_TIMES
+from pytest_noisefloor.stats.significance import between_slices
 
 STATISTIC = registered_bet("bet60").contrast
 SLICES = (8192, 8192, 8192)  # as registered
@@ -49,3 +51,7 @@ def told(what, count, trials):
     low, high = rate_bounds(count, trials)
     print(f"{what}: {count} of {trials}, {count / trials:.1%} [{low:.1%}, {high:.1%}]")
     return low, high
+
+
+def slices_p(one):
+    return between_slices(slice_blocks(one, "random", "real", times=FLIP_TIMES))

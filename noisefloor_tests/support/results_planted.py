@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from noisefloor_tests.support.results_by_hand import sealed
 from pytest_noisefloor.bets.error_rates import assess
 from pytest_noisefloor.bets.registry import registered_bet
 from pytest_noisefloor.data.arms import ARMS
@@ -14,7 +15,6 @@ from pytest_noisefloor.results.schema import (
     bet_record,
     effect_record,
     resolved_record,
-    seal,
     verdict_record,
 )
 from pytest_noisefloor.specs import SCORER
@@ -119,7 +119,7 @@ def planted_result(users, *, base="organisation/model", fingerprint="f" * 64):
         "verdict": verdict_record(verdict),
         "times": {"written": "2026-11-24T12:00:00+00:00"},
     }
-    return content | {"seal": seal(content)}
+    return sealed(content)
 
 
 def _texts(user):

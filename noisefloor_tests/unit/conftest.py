@@ -44,3 +44,12 @@ def bet_file(tmp_path, text):
     path = tmp_path / "bet60.toml"
     path.write_text(text, encoding="utf-8")
     return path
+
+
+@pytest.fixture
+def own(tmp_path):
+    """A bet of one's own: Bet 60's text with another id and name."""
+    text = resource_path("bets", "bet60.toml").read_text(encoding="utf-8")
+    path = tmp_path / "ours.toml"
+    path.write_text(text.replace('id = "60"\nname = "60_', 'id = "ours"\nname = "ours_'), "utf-8")
+    return path

@@ -7,43 +7,15 @@ from dataclasses import replace
 
 import pytest
 
+from noisefloor_tests.support.results_by_hand import result
 from pytest_noisefloor._files import resource_path
 from pytest_noisefloor.bets.bet import Level
-from pytest_noisefloor.bets.judging import judge
 from pytest_noisefloor.bets.lock import lock_entries
 from pytest_noisefloor.bets.registry import registered_bet
 from pytest_noisefloor.experiment import Experiment
 from pytest_noisefloor.report.prose import render_prose
 from pytest_noisefloor.results.files import ResultError
 from pytest_noisefloor.results.rejudging import rejudge
-from pytest_noisefloor.results.schema import (
-    RESULT_SCHEMA,
-    bet_record,
-    effect_record,
-    verdict_record,
-)
-from pytest_noisefloor.stats.effect import Effect
-
-
-def result(*ratios, planted=False):
-    """A result file's content, with all that judging it again needs."""
-    bet = registered_bet("bet60")
-    effects = [
-        Effect(
-            user=f"user{i}",
-            nll={"real": 3.0, "random": 3.0 + math.log(ratio), "untrained": 3.1},
-            contrast=bet.contrast,
-        )
-        for i, ratio in enumerate(ratios)
-    ]
-    verdict = judge(bet, effects, planted=planted)
-    return {
-        "schema": RESULT_SCHEMA,
-        "bet": bet_record(verdict.bet),
-        "base": {"name": "reference", "fingerprint": "f" * 64},
-        "users": [effect_record(effect) for effect in effects],
-        "verdict": verdict_record(verdict),
-    }
 
 
 @pytest.mark.parametrize(
