@@ -37,7 +37,7 @@ def written(pytester):
     return sorted(path.name for folder in folders for path in folder.iterdir())
 
 
-def test_it_is_judged_and_marked_unregistered_in_print_and_in_every_files_name(pytester, own):
+def test_it_is_judged_and_its_status_stands_in_print_and_in_every_files_name(pytester, own):
     result = own()
     result.assert_outcomes(passed=3)
     result.stdout.re_match_lines(

@@ -25,7 +25,7 @@ def noise():
 
 
 def fit(row):
-    """Yule and Walker's equations on the autocovariances of the cells, pooled over slices."""
+    """Yule and Walker's equations on the autocovariances of the bins, pooled over slices."""
     real = bin_sums_from_record(row["user"], row["slices"])
     delta = (real.sums["random"] - real.sums["real"])[0] / real.tokens
     series = [delta[real.slices == k] - delta[real.slices == k].mean() for k in range(SLICES)]
@@ -37,14 +37,14 @@ def fit(row):
 
 
 def simulated(rng, user, ratio):
-    """A tally of per-token scores whose true ratio is known."""
+    """Bin sums of per-token scores whose true ratio is known."""
     coefficients, residuals = noise()[user]
     slices = []
     for _ in range(SLICES):
         drawn = rng.choice(residuals, TOKENS // BIN_TOKENS + 50)
-        cells = lfilter([1], [1, *-coefficients], drawn)[50:]
+        bins = lfilter([1], [1, *-coefficients], drawn)[50:]
         text = rng.gamma(2, 2, TOKENS)
         scores = {"untrained": text + 0.01, "real": text}
-        scores["random"] = text + math.log(ratio) + np.repeat(cells, BIN_TOKENS)
+        scores["random"] = text + math.log(ratio) + np.repeat(bins, BIN_TOKENS)
         slices.append({arm: [Scores(nll.astype("f4"), "same")] for arm, nll in scores.items()})
     return bin_sums(USERS[user], slices)

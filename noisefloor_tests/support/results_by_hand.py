@@ -166,7 +166,7 @@ def _in_one_bin(name, means):
 
 
 def by_cell(seeds):
-    """Bet 46 with two slices of a cell each, whose own text wins in all but the last seed."""
+    """Bet 46 with two slices of a bin each, whose own text wins in all but the last seed."""
     means = {
         f"programmer, seed {seed}, {piece}": {
             "untrained": 4.0,

@@ -1,6 +1,6 @@
 """Verdicts for tests: of perplexities, of help and harm on drawn scores, of slices in order."""
 
-from noisefloor_tests.support.results_planted import effects_of, planted_tallies
+from noisefloor_tests.support.results_planted import effects_of, planted_bins
 from pytest_noisefloor.bets.error_rates import assess
 from pytest_noisefloor.bets.judging import judge
 from pytest_noisefloor.bets.registry import registered_bet
@@ -30,7 +30,7 @@ def slices(deltas):
 
 def of_help_and_harm(**users):
     """Judge users given as name=(help, harm, the oracle's help): quotients of perplexities."""
-    all_bins = planted_tallies(users)
+    all_bins = planted_bins(users)
     return assess(BET, effects_of(all_bins), all_bins)
 
 

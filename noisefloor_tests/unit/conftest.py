@@ -5,7 +5,7 @@ import json
 import pytest
 
 from pytest_noisefloor._files import resource_path
-from pytest_noisefloor.results import collection as catalogue
+from pytest_noisefloor.results import collection
 from pytest_noisefloor.results.collection import registered_bets
 
 
@@ -17,7 +17,7 @@ def every_bet():
 @pytest.fixture
 def bets_read_once(monkeypatch, every_bet):
     """Reading every bet takes 50 ms."""
-    monkeypatch.setattr(catalogue, "registered_bets", lambda: every_bet)
+    monkeypatch.setattr(collection, "registered_bets", lambda: every_bet)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from noisefloor_tests.support.bins_planted import STATISTIC, differing, slices_p, told
+from noisefloor_tests.support.bins_planted import CONTRAST, differing, slices_p, told
 from noisefloor_tests.support.evidence_noise import USERS, simulated
 from noisefloor_tests.support.planted import BET
 from pytest_noisefloor.bets.bet import Level
@@ -71,11 +71,11 @@ def test_false_alarms_of_levels_measured():
     for _ in range(500):
         all_bins = [differing(rng, rho=0.98, true=0.0, user=user) for user in "abc"]
         effects = [
-            Effect(user=t.user, nll={arm: t.mean(arm) for arm in t.sums}, contrast=STATISTIC)
+            Effect(user=t.user, nll={arm: t.mean(arm) for arm in t.sums}, contrast=CONTRAST)
             for t in all_bins
         ]
         counts[judge(bet, effects).level] += 1
-    noise = tuple(one.noise for one in infer(all_bins, STATISTIC, margin=0.1))
+    noise = tuple(one.noise for one in infer(all_bins, CONTRAST, margin=0.1))
     scenario = next(s for s in error_rates(bet, noise) if s.ratio == 1)
     for level in Level:
         told(f"without a difference: {level.name}", counts[level], 500)
@@ -128,7 +128,7 @@ def test_false_alarms_between_slices_measured(rho):
 
 @pytest.mark.slow
 def test_false_alarms_on_the_evidences_own_noise_measured(monkeypatch):
-    """Of sign-flip and of slices told apart at no difference, of TOST at LENIENT's bar.
+    """Of sign-flip and of slices told apart at no difference, of TOST at LENIENT's threshold.
 
     1,000 each of each user (-rP). All say 5 %. The programmer's rare large differences all go one
     way (a skewness of 2.5), which none allows for. A true rate of 9 % is found above 12 % in 0.1 %

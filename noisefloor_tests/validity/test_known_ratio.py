@@ -1,7 +1,7 @@
 """Where the true ratio is known, the intervals hold it as often as they say.
 
 The scores are simulated, each user's with the noise that the project's own evidence has: its Δ
-in runs of 64 tokens, random against real, is fitted by an autoregression of three steps, and the
+in bins of 64 tokens, random against real, is fitted by an autoregression of three steps, and the
 fit's own residuals, drawn with replacement, drive the simulation (Bühlmann 1997, "Sieve bootstrap
 for time series", Bernoulli 3:123). So heavy tails and autocorrelation are those that were found.
 """
@@ -41,7 +41,7 @@ def measured(ratio, trios):
 
 
 def test_the_simulated_noise_is_autocorrelated_and_heavy_tailed_as_the_evidence_is():
-    """Lag-1 correlation of 400 × 128 cells: within 0.02 of the fit, 4.5 of its standard errors."""
+    """Lag-1 correlation of 400 × 128 bins: within 0.02 of the fit, 4.5 of its standard errors."""
     rng = np.random.default_rng(60)
     for coefficients, residuals in noise():
         drawn = lfilter([1], [1, *-coefficients], rng.choice(residuals, 51_200))
@@ -68,7 +68,7 @@ def test_a_known_ratio_is_held_by_its_intervals(monkeypatch):
 
 @pytest.mark.parametrize(("ratio", "level"), [(1.05, Level.NOT_MET), (2.0, Level.STRICT)])
 def test_a_known_ratio_has_its_level(monkeypatch, ratio, level):
-    """The standard error of Δ is below 0.001 nats: no bar is within 40 of them."""
+    """The standard error of Δ is below 0.001 nats: no threshold is within 40 of them."""
     monkeypatch.setattr(bootstrap, "RESAMPLES", 99)
     assert measured(ratio, 1)[1] == [level]
 
@@ -80,9 +80,9 @@ def test_coverage_of_a_known_ratio_measured(monkeypatch, ratio):
 
     Below 95 %, and most of all for the programmer, whose residuals have a kurtosis of 37: a slice
     without one of the rare large differences looks surer than it is. A true coverage of 93 % falls
-    below 90.5 % in 0.05 % of draws. At a bar each level is a coin: LENIENT (2 of 3) one of a half,
-    STRICT (3 of 3) one of an eighth; at 1 CATASTROPHIC one of a half. Off by more than 4 standard
-    errors in 0.006 % of draws.
+    below 90.5 % in 0.05 % of draws. At its threshold each level is a coin: LENIENT (2 of 3) one of
+    a half, STRICT (3 of 3) one of an eighth; at 1 CATASTROPHIC one of a half. Off by more than 4
+    standard errors in 0.006 % of draws.
     """
     monkeypatch.setattr(bootstrap, "RESAMPLES", 999)
     hits, levels = measured(ratio, 400)

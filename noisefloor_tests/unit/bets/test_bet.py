@@ -175,9 +175,9 @@ def test_a_bet_may_be_about_three_hundred_users():
     assert replace(BET, users=users).users == users
 
 
-@pytest.mark.parametrize("bar", ["inf", "-inf", "-1.5", "0.0", "nan"])
-def test_a_bar_that_no_ratio_can_be_measured_by_is_refused(bet_file, text, bar):
-    bet_file.write_text(text.replace("at_least = 1.5", f"at_least = {bar}"), encoding="utf-8")
+@pytest.mark.parametrize("threshold", ["inf", "-inf", "-1.5", "0.0", "nan"])
+def test_a_threshold_that_no_ratio_can_be_measured_by_is_refused(bet_file, text, threshold):
+    bet_file.write_text(text.replace("at_least = 1.5", f"at_least = {threshold}"), encoding="utf-8")
     with pytest.raises(
         BetError, match=r"STRICT: .*expected a bar above 0 and a share of at most 1"
     ):
@@ -202,7 +202,7 @@ def test_levels_that_could_hold_together_or_out_of_order_are_no_bet(level, chang
         replace(BET, criteria=criteria)
 
 
-def test_levels_may_share_a_bar_and_just_not_overlap():
+def test_levels_may_share_a_threshold_and_just_not_overlap():
     """Two thirds and a half are more than all: no set of units is in both."""
     strict, lenient, catastrophic = BET.criteria
     edges = (

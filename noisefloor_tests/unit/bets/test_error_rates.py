@@ -35,7 +35,7 @@ def test_leniently_false_alarms_are_those_of_the_binomial(noise, share):
     )
 
 
-def test_at_its_own_bar_a_level_of_all_users_has_the_power_of_three_coins():
+def test_at_its_own_threshold_a_level_of_all_users_has_the_power_of_three_coins():
     found = counts((0.01,) * 3, 1.5)
     assert found[Level.STRICT] / TRIALS == pytest.approx(1 / 8, abs=0.042)  # 4 standard errors
 

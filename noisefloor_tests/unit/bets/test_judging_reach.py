@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from noisefloor_tests.support.results_planted import effects_of, planted_tallies
+from noisefloor_tests.support.results_planted import effects_of, planted_bins
 from noisefloor_tests.support.verdicts import of_help_and_harm as verdict
 from pytest_noisefloor.bets.bet import Level
 from pytest_noisefloor.bets.error_rates import assess
@@ -128,7 +128,7 @@ def test_too_little_text_leaves_a_verdict_on_points_that_says_so():
 
 
 def test_a_user_whose_help_has_no_interval_keeps_the_one_of_the_ratio():
-    all_bins = planted_tallies(dict.fromkeys("abc", (1.05, 1.0, 1.05)))
+    all_bins = planted_bins(dict.fromkeys("abc", (1.05, 1.0, 1.05)))
     # what the third user's untrained scores have over both others' hangs together for 2,000 tokens
     slow = np.repeat([0.5, -0.5, 0.5, -0.5], len(all_bins[2].tokens) // 4) * all_bins[2].tokens
     sums = all_bins[2].sums

@@ -26,7 +26,7 @@ def lock(tmp_path, bet_file):
 
 @pytest.fixture
 def change(bet_file, text):
-    """Lower LENIENT's bar after the registration."""
+    """Lower LENIENT's threshold after the registration."""
     bet_file.write_text(text.replace("at_least = 1.1", "at_least = 1.01"), encoding="utf-8")
 
 
@@ -96,7 +96,9 @@ def test_a_text_is_locked_since_the_first_entry_of_its_hash(bet_file, lock, text
 def test_a_dated_amendment_is_accepted_also_on_the_day_of_the_registration(
     bet_file, lock, change, day
 ):
-    lock.write_text(lock.read_text() + lock_entry(bet_file, day, "the bar was a slip of the pen"))
+    lock.write_text(
+        lock.read_text() + lock_entry(bet_file, day, "the threshold was a slip of the pen")
+    )
     check_lock(bet_file, lock)
 
 

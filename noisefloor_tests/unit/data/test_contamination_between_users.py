@@ -89,7 +89,7 @@ def test_a_slice_given_twice_is_no_second_measurement():
     ).replace("'annt'", f"{' '.join(words(13, 'annh'))[:100]!r}")
 
 
-def test_what_a_user_shares_with_themselves_is_left_to_the_leak_check():
+def test_what_a_user_shares_with_themselves_is_left_to_the_contamination_check():
     check_cross_contamination([person("ann", heldout=ANN.train.split()), BOB])
 
 

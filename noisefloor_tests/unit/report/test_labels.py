@@ -8,7 +8,7 @@ from pytest_noisefloor.report.labels import render_label
 BET = registered_bet("bet60")
 
 
-def test_conditions_are_said_in_words():
+def test_criteria_are_said_in_words():
     assert list(map(str, BET.criteria)) == [
         "ratio at least 1.5 on all users",
         "ratio at least 1.1 on 2/3 of the users",

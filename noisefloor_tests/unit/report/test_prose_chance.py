@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from noisefloor_tests.support.results_planted import effects_of, planted_tallies
+from noisefloor_tests.support.results_planted import effects_of, planted_bins
 from noisefloor_tests.support.verdicts import of_help_and_harm as verdict
 from pytest_noisefloor.bets.bet import Level
 from pytest_noisefloor.bets.error_rates import assess
@@ -36,7 +36,7 @@ SPREADS = {"real": (0.0, 0.1, 0.05), "random": (0.06, 0.0, -0.1), "oracle": (0.0
 
 def test_rates_of_several_seeds_have_their_spread_in_the_noise_and_say_so():
     users = dict.fromkeys("abc", (1.0, 1.0, 1.0))
-    all_bins = planted_tallies(users, spreads=SPREADS)
+    all_bins = planted_bins(users, spreads=SPREADS)
     many = assess(BET, effects_of(all_bins), all_bins)
     one = verdict(**users)
     few, more = (next(s for s in v.error_rates if s.ratio == 1).counts for v in (one, many))

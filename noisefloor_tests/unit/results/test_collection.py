@@ -1,4 +1,4 @@
-"""The catalogue: a row for every bet and base, judged again, and what is left out."""
+"""The collection: a row for every bet and base, judged again, and what is left out."""
 
 import json
 

@@ -60,7 +60,7 @@ def test_a_result_of_another_design_than_its_bets_is_unregistered_and_says_in_wh
     )
 
 
-def test_arms_and_statistic_of_an_experiment_are_those_of_its_bet(planted_experiment, tmp_path):
+def test_arms_and_contrast_of_an_experiment_are_those_of_its_bet(planted_experiment, tmp_path):
     """A bet that asks for the oracle over the user's text, on what is already trained."""
     assert planted_experiment.verdict
     contrast = replace(planted_experiment.bet.contrast, numerator="oracle", reach="random")
@@ -113,7 +113,7 @@ def test_a_result_of_a_text_that_was_never_locked_is_judged_and_labelled(save):
     assert judged.notes[1] == "Made under a text of the bet that was never locked (000000000000)."
 
 
-def test_the_statistic_that_judges_is_the_bet_files(tmp_path):
+def test_the_contrast_that_judges_is_the_bet_files(tmp_path):
     """The published table by a bet that asks the other way round."""
     text = resource_path("bets", "bet60.toml").read_text(encoding="utf-8")
     swapped = tmp_path / "swapped.toml"

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from noisefloor_tests.support.results_planted import planted_result, planted_tallies
+from noisefloor_tests.support.results_planted import planted_bins, planted_result
 from pytest_noisefloor._files import resource_path
 from pytest_noisefloor.bets.bet import Level
 from pytest_noisefloor.bets.judging import margin
@@ -21,7 +21,7 @@ BET = registered_bet("bet60")
 def test_a_file_is_judged_again_to_the_last_digit(tmp_path):
     content = planted_result({"a": (1.2, 1.0, 1.3), "b": (1.2, 1.1, 1.3), "c": (1.0, 1.0, 1.0)})
     again = rejudge_content(json.loads(json.dumps(content)), BET)
-    all_bins = planted_tallies({"a": (1.2, 1.0, 1.3), "b": (1.2, 1.1, 1.3), "c": (1.0, 1.0, 1.0)})
+    all_bins = planted_bins({"a": (1.2, 1.0, 1.3), "b": (1.2, 1.1, 1.3), "c": (1.0, 1.0, 1.0)})
     assert again.resolved == infer(all_bins, BET.contrast, margin=margin(BET))
     assert len(json.dumps(content)) < 200_000
     text = render(again)

@@ -15,5 +15,5 @@ def no_autocorrelation(monkeypatch):
 
 @pytest.fixture
 def independent(no_autocorrelation):
-    """Differences in 48 blocks of two cells, all of one size, which need no correction."""
+    """Differences in 48 blocks of two bins, all of one size, which need no correction."""
     return differing(np.random.default_rng(5), rho=0.0, lengths=(3 * 32 * BIN_TOKENS,))

@@ -16,8 +16,8 @@ from pytest_noisefloor.stats.bootstrap import RESAMPLES, SEED, TooFewBlocks, blo
 def test_bounds_are_the_bootstraps_of_block_means_at_hesterbergs_level(independent):
     """Blocks of one size: means of blocks are resampled as one would resample any sample."""
     found = block_bootstrap(independent, "random", "real")
-    cells = (independent.sums["random"] - independent.sums["real"])[0]
-    means = cells.reshape(48, 2).sum(axis=1) / (2 * BIN_TOKENS)
+    bins = (independent.sums["random"] - independent.sums["real"])[0]
+    means = bins.reshape(48, 2).sum(axis=1) / (2 * BIN_TOKENS)
     level = 2 * stats.norm.cdf(math.sqrt(48 / 47) * stats.t.ppf(0.975, 47)) - 1
     expected = stats.bootstrap(
         (means,),
@@ -60,12 +60,12 @@ def test_several_seeds_add_their_spread_to_each_side_and_to_the_error(independen
 
 @pytest.mark.parametrize(("time", "length"), [(1.0, 2), (1.2, 3), (1.5, 3), (4.0, 8), (4.1, 9)])
 def test_blocks_are_at_least_so_many_autocorrelation_times_long(monkeypatch, time, length):
-    """And of one slice differ by one cell at most."""
+    """And of one slice differ by one bin at most."""
     monkeypatch.setattr(blocks, "autocorrelation_time", lambda _: time)
     one = differing(np.random.default_rng(1), lengths=(100 * BIN_TOKENS, 61 * BIN_TOKENS))
-    cells = block_sums(one, "random", "real")[1] / BIN_TOKENS
-    assert len(cells) == 100 // length + 61 // length
-    for of_slice, whole in ((cells[: 100 // length], 100), (cells[100 // length :], 61)):
+    bins = block_sums(one, "random", "real")[1] / BIN_TOKENS
+    assert len(bins) == 100 // length + 61 // length
+    for of_slice, whole in ((bins[: 100 // length], 100), (bins[100 // length :], 61)):
         assert of_slice.sum() == whole
         assert length <= of_slice.min() <= of_slice.max() <= of_slice.min() + 1
 
@@ -118,10 +118,10 @@ def test_the_sum_ends_with_the_first_lag_of_five_autocorrelation_times():
 
 
 def test_an_interval_is_given_from_twenty_blocks_on(no_autocorrelation):
-    """Blocks of two cells, so that 39 cells make 19."""
+    """Blocks of two bins, so that 39 bins make 19."""
     few, enough = (
-        differing(np.random.default_rng(5), rho=0.0, lengths=(cells * BIN_TOKENS,))
-        for cells in (39, 40)
+        differing(np.random.default_rng(5), rho=0.0, lengths=(bins * BIN_TOKENS,))
+        for bins in (39, 40)
     )
     assert block_bootstrap(enough, "random", "real").blocks == 20
     message = "user 'ann': 2496 held-out tokens make 19 blocks .* an interval needs 20"
@@ -130,16 +130,16 @@ def test_an_interval_is_given_from_twenty_blocks_on(no_autocorrelation):
 
 
 @pytest.mark.parametrize(
-    ("slices", "cells", "time", "length"),
+    ("slices", "bins", "time", "length"),
     [(1, 320, 4.0, 8.0), (1, 330, 4.0, 330 / 41), (30, 3, 4.0, 8.0)],
     ids=["whole", "shared out", "slices shorter than a block"],
 )
 def test_blocks_that_still_depend_on_each_other_widen_error_and_bounds(
-    monkeypatch, slices, cells, time, length
+    monkeypatch, slices, bins, time, length
 ):
-    """By 1/√(1 − (τ² − 1)/(2τL)), L being a block's cells, or those that it should have."""
+    """By 1/√(1 − (τ² − 1)/(2τL)), L being a block's bins, or those that it should have."""
     monkeypatch.setattr(blocks, "autocorrelation_time", lambda _: time)
-    one = differing(np.random.default_rng(5), rho=0.0, lengths=(cells * BIN_TOKENS,) * slices)
+    one = differing(np.random.default_rng(5), rho=0.0, lengths=(bins * BIN_TOKENS,) * slices)
     found = block_bootstrap(one, "random", "real")
     sums, tokens, _ = block_sums(one, "random", "real")
     residual = sums - found.estimate * tokens

@@ -9,11 +9,11 @@ from pytest_noisefloor.bets.registry import registered_bet
 from pytest_noisefloor.stats.contrast import StatisticsError
 from pytest_noisefloor.stats.effect import Effect
 
-STATISTIC = registered_bet("bet60").contrast
+CONTRAST = registered_bet("bet60").contrast
 
 
-def test_the_statistic_says_which_arm_is_over_which():
-    other = replace(STATISTIC, numerator="oracle", reach="random")
+def test_the_contrast_says_which_arm_is_over_which():
+    other = replace(CONTRAST, numerator="oracle", reach="random")
     nll = {"real": 1.0, "random": 5.0, "oracle": 3.0, "untrained": 2.0}
     one = Effect(user="ann", nll=nll, contrast=other)
     assert (one.delta, one.winner) == (2.0, "real")
@@ -38,7 +38,7 @@ def test_only_random_tokens_by_the_same_method_control_for_regularisation(
     numerator, denominator, controlled
 ):
     method = "full" if {numerator, denominator} == {"full/random", "full/real"} else "norm-only"
-    contrast = replace(STATISTIC, numerator=numerator, denominator=denominator)
+    contrast = replace(CONTRAST, numerator=numerator, denominator=denominator)
     bet = replace(registered_bet("bet60"), method=method, contrast=contrast)
     assert bet.controlled == controlled
 
@@ -68,10 +68,10 @@ UNITS = f"'user' or '{CELLS}' or '{PAIRS}'"
 )
 def test_a_unit_has_its_own_way_with_slices_and_seeds_and_no_other(unit, slices, seeds, refusal):
     if refusal is None:
-        one = replace(STATISTIC, unit=unit, slices=slices, seeds=seeds)
+        one = replace(CONTRAST, unit=unit, slices=slices, seeds=seeds)
         found = (one.by_user, one.by_cell, one.by_pair)
         assert found == (unit == "user", unit == CELLS, unit == PAIRS)
         return
     with pytest.raises(StatisticsError) as caught:
-        replace(STATISTIC, unit=unit, slices=slices, seeds=seeds)
+        replace(CONTRAST, unit=unit, slices=slices, seeds=seeds)
     assert str(caught.value) == refusal

@@ -11,7 +11,7 @@ from pytest_noisefloor.bets.registry import registered_bet
 from pytest_noisefloor.stats.contrast import StatisticsError
 from pytest_noisefloor.stats.effect import LARGEST_NLL, Effect, effect_from_perplexities, mean_nll
 
-STATISTIC = registered_bet("bet60").contrast
+CONTRAST = registered_bet("bet60").contrast
 NLL = st.floats(0, 20)  # nats per token; guessing among 49,152 tokens costs 10.8
 
 # Relative rounding of a quotient of three exponentials of rounded differences, each below 20 nats:
@@ -23,11 +23,11 @@ def effect(real, random, untrained=None):
     nll = {"real": real, "random": random}
     if untrained is not None:
         nll["untrained"] = untrained
-    return Effect(user="ann", nll=nll, contrast=STATISTIC)
+    return Effect(user="ann", nll=nll, contrast=CONTRAST)
 
 
 def published(**perplexities):
-    return effect_from_perplexities("ann", perplexities, STATISTIC)
+    return effect_from_perplexities("ann", perplexities, CONTRAST)
 
 
 @given(NLL, NLL)
@@ -115,4 +115,4 @@ def test_an_effect_without_a_mean_of_a_compared_arm_is_an_error(arm):
     nll = {"real": 1.0, "random": 1.0}
     del nll[arm]
     with pytest.raises(StatisticsError, match=f"user 'ann': no mean NLL of arm '{arm}'"):
-        Effect(user="ann", nll=nll, contrast=STATISTIC)
+        Effect(user="ann", nll=nll, contrast=CONTRAST)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from noisefloor_tests.support.bins_planted import STATISTIC, differing, replace_seeds, slices_p
+from noisefloor_tests.support.bins_planted import CONTRAST, differing, replace_seeds, slices_p
 from pytest_noisefloor.stats.blocks import BIN_TOKENS, TIMES, block_sums, slice_blocks
 from pytest_noisefloor.stats.bootstrap import block_bootstrap
 from pytest_noisefloor.stats.contrast import StatisticsError
@@ -41,17 +41,17 @@ def test_seeds_of_the_control_among_each_other_are_an_experiment_without_a_diffe
     together = replace(
         one, sums={arm: s if arm == "untrained" else s + shifts for arm, s in one.sums.items()}
     )
-    (found,) = infer([together], STATISTIC, margin=0.1)
+    (found,) = infer([together], CONTRAST, margin=0.1)
     assert found.delta.seed_se < 1e-6
     step = (
         0.1 + 1 / BIN_TOKENS
-    )  # what differing() gives each seed's cells, lest they be one replicate
+    )  # what differing() gives each seed's bins, lest they be one replicate
     assert found.aa_sd == pytest.approx(math.sqrt(2) * step)
     error, freedom = found.noise
     tokens = math.sqrt(found.delta.se**2 - found.delta.seed_se**2)
     assert error == pytest.approx(math.hypot(tokens, found.aa_sd / math.sqrt(3)))
     assert 2 <= freedom < 2.1  # all of it from three seeds
-    (alone,) = infer([replace_seeds(together, 1)], STATISTIC, margin=0.1)
+    (alone,) = infer([replace_seeds(together, 1)], CONTRAST, margin=0.1)
     assert (alone.aa_sd, alone.noise) == (None, (alone.delta.se, alone.delta.df))
 
 
@@ -61,7 +61,7 @@ def test_a_seed_that_changed_nothing_is_refused_behind_a_user_whose_text_is_too_
     one = differing(rng, seeds=2, user="bob")
     copied = replace(one, sums=one.sums | {"real": one.sums["real"][[0, 0]]})
     with pytest.raises(StatisticsError, match="user 'bob', arm real: seeds number 1 and 2 gave"):
-        infer([short, copied], STATISTIC, margin=0.1)
+        infer([short, copied], CONTRAST, margin=0.1)
 
 
 @pytest.mark.parametrize(("one", "other"), [("real", "random"), ("untrained", "real")])
@@ -71,7 +71,7 @@ def test_two_arms_with_the_same_scores_are_refused(one, other):
     same = replace(drawn, sums=drawn.sums | {other: drawn.sums[one]})
     check_replicates(drawn)
     with pytest.raises(StatisticsError, match=f"user 'ann': {one} and {other} gave the same scor"):
-        infer([same], STATISTIC, margin=0.1)
+        infer([same], CONTRAST, margin=0.1)
 
 
 # --- between slices ----------------------------------------------------------------------------

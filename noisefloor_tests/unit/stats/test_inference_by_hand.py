@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from noisefloor_tests.support.bins_planted import STATISTIC
+from noisefloor_tests.support.bins_planted import CONTRAST
 from pytest_noisefloor.stats.blocks import BIN_TOKENS, BinSums, bin_slices, bin_tokens
 from pytest_noisefloor.stats.bootstrap import block_bootstrap
 from pytest_noisefloor.stats.contrast import StatisticsError
@@ -48,7 +48,7 @@ def test_the_noise_to_simulate_with_has_welchs_degrees_of_freedom(independent):
             **{arm: independent.sums[arm] + shift for arm, shift in zip(arms, shifts, strict=True)},
         },
     )
-    (found,) = infer([three], STATISTIC, margin=0.1)
+    (found,) = infer([three], CONTRAST, margin=0.1)
     whole = found.delta
     tokens = whole.se**2 - whole.seed_se**2
     means = three.sums["random"].sum(axis=1) / three.tokens.sum()
@@ -60,7 +60,7 @@ def test_the_noise_to_simulate_with_has_welchs_degrees_of_freedom(independent):
 
 @pytest.mark.usefixtures("few_resamples")
 def test_a_gain_of_the_oracle_that_reaches_down_to_0_is_nothing_to_normalise_by(independent):
-    (one,) = infer([independent], STATISTIC, margin=0.1)
+    (one,) = infer([independent], CONTRAST, margin=0.1)
     for low, known in ((1e-9, True), (0.0, False), (-1e-9, False)):
         oracle = replace(one.delta, low=low)
         assert (replace(one, oracle=oracle).fraction_of_oracle is not None) == known
