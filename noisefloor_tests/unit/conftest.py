@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from noisefloor_tests.support.results_by_hand import found, noise_floor
 from pytest_noisefloor._files import resource_path
 from pytest_noisefloor.results import collection
 from pytest_noisefloor.results.collection import registered_bets
@@ -53,3 +54,9 @@ def own(tmp_path):
     path = tmp_path / "ours.toml"
     path.write_text(text.replace('id = "60"\nname = "60_', 'id = "ours"\nname = "ours_'), "utf-8")
     return path
+
+
+@pytest.fixture
+def floor():
+    """A result of Bet 60, not met."""
+    return found("bet60", noise_floor())

@@ -6,6 +6,7 @@ from random import Random
 import numpy as np
 import pytest
 
+from noisefloor_tests.support.texts import words
 from pytest_noisefloor.data.contamination import (
     LEAK_SHARE,
     NGRAM,
@@ -14,10 +15,6 @@ from pytest_noisefloor.data.contamination import (
     check_cross_contamination,
 )
 from pytest_noisefloor.data.users import Slice, User
-
-
-def words(count, prefix):
-    return [f"{prefix}{number}" for number in range(count)]
 
 
 def person(name, train=(), heldout=()):

@@ -23,11 +23,6 @@ FILE = "60_norm_only_noise_floor.json"
 pytestmark = pytest.mark.usefixtures("bets_read_once")
 
 
-@pytest.fixture
-def floor():
-    return found("bet60", noise_floor())
-
-
 def can_draw(monkeypatch, can):
     for place in (figures, cli):
         monkeypatch.setattr(place, "can_draw", lambda: can)

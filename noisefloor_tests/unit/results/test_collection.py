@@ -20,11 +20,6 @@ pytestmark = pytest.mark.usefixtures("bets_read_once")
 
 
 @pytest.fixture
-def floor():
-    return found("bet60", noise_floor())
-
-
-@pytest.fixture
 def row(tmp_path):
     """A function: the row of a bet on a base, from what lies in the folder."""
 
