@@ -1,4 +1,4 @@
-"""Texts of words that no other text has."""
+"""Words that stand in no other text."""
 
 
 def words(count, prefix):

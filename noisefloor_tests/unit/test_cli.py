@@ -1,4 +1,4 @@
-"""The command that judges a file again: what it prints, and with which status it ends."""
+"""The command: what it refuses, what judging a file again prints, and with which status it ends."""
 
 import json
 import os
