@@ -1,8 +1,9 @@
 """Do the tests notice when the code changes? Mutants by Cosmic Ray, against their own fast tests.
 
-    python scripts/mutation.py               # all of it
-    python scripts/mutation.py arms sample   # some modules, or the sample of the sampled ones
+    python scripts/mutation.py                    # all of it
+    python scripts/mutation.py data.arms sample   # some modules, or the sample of the sampled ones
 
+A module is named by its path below the package, as it is imported: data/arms.py is data.arms.
 Mutants are made in copies of the checkout, and each is tested in a process forked from one that
 has the large libraries loaded. Those inside annotations are left out: nothing reads them at run
 time. Prints a table by module and every survivor; fails where a survivor has no reason
@@ -42,29 +43,41 @@ from cosmic_ray.work_item import MutationSpec, TestOutcome, WorkerOutcome, WorkI
 CHECKOUT = Path(__file__).resolve().parents[1]
 REASONS = CHECKOUT / "docs" / "mutation.md"
 
+_BETS = [f"unit/bets/test_{page}.py" for page in ("bet", "lock", "registry", "registry_own_bet")]
+_JUDGING = ("judging", "judging_by_hand", "judging_reach", "judging_pairs", "error_rates")
 WHOLE = {
-    "arms": ["invariants/test_arms.py"],
-    "bets": [f"instrument/test_{page}.py" for page in ("bets", "lock", "standing", "judge")],
-    "lock": [f"instrument/test_{page}.py" for page in ("bets", "lock", "standing")],
-    "judge": [
-        *("invariants/test_verdict_by_hand.py", "instrument/test_judge.py"),
-        "instrument/test_reach.py",
+    "data.arms": ["unit/data/test_arms.py", "unit/data/test_arms_own.py"],
+    "bets.bet": [*_BETS, "unit/bets/test_judging.py", "unit/report/test_labels.py"],
+    "bets.registry": [*_BETS, "unit/results/test_rejudging_own_bet.py"],
+    "bets.lock": _BETS,
+    "bets.judging": [
+        *(f"unit/bets/test_{page}.py" for page in _JUDGING),
+        "unit/report/test_prose_chance.py",
     ],
-    "claims": ["instrument/test_claims.py", "plugin/test_gate.py"],
+    "claims.claim": [
+        *("unit/claims/test_claim.py", "unit/claims/test_claim_own_bet.py"),
+        "plugin/test_claim_items.py",
+        "plugin/test_outcomes.py::test_a_criterion_is_held_to_its_claim_and_the_claim_fails_with_it",
+    ],
 }
+_STATS = ("blocks", "bootstrap", "inference", "inference_by_hand", "significance", "equivariance")
 _INFERENCE = [
-    *("invariants/test_by_hand.py", "invariants/test_scale.py"),
-    *("instrument/test_intervals.py", "instrument/test_inference.py", "instrument/test_reach.py"),
+    *(f"unit/stats/test_{page}.py" for page in _STATS),
+    *("validity/test_coverage.py", "validity/test_false_alarms.py"),
+    "unit/bets/test_judging_reach.py",
 ]
 SAMPLED = {
-    "statistics": ["instrument/test_statistics.py"],
-    "intervals": _INFERENCE,
-    "inference": _INFERENCE,
-    "scoring": ["invariants/test_scoring.py"],
+    "stats.effect": ["unit/stats/test_effect.py", "unit/stats/test_contrast.py"],
+    "stats.contrast": ["unit/stats/test_effect.py", "unit/stats/test_contrast.py"],
+    "stats.bootstrap": _INFERENCE,
+    "stats.blocks": _INFERENCE,
+    "stats.inference": _INFERENCE,
+    "stats.significance": [*_INFERENCE, "unit/results/test_rejudging_pairs.py"],
+    "models.scoring": ["unit/models/test_scoring.py"],
 }
 """Modules and what proves each, below noisefloor_tests/; with it goes what is checked of all."""
 
-OF_ALL = "repo/test_repo.py"
+OF_ALL = "repo/test_code.py"
 OPTIONS = [
     *("-x", "-q", "--tb=no", "--hypothesis-profile=mutation"),
     *("-p", "no:randomly", "-p", "no:cacheprovider", "-p", "no:xdist"),
@@ -130,7 +143,7 @@ def prepare(name: str, tests: list[str], folder: Path) -> None:
         compiled = shutil.ignore_patterns("__pycache__")
         shutil.copytree(CHECKOUT / part, folder / part, ignore=compiled)
     shutil.copy(CHECKOUT / "conftest.py", folder)
-    module = folder / "harness" / "pytest_noisefloor" / f"{name}.py"
+    module = folder / "harness" / "pytest_noisefloor" / f"{name.replace('.', '/')}.py"
     (folder / "tests.json").write_text(json.dumps([*tests, OF_ALL]))
     (folder / "config.toml").write_text(
         "[cosmic-ray]\n"
@@ -141,7 +154,7 @@ def prepare(name: str, tests: list[str], folder: Path) -> None:
         '[cosmic-ray.distributor]\nname = "local"\n'
     )
     check(folder, written=True)
-    for compiled_module in module.parent.glob(f"__pycache__/{name}.*"):
+    for compiled_module in module.parent.glob(f"__pycache__/{module.stem}.*"):
         compiled_module.unlink()  # a mutant of the same second and length would pass for it
     init = [str(Path(sys.executable).with_name("cosmic-ray")), "init", "--force"]
     subprocess.run([*init, "config.toml", "session.sqlite"], cwd=folder, check=True)  # noqa: S603

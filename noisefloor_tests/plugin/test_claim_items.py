@@ -1,8 +1,6 @@
-"""Claims are tests, and a criterion is held to them."""
+"""Claims are tests, and each speaks of what it names and of nothing else."""
 
 from dataclasses import replace
-from functools import cache
-from types import SimpleNamespace
 
 import pytest
 
@@ -15,17 +13,11 @@ from noisefloor_tests.support.claims_planted import (
     STRICT,
     UNREACHED,
     entry,
-    evidence,
 )
-from pytest_noisefloor.bets.bet import Level, Registration
-from pytest_noisefloor.bets.registry import registered_bet
-from pytest_noisefloor.claims.claim import ClaimError, load_claims
+from pytest_noisefloor.bets.bet import Registration
+from pytest_noisefloor.claims.claim import ClaimError
 from pytest_noisefloor.claims.evidence import EvidenceError
-from pytest_noisefloor.claims.review import disagreement
-from pytest_noisefloor.plugin import session
 from pytest_noisefloor.plugin.claim_items import Gate
-from pytest_noisefloor.plugin.outcomes import check_criterion
-from pytest_noisefloor.results.rejudging import rejudge_content
 
 pytestmark = pytest.mark.usefixtures("few_resamples")
 
@@ -113,81 +105,7 @@ def test_a_claims_file_that_is_not_there_is_a_usage_error(pytester):
     result.stderr.fnmatch_lines(["*'claims.toml': no such file; expected a claims file (TOML)"])
 
 
-# --- a criterion and a claim say the same ------------------------------------------------------
-
-
-@cache
-def verdict_on(users):
-    """What is made of evidence on users with known truth, by the name of these."""
-    return rejudge_content(evidence(globals()[users]), registered_bet("bet60"))
-
-
-def outcome(verdict, level, claim):
-    try:
-        check_criterion(verdict, level, claim)
-    except pytest.xfail.Exception:
-        return "xfailed"
-    except pytest.fail.Exception:
-        return "failed"
-    return "passed"
-
-
-RIGHT = {"STRICT": "passed", "LENIENT": "passed", "CATASTROPHIC": "passed"}
-CRITERIA = [
-    ("STRICT", "STRICT", {}),
-    ("LENIENT", "STRICT", {"STRICT": "failed"}),
-    ("NOT_MET", "STRICT", {"STRICT": "failed", "LENIENT": "failed"}),
-    ("ABSENT", "STRICT", {"STRICT": "failed", "LENIENT": "failed"}),
-    ("STRICT", "LENIENT", {"STRICT": "failed"}),
-    ("LENIENT", "LENIENT", {"STRICT": "xfailed"}),
-    ("NOT_MET", "LENIENT", {"STRICT": "xfailed", "LENIENT": "failed"}),
-    ("LENIENT", "HARM", {"STRICT": "xfailed", "LENIENT": "failed"}),
-    ("NOT_MET", "HARM", {"STRICT": "xfailed", "LENIENT": "failed"}),
-    ("STRICT", "UNREACHED", {"STRICT": "failed", "LENIENT": "failed"}),
-    ("NOT_MET", "UNREACHED", {"STRICT": "xfailed", "LENIENT": "xfailed"}),
-    ("ABSENT", "UNREACHED", {"STRICT": "xfailed", "LENIENT": "failed"}),
-    ("ABSENT", "ABSENT", {"STRICT": "xfailed", "LENIENT": "xfailed"}),
-    (
-        "CATASTROPHIC",
-        "ABSENT",
-        {"STRICT": "xfailed", "LENIENT": "xfailed", "CATASTROPHIC": "failed"},
-    ),
-    ("CATASTROPHIC", "INVERTED", {"STRICT": "xfailed", "LENIENT": "xfailed"}),
-    (
-        "NOT_MET",
-        "INVERTED",
-        {"STRICT": "xfailed", "LENIENT": "xfailed", "CATASTROPHIC": "failed"},
-    ),
-]
-
-
-def test_an_experiment_of_other_seeds_than_the_bets_is_claimed_by_nobody():
-    bet = registered_bet("bet60")
-    base = SimpleNamespace(name="base", fingerprint="f" * 64)
-    gate = SimpleNamespace(claim_about=lambda **about: about["bet"])
-    settings = SimpleNamespace(users="shipped")
-    config = SimpleNamespace(stash={session.GATE: gate, session.SETTINGS: settings})
-
-    def experiment(seeds):
-        runner = SimpleNamespace(base=base)
-        return SimpleNamespace(bet=bet, runner=runner, users=(), seeds=seeds)
-
-    assert session.claimed(config, experiment(bet.seeds)) is bet
-    assert session.claimed(config, experiment((7,))) is None
-
-
-@pytest.mark.parametrize(("asserts", "users", "changed"), CRITERIA)
-def test_a_criterion_is_held_to_its_claim_and_the_claim_fails_with_it(
-    tmp_path, asserts, users, changed
-):
-    """DESIGN's table, and that an item for the claim and the items for criteria never disagree."""
-    file = tmp_path / "claims.toml"
-    file.write_text(entry("x", asserts))
-    (claim,) = load_claims(file)
-    verdict = verdict_on(users)
-    found = {name: outcome(verdict, Level[name], claim) for name in RIGHT}
-    assert found == RIGHT | changed
-    assert (disagreement(claim, verdict) is None) == ("failed" not in found.values())
+# --- which claim speaks of what --------------------------------------------------------
 
 
 def test_a_base_of_the_claimed_name_with_another_fingerprint_is_no_unclaimed_base(project):

@@ -1,12 +1,20 @@
-"""What becomes of a criterion: the page of Bet 60 itself, run on verdicts made by hand."""
+"""What becomes of a criterion: by its verdict, on the page of Bet 60 itself, and by its claim."""
 
-from pathlib import Path
+from functools import cache
+from types import SimpleNamespace
 
 import pytest
 
-from noisefloor_tests.criteria import test_bet60_noise_floor as page
-
-PAGE = Path(page.__file__)
+from noisefloor_tests.support import claims_planted
+from noisefloor_tests.support.claims_planted import entry, evidence
+from noisefloor_tests.support.places import BET_60_PAGE as PAGE
+from pytest_noisefloor.bets.bet import Level
+from pytest_noisefloor.bets.registry import registered_bet
+from pytest_noisefloor.claims.claim import load_claims
+from pytest_noisefloor.claims.review import disagreement
+from pytest_noisefloor.plugin import session
+from pytest_noisefloor.plugin.outcomes import check_criterion
+from pytest_noisefloor.results.rejudging import rejudge_content
 
 
 @pytest.fixture
@@ -161,3 +169,80 @@ def test_the_page_carries_no_expected_failure_that_would_hide_a_crash():
     text = PAGE.read_text(encoding="utf-8")
     assert "xfail" not in text
     assert "skip" not in text
+
+
+# --- a criterion and a claim say the same ------------------------------------------------------
+
+
+@cache
+def verdict_on(users):
+    """What is made of evidence on users with known truth, by the name of these."""
+    return rejudge_content(evidence(getattr(claims_planted, users)), registered_bet("bet60"))
+
+
+def outcome(verdict, level, claim):
+    try:
+        check_criterion(verdict, level, claim)
+    except pytest.xfail.Exception:
+        return "xfailed"
+    except pytest.fail.Exception:
+        return "failed"
+    return "passed"
+
+
+RIGHT = {"STRICT": "passed", "LENIENT": "passed", "CATASTROPHIC": "passed"}
+CRITERIA = [
+    ("STRICT", "STRICT", {}),
+    ("LENIENT", "STRICT", {"STRICT": "failed"}),
+    ("NOT_MET", "STRICT", {"STRICT": "failed", "LENIENT": "failed"}),
+    ("ABSENT", "STRICT", {"STRICT": "failed", "LENIENT": "failed"}),
+    ("STRICT", "LENIENT", {"STRICT": "failed"}),
+    ("LENIENT", "LENIENT", {"STRICT": "xfailed"}),
+    ("NOT_MET", "LENIENT", {"STRICT": "xfailed", "LENIENT": "failed"}),
+    ("LENIENT", "HARM", {"STRICT": "xfailed", "LENIENT": "failed"}),
+    ("NOT_MET", "HARM", {"STRICT": "xfailed", "LENIENT": "failed"}),
+    ("STRICT", "UNREACHED", {"STRICT": "failed", "LENIENT": "failed"}),
+    ("NOT_MET", "UNREACHED", {"STRICT": "xfailed", "LENIENT": "xfailed"}),
+    ("ABSENT", "UNREACHED", {"STRICT": "xfailed", "LENIENT": "failed"}),
+    ("ABSENT", "ABSENT", {"STRICT": "xfailed", "LENIENT": "xfailed"}),
+    (
+        "CATASTROPHIC",
+        "ABSENT",
+        {"STRICT": "xfailed", "LENIENT": "xfailed", "CATASTROPHIC": "failed"},
+    ),
+    ("CATASTROPHIC", "INVERTED", {"STRICT": "xfailed", "LENIENT": "xfailed"}),
+    (
+        "NOT_MET",
+        "INVERTED",
+        {"STRICT": "xfailed", "LENIENT": "xfailed", "CATASTROPHIC": "failed"},
+    ),
+]
+
+
+def test_an_experiment_of_other_seeds_than_the_bets_is_claimed_by_nobody():
+    bet = registered_bet("bet60")
+    base = SimpleNamespace(name="base", fingerprint="f" * 64)
+    gate = SimpleNamespace(claim_about=lambda **about: about["bet"])
+    settings = SimpleNamespace(users="shipped")
+    config = SimpleNamespace(stash={session.GATE: gate, session.SETTINGS: settings})
+
+    def experiment(seeds):
+        runner = SimpleNamespace(base=base)
+        return SimpleNamespace(bet=bet, runner=runner, users=(), seeds=seeds)
+
+    assert session.claimed(config, experiment(bet.seeds)) is bet
+    assert session.claimed(config, experiment((7,))) is None
+
+
+@pytest.mark.parametrize(("asserts", "users", "changed"), CRITERIA)
+def test_a_criterion_is_held_to_its_claim_and_the_claim_fails_with_it(
+    tmp_path, asserts, users, changed
+):
+    """DESIGN's table, and that an item for the claim and the items for criteria never disagree."""
+    file = tmp_path / "claims.toml"
+    file.write_text(entry("x", asserts))
+    (claim,) = load_claims(file)
+    verdict = verdict_on(users)
+    found = {name: outcome(verdict, Level[name], claim) for name in RIGHT}
+    assert found == RIGHT | changed
+    assert (disagreement(claim, verdict) is None) == ("failed" not in found.values())

@@ -2,12 +2,10 @@
 
 import json
 import re
-from pathlib import Path
 
 import pytest
 
-from noisefloor_tests.criteria import test_bet60_noise_floor as page
-from noisefloor_tests.repo.test_code import CHECKOUT
+from noisefloor_tests.support.places import BET_60_PAGE, CHECKOUT
 from pytest_noisefloor._files import resource_path
 from pytest_noisefloor.plugin import session
 
@@ -39,7 +37,7 @@ def written(pytester):
     return sorted(path.name for folder in folders for path in folder.iterdir())
 
 
-def test_it_is_judged_and_marked_unregistered_in_print_and_in_every_files_name(pytester, own):
+def test_it_is_judged_and_its_status_stands_in_print_and_in_every_files_name(pytester, own):
     result = own()
     result.assert_outcomes(passed=3)
     result.stdout.re_match_lines(
@@ -57,7 +55,7 @@ def test_it_is_judged_and_marked_unregistered_in_print_and_in_every_files_name(p
 
 
 def test_its_criteria_say_that_it_is_not_registered(pytester, own):
-    pytester.makepyfile(test_downstream=Path(page.__file__).read_text(encoding="utf-8"))
+    pytester.makepyfile(test_downstream=BET_60_PAGE.read_text(encoding="utf-8"))
     result = own("-rx", "-W", "ignore::pytest.PytestUnknownMarkWarning")
     result.stdout.re_match_lines([r"XFAIL .*test_strict - UNREGISTERED: STRICT \(ratio at least"])
 

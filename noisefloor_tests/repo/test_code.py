@@ -3,20 +3,15 @@
 import ast
 import re
 import tomllib
-from pathlib import Path
 
 import pytest
 
-import noisefloor_tests
 import pytest_noisefloor
+from noisefloor_tests.support.places import CHECKOUT, HARNESS, SUITE
 from pytest_noisefloor._files import read_toml, resource_path
 from pytest_noisefloor.bets.bet import load_bet
 from pytest_noisefloor.bets.lock import check_lock, lock_entries, locked_text
 from pytest_noisefloor.bets.roles import bet_roles
-
-HARNESS = Path(pytest_noisefloor.__file__).parent
-SUITE = Path(noisefloor_tests.__file__).parent
-CHECKOUT = SUITE.parent
 
 LONGEST = 320  # lines of a module that can still be read in one sitting
 

@@ -13,11 +13,15 @@ from packaging.utils import canonicalize_name
 
 import pytest_noisefloor
 from noisefloor_tests.conftest import TIERS
-from noisefloor_tests.repo.test_code import CHECKOUT
-from noisefloor_tests.support.results_by_hand import found, noise_floor
-from noisefloor_tests.unit.report.test_summary import by_cell
-from noisefloor_tests.unit.results.test_comparisons import confusion, formats
-from noisefloor_tests.unit.stats.test_divergence import by_pair
+from noisefloor_tests.support.places import CHECKOUT
+from noisefloor_tests.support.results_by_hand import (
+    by_cell,
+    by_pair,
+    confusion,
+    formats,
+    found,
+    noise_floor,
+)
 from pytest_noisefloor.bets.bet import load_bet
 from pytest_noisefloor.bets.registry import registered_bet
 from pytest_noisefloor.claims.claim import load_claims

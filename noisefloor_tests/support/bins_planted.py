@@ -1,4 +1,4 @@
-"""Scores of which the truth is known, summed over cells: drawn, never trained."""
+"""Scores of which the truth is known, summed over bins: drawn, never trained."""
 
 from dataclasses import replace
 
@@ -7,9 +7,11 @@ from scipy.signal import lfilter
 
 from pytest_noisefloor.bets.error_rates import rate_bounds
 from pytest_noisefloor.bets.registry import registered_bet
-from pytest_noisefloor.stats.blocks import BIN_TOKENS, BinSums, bin_slices, bin_tokens
+from pytest_noisefloor.stats.blocks import BIN_TOKENS, BinSums, bin_slices, bin_tokens, slice_blocks
+from pytest_noisefloor.stats.inference import FLIP_TIMES
+from pytest_noisefloor.stats.significance import between_slices
 
-STATISTIC = registered_bet("bet60").contrast
+CONTRAST = registered_bet("bet60").contrast
 SLICES = (8192, 8192, 8192)  # as registered
 
 
@@ -19,27 +21,27 @@ def autocorrelated(rng, length, rho):
 
 
 def differing(rng, *, rho=0.9, true=0.0, lengths=SLICES, seeds=1, spread=0.0, user="ann"):
-    """A tally whose Δ has a known true value, its seeds a known spread."""
+    """Bin sums whose Δ has a known true value, its seeds a known spread."""
     noise = [autocorrelated(rng, n, rho) for n in lengths]
-    cells = np.concatenate([np.add.reduceat(x, np.arange(0, len(x), BIN_TOKENS)) for x in noise])
+    bins = np.concatenate([np.add.reduceat(x, np.arange(0, len(x), BIN_TOKENS)) for x in noise])
     tokens = bin_tokens(lengths)
     # distinct, or one replicate
     shifts = rng.normal(0, spread, (seeds, 1)) + 1e-9 * np.arange(seeds)[:, None]
-    zero = np.zeros((1, len(cells)))
+    zero = np.zeros((1, len(bins)))
     return BinSums(
         user=user,
         tokens=tokens,
         slices=bin_slices(lengths),
         sums={
-            "untrained": zero - 1,  # by a nat a cell, or untrained and real would be one
+            "untrained": zero - 1,  # by a nat a bin, or untrained and real would be one
             "real": np.repeat(zero, seeds, 0) + np.arange(seeds)[:, None],
-            "random": cells + (true + shifts) * tokens + np.arange(seeds)[:, None],
+            "random": bins + (true + shifts) * tokens + np.arange(seeds)[:, None],
         },
     )
 
 
 def replace_seeds(one, seeds):
-    """The first seeds of a tally."""
+    """The same of the first seeds alone."""
     sums = {arm: s[:seeds] for arm, s in one.sums.items()}
     return replace(one, sums=sums)
 
@@ -49,3 +51,7 @@ def told(what, count, trials):
     low, high = rate_bounds(count, trials)
     print(f"{what}: {count} of {trials}, {count / trials:.1%} [{low:.1%}, {high:.1%}]")
     return low, high
+
+
+def slices_p(one):
+    return between_slices(slice_blocks(one, "random", "real", times=FLIP_TIMES))

@@ -2,8 +2,8 @@
 
 import json
 
+from noisefloor_tests.support.results_by_hand import sealed
 from noisefloor_tests.support.results_planted import planted_result
-from pytest_noisefloor.results.schema import seal
 
 MODEL = "organisation/model"
 LENIENT = {"ann": (1.2, 1.0, 1.3), "bob": (1.2, 1.0, 1.3), "cy": (1.0, 1.0, 1.3)}
@@ -24,11 +24,6 @@ def evidence(users, base=MODEL):
     content = json.loads(_RESULTS[key])
     content["base"]["name"] = base
     return sealed(content)
-
-
-def sealed(content):
-    """The content with a seal that is its own."""
-    return content | {"seal": seal(content)}
 
 
 def entry(name, asserts, /, **changes):

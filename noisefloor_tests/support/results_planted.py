@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from noisefloor_tests.support.results_by_hand import sealed
 from pytest_noisefloor.bets.error_rates import assess
 from pytest_noisefloor.bets.registry import registered_bet
 from pytest_noisefloor.data.arms import ARMS
@@ -14,7 +15,6 @@ from pytest_noisefloor.results.schema import (
     bet_record,
     effect_record,
     resolved_record,
-    seal,
     verdict_record,
 )
 from pytest_noisefloor.specs import SCORER
@@ -25,8 +25,8 @@ from pytest_noisefloor.training.methods.registry import METHODS
 LENGTHS = (4096, 4096)
 
 
-def planted_tallies(users, *, noise: float = 0.1, spreads=None) -> list[BinSums]:
-    """Tallies of users given as name: (help, harm, the oracle's help), quotients of perplexities.
+def planted_bins(users, *, noise: float = 0.1, spreads=None) -> list[BinSums]:
+    """Bin sums of users given as name: (help, harm, the oracle's help), quotients of perplexities.
 
     Each token's score has noise of its own under each arm, so that Δ has a standard error of
     ``noise`` × √(2/8192): 0.0016 nats. ``spreads`` gives, for each arm that trains, what each of
@@ -64,7 +64,7 @@ def planted_tallies(users, *, noise: float = 0.1, spreads=None) -> list[BinSums]
 
 
 def effects_of(all_bins) -> list[Effect]:
-    """The effects that tallies give, by Bet 60's statistic."""
+    """The effects that bin sums give, by Bet 60's contrast."""
     contrast = registered_bet("bet60").contrast
     return [
         Effect(user=t.user, nll={arm: t.mean(arm) for arm in t.sums}, contrast=contrast)
@@ -75,7 +75,7 @@ def effects_of(all_bins) -> list[Effect]:
 def planted_result(users, *, base="organisation/model", fingerprint="f" * 64):
     """The content of a result file about such users, whole but for what no judge reads."""
     bet = registered_bet("bet60")
-    all_bins = planted_tallies(users)
+    all_bins = planted_bins(users)
     effects = effects_of(all_bins)
     verdict = assess(bet, effects, all_bins)
     recipe = {key: getattr(bet.recipe, key) for key in bet.recipe.__slots__}
@@ -119,7 +119,7 @@ def planted_result(users, *, base="organisation/model", fingerprint="f" * 64):
         "verdict": verdict_record(verdict),
         "times": {"written": "2026-11-24T12:00:00+00:00"},
     }
-    return content | {"seal": seal(content)}
+    return sealed(content)
 
 
 def _texts(user):

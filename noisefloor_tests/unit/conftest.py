@@ -4,8 +4,9 @@ import json
 
 import pytest
 
+from noisefloor_tests.support.results_by_hand import found, noise_floor
 from pytest_noisefloor._files import resource_path
-from pytest_noisefloor.results import collection as catalogue
+from pytest_noisefloor.results import collection
 from pytest_noisefloor.results.collection import registered_bets
 
 
@@ -17,7 +18,7 @@ def every_bet():
 @pytest.fixture
 def bets_read_once(monkeypatch, every_bet):
     """Reading every bet takes 50 ms."""
-    monkeypatch.setattr(catalogue, "registered_bets", lambda: every_bet)
+    monkeypatch.setattr(collection, "registered_bets", lambda: every_bet)
 
 
 @pytest.fixture
@@ -44,3 +45,18 @@ def bet_file(tmp_path, text):
     path = tmp_path / "bet60.toml"
     path.write_text(text, encoding="utf-8")
     return path
+
+
+@pytest.fixture
+def own(tmp_path):
+    """A bet of one's own: Bet 60's text with another id and name."""
+    text = resource_path("bets", "bet60.toml").read_text(encoding="utf-8")
+    path = tmp_path / "ours.toml"
+    path.write_text(text.replace('id = "60"\nname = "60_', 'id = "ours"\nname = "ours_'), "utf-8")
+    return path
+
+
+@pytest.fixture
+def floor():
+    """A result of Bet 60, not met."""
+    return found("bet60", noise_floor())

@@ -1,4 +1,4 @@
-"""The command that judges a file again: what it prints, and with which status it ends."""
+"""The command: what it refuses, what judging a file again prints, and with which status it ends."""
 
 import json
 import os
@@ -7,10 +7,12 @@ import sys
 
 import pytest
 
-from noisefloor_tests.unit.results.test_rejudging import WHOLE, result
+from noisefloor_tests.support.results_by_hand import result
 from pytest_noisefloor._files import resource_path
 from pytest_noisefloor.bets.registry import registered_bet
 from pytest_noisefloor.cli import main
+
+WHOLE = result(1.2, 1.2, 1.2)
 
 
 def test_the_command_has_status_0_whatever_the_level(save, capsys):
@@ -101,3 +103,11 @@ def test_judging_imports_no_torch_and_survives_a_terminal_without_our_signs(save
     assert done.stdout.startswith("PLANTED, proves the machinery alone: Bet 60")
     assert "\nPLANTED STRICT. " in done.stdout
     assert done.stdout.endswith("heavy: []\n")
+
+
+@pytest.mark.parametrize("words", [[], ["fetsch"], ["fetch", "--fast"]])
+def test_the_command_line_refuses_what_it_does_not_know(words, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(words)
+    assert caught.value.code == 2
+    assert "usage: noisefloor" in capsys.readouterr().err

@@ -41,7 +41,7 @@ def test_intervals_hold_the_truth_as_often_as_they_say(monkeypatch, rho):
 
 
 def test_tokens_taken_as_independent_would_not_cover(monkeypatch):
-    """The cheat: two cells a block, whatever depends on what. At 0.995 three in five cover."""
+    """The cheat: two bins a block, whatever depends on what. At 0.995 three in five cover."""
     monkeypatch.setattr(blocks, "autocorrelation_time", lambda _: 1.0)
     assert covered(monkeypatch, 40, rho=0.995)[0] < 30
 
@@ -84,7 +84,7 @@ def test_the_standard_error_is_that_of_the_process(monkeypatch, rho, seeds, allo
     """AR(1) of Student's t of 4: variance 2/(1 − ρ)² in the long run, over all tokens; with seeds,
     their variance over S beside it.
 
-    At 0.995, six cells, blocks taken as independent would miss a quarter; an error without seeds
+    At 0.995, six bins, blocks taken as independent would miss a quarter; an error without seeds
     nine tenths. Texts are long, so that none is refused.
     """
     rng = np.random.default_rng(60)
@@ -102,7 +102,7 @@ def test_the_standard_error_is_that_of_the_process(monkeypatch, rho, seeds, allo
 
 
 def test_the_time_of_short_series_is_not_too_short():
-    """128 cells a slice: without what estimated means take away, 5.7 would look like 4.3."""
+    """128 bins a slice: without what estimated means take away, 5.7 would look like 4.3."""
     rng = np.random.default_rng(60)
     found = [
         autocorrelation_time([autocorrelated(rng, 128, 0.7) for _ in range(3)]) for _ in range(200)

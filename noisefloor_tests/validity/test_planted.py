@@ -37,7 +37,7 @@ def users(names=NAMES, **texts):
 def repaired(tiny, tmp_path_factory):
     """Three users of a base whose gains were cut to a fifth."""
     return experiment(
-        damaged_base(DAMAGE), users(lengths=(4096, 4096)), tmp_path_factory.mktemp("study")
+        damaged_base(DAMAGE), users(lengths=(4096, 4096)), tmp_path_factory.mktemp("experiment")
     )
 
 
@@ -104,7 +104,7 @@ def test_damage_is_repaired_in_part_and_the_more_the_more_there_was(tiny, tmp_pa
 def test_users_who_write_uniform_tokens_have_nothing_to_be_learnt(tiny, tmp_path):
     """Training helps on such text, twice over and under both arms alike: no level is met.
 
-    The spread of Δ between adapters is 0.01 nats, so LENIENT's bar is 9 of them away.
+    The spread of Δ between adapters is 0.01 nats, so LENIENT's threshold is 9 of them away.
     """
     nobody = users(train=uniform(), heldout=uniform())
     verdict = experiment(damaged_base(), nobody, tmp_path).verdict
@@ -144,9 +144,9 @@ def test_null_rates_measured(tiny, tmp_path, monkeypatch, null):
     """200 trios each, with the figures in the test's output (-rP).
 
     One row a step, on a base near its random optimum, so that adapters differ by chance as much
-    as they can: A/A's Δ spreads by more than LENIENT's bar. Given that spread, the rates must be
-    those that the suite states beside every verdict. Off by more than 4 standard errors of either
-    simulation in 0.006 % of draws, for each of three levels.
+    as they can: A/A's Δ spreads by more than LENIENT's threshold. Given that spread, the rates must
+    be those that the suite states beside every verdict. Off by more than 4 standard errors of
+    either simulation in 0.006 % of draws, for each of three levels.
     """
     texts = {"train": uniform(), "heldout": uniform(), "written": 6000}
     if null == "A/A":

@@ -1,15 +1,19 @@
 """Bets are data, and read strictly."""
 
 import hashlib
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
 
+from pytest_noisefloor._files import resource_path
 from pytest_noisefloor.bets.bet import Level, load_bet
 from pytest_noisefloor.bets.registry import registered_bet
 from pytest_noisefloor.errors import BetError
 from pytest_noisefloor.specs import Recipe, Scoring
 from pytest_noisefloor.stats.contrast import Contrast
+
+BET = registered_bet("bet60")
 
 
 def test_bet60_is_what_the_source_registered_and_what_we_registered_beside_it():
@@ -157,3 +161,65 @@ def test_the_hash_of_a_bet_does_not_depend_on_how_a_checkout_ends_its_lines(bet_
     before = load_bet(bet_file).sha256
     bet_file.write_bytes(text.encode().replace(b"\n", b"\r\n"))
     assert load_bet(bet_file).sha256 == before == hashlib.sha256(text.encode()).hexdigest()
+
+
+# --- what a bet may be ---------------------------------------------------------------------------
+
+
+def test_seeds_may_be_any_whole_numbers_from_0():
+    assert replace(BET, seeds=(0, 3, 2**40)).seeds == (0, 3, 2**40)
+
+
+def test_a_bet_may_be_about_three_hundred_users():
+    users = tuple(f"user{n}" for n in range(300))
+    assert replace(BET, users=users).users == users
+
+
+@pytest.mark.parametrize("threshold", ["inf", "-inf", "-1.5", "0.0", "nan"])
+def test_a_threshold_that_no_ratio_can_be_measured_by_is_refused(bet_file, text, threshold):
+    bet_file.write_text(text.replace("at_least = 1.5", f"at_least = {threshold}"), encoding="utf-8")
+    with pytest.raises(
+        BetError, match=r"STRICT: .*expected a bar above 0 and a share of at most 1"
+    ):
+        load_bet(bet_file)
+
+
+@pytest.mark.parametrize(
+    ("level", "changes"),
+    [
+        (Level.STRICT, {"threshold": 1.05}),
+        (Level.STRICT, {"fraction": Fraction(1, 2)}),
+        (Level.LENIENT, {"fraction": Fraction(1, 3)}),
+        (Level.CATASTROPHIC, {"fraction": Fraction(1, 3)}),
+        (Level.CATASTROPHIC, {"threshold": 1.2}),
+        (Level.CATASTROPHIC, {"comparison": "at least"}),
+        (Level.LENIENT, {"comparison": "below"}),
+    ],
+)
+def test_levels_that_could_hold_together_or_out_of_order_are_no_bet(level, changes):
+    criteria = tuple(replace(c, **changes) if c.level is level else c for c in BET.criteria)
+    with pytest.raises(BetError, match="levels that could hold together or out of order"):
+        replace(BET, criteria=criteria)
+
+
+def test_levels_may_share_a_threshold_and_just_not_overlap():
+    """Two thirds and a half are more than all: no set of units is in both."""
+    strict, lenient, catastrophic = BET.criteria
+    edges = (
+        replace(strict, threshold=1.0, fraction=Fraction(2, 3)),
+        replace(lenient, threshold=1.0),
+        replace(catastrophic, fraction=Fraction(1, 2)),
+    )
+    assert replace(BET, criteria=edges).criteria == edges
+
+
+@pytest.mark.parametrize("noise", ["0.05", "-1.0", '"much"'])
+def test_a_bet_may_name_noise(tmp_path, noise):
+    text = resource_path("bets", "bet60.toml").read_text(encoding="utf-8")
+    file = tmp_path / "noisy.toml"
+    file.write_text(text.replace("[design.scoring]\n", f"[design.scoring]\nnoise = {noise}\n"))
+    if noise == "0.05":
+        assert load_bet(file).scoring == Scoring(noise=0.05)
+    else:
+        with pytest.raises(BetError, match=r"noisy\.toml: .*"):
+            load_bet(file)

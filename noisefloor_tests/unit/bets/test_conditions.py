@@ -3,7 +3,6 @@
 import pytest
 
 from pytest_noisefloor.bets.conditions import Condition, ConditionError, parse_label
-from pytest_noisefloor.report.labels import render_label
 
 
 @pytest.mark.parametrize(
@@ -41,28 +40,6 @@ def test_a_label_names_its_conditions_in_order(words, expected):
 def test_words_that_name_nothing_are_one_error(words, message):
     with pytest.raises(ConditionError, match=message):
         parse_label(words)
-
-
-@pytest.mark.parametrize(
-    ("label", "words"),
-    [
-        ("real", "the user's own text"),
-        ("random | other", "the best of random tokens and the other users' adapters"),
-        ("other", "the best of the other users' adapters"),
-        ("full/real@0.0005", "full fine-tuning on the user's own text at a rate of 0.0005"),
-        ("lora-r4/real", "LoRA of rank 4 on the user's own text"),
-        ("temperature/random", "one factor of the logits trained on random tokens"),
-        ("norm-only/pooled", "norm-only on the other users' texts"),
-        ("norm-only/other", "the best of the other users' adapters by norm-only"),
-        (
-            "real | random | untrained",
-            "the best of the user's own text, random tokens and the untrained base",
-        ),
-        ("untrained", "the untrained base"),
-    ],
-)
-def test_a_label_reads_as_a_sentence_has_it(label, words):
-    assert render_label(label) == words
 
 
 @pytest.mark.parametrize("source", ["other", "pooled"])

@@ -16,10 +16,10 @@ from pytest_noisefloor.stats.effect import Effect, effect_from_perplexities
 BET = registered_bet("bet60")
 STRICT, LENIENT, CATASTROPHIC = BET.criteria
 
-# Log-ratios: around every bar, and anywhere that a base may bring.
-BARS = [math.log(bar) for bar in (1.0, 1.1, 1.5)]
+# Log-ratios: around every threshold, and anywhere that a base may bring.
+THRESHOLDS = [math.log(threshold) for threshold in (1.0, 1.1, 1.5)]
 DELTA = st.one_of(
-    st.sampled_from([b + step for b in BARS for step in (-0.01, -1e-9, 0.0, 1e-9, 0.01)]),
+    st.sampled_from([t + step for t in THRESHOLDS for step in (-0.01, -1e-9, 0.0, 1e-9, 0.01)]),
     st.floats(-2, 2),
 )
 USERS = st.lists(DELTA, min_size=1, max_size=12)
@@ -112,13 +112,13 @@ def test_names_and_untrained_scores_change_nothing(deltas):
 
 
 def test_levels_are_not_turned_round_when_the_arms_change_places():
-    """Δ is; the bars are not: 1.05 one way round is no level, the other way catastrophic."""
+    """Δ is; the thresholds are not: 1.05 one way round is no level, the other way catastrophic."""
     ratios = (1.05, 1.05, 0.9)
     assert of_ratios(*ratios) is Level.NOT_MET
     assert of_ratios(*(1 / ratio for ratio in ratios)) is Level.CATASTROPHIC
 
 
-# --- the bars ----------------------------------------------------------------------------------
+# --- the thresholds ----------------------------------------------------------------------------
 
 
 def published(real, random):
@@ -171,7 +171,7 @@ def test_the_verdict_says_which_users_met_what():
     }
 
 
-def test_effects_of_another_statistic_than_the_bets_cannot_be_judged():
+def test_effects_of_another_contrast_than_the_bets_cannot_be_judged():
     other = replace(BET.contrast, numerator="oracle", reach="random")
     one = Effect(user="ann", nll={"real": 1.0, "oracle": 2.0}, contrast=other)
     with pytest.raises(JudgeError, match="effects of another statistic than Bet 60's"):

@@ -105,7 +105,7 @@ def test_a_user_whose_own_help_is_unknown_is_reached_by_the_oracles_alone():
         if r.level is Level.LENIENT
     )
     assert (lenient.by_ratio, lenient.by_help) == (("a", "b"), ("a",))
-    # a bar that a missing help must not pass for
+    # a threshold that a missing help must not pass for
     low = replace(BET.criteria[1], threshold=0.95, fraction=Fraction(1))
     under = replace(BET.criteria[2], threshold=0.9)
     bet = replace(BET, criteria=(BET.criteria[0], low, under))
@@ -116,7 +116,7 @@ def test_a_user_whose_own_help_is_unknown_is_reached_by_the_oracles_alone():
 
 @pytest.mark.parametrize(("low", "claimed"), [(1e-9, ("LENIENT",)), (0.0, ()), (-1e-9, ())])
 def test_the_control_must_be_beaten_resolved_on_whoever_meets_the_level(low, claimed):
-    """Where the bar is 1, half of all tosses meet it."""
+    """Where the threshold is 1, half of all tosses meet it."""
     ones = [resolved("a"), resolved("b", delta=low), resolved("c", delta=BELOW)]
     assert claimable(verdict([ABOVE, ABOVE, AT], ones)) == claimed
 
@@ -147,7 +147,7 @@ def test_help_must_be_resolved_above_1_and_not_just_down_to_it():
     ("ps", "absent"),
     [((0.01, 0.04, 0.04), True), ((0.01, 0.04, 0.05), False), ((0.01, 0.04, 0.06), False)],
 )
-def test_absence_is_supported_where_every_user_shows_it_and_not_where_most_do(ps, absent):
+def test_absence_is_claimable_where_every_user_shows_it_and_not_where_most_do(ps, absent):
     ones = [resolved(user, absent=p) for user, p in zip("abc", ps, strict=True)]
     expected = ("NOT_MET", "ABSENT") if absent else ("NOT_MET",)
     assert claimable(verdict([AT] * 3, ones)) == expected
@@ -159,14 +159,14 @@ def test_three_hundred_users_are_judged_as_three_are():
     assert claimable(one) == ("NOT_MET", "ABSENT")
 
 
-def test_absence_is_not_supported_where_lenient_was_out_of_reach_or_left_open():
+def test_absence_is_not_claimable_where_lenient_was_out_of_reach_or_left_open():
     for oracle in (BELOW, None):
         ones = [resolved(user, oracle=oracle) for user in "abc"]
         assert claimable(verdict([AT] * 3, ones)) == ("NOT_MET",)
 
 
 def test_absence_asks_that_lenients_reach_is_shown_by_the_oracles_lower_bounds():
-    """An oracle of which little is known touches the bar from below, and shows no reach."""
+    """An oracle of which little is known touches the threshold from below, and shows no reach."""
     just = math.log(1.1)
     for low, expected in ((just, ("NOT_MET", "ABSENT")), (just - 0.005, ("NOT_MET",))):
         ones = [resolved("a", oracle=low), resolved("b", oracle=low), resolved("c", oracle=AT)]
@@ -180,7 +180,7 @@ def test_absence_asks_that_lenients_reach_is_shown_by_the_oracles_lower_bounds()
 
 
 def test_intervals_never_change_the_level():
-    """At the bar by their points; wholly below it, if the intervals were asked."""
+    """At the threshold by their points; wholly below it, if the intervals were asked."""
     ones = [resolved(user, delta=BELOW) for user in "abc"]
     assert verdict([math.log(1.1)] * 3, ones).level is Level.LENIENT
 
@@ -218,12 +218,12 @@ def test_more_users_than_the_tosses_can_tell_apart_are_said_to_be_too_many(users
 
 
 @pytest.mark.parametrize("order", [1, -1])
-def test_the_margin_is_lenients_bar_in_whatever_order_a_bet_has_its_levels(order):
+def test_the_margin_is_lenients_threshold_in_whatever_order_a_bet_has_its_levels(order):
     assert margin(replace(BET, criteria=BET.criteria[::order])) == math.log(1.1)
 
 
 @pytest.mark.parametrize("order", [1, -1])
-def test_a_condition_holds_by_its_own_share_in_whatever_order_a_bet_has_its_levels(order):
+def test_a_criterion_holds_by_its_own_fraction_in_whatever_order_a_bet_has_its_levels(order):
     """Two of three are all that LENIENT and CATASTROPHIC need, and one too few for STRICT."""
     bet = replace(BET, criteria=BET.criteria[::order])
     good, bad = (
@@ -252,7 +252,7 @@ def test_a_level_rests_on_harm_where_help_alone_would_not_meet_it(helped):
 
 
 @pytest.mark.parametrize("criterion", BET.criteria, ids=lambda c: c.level.name)
-def test_who_stands_at_the_end_of_a_bars_slack_is_at_least_there_and_not_below(criterion):
+def test_who_stands_at_the_end_of_a_thresholds_slack_is_at_least_there_and_not_below(criterion):
     end = criterion.threshold * (1 - SLACK)
     assert compare(end, criterion) is (criterion.comparison == "at least")
     assert compare(math.nextafter(end, 0), criterion) is (criterion.comparison == "below")

@@ -3,36 +3,30 @@
 import hashlib
 import tomllib
 from datetime import date
+from pathlib import Path
 
 import pytest
 
+from noisefloor_tests.support.locking import lock_entry
+from pytest_noisefloor._files import resource_path
 from pytest_noisefloor.bets.lock import Entry, check_lock, lock_entries, locked_since, locked_text
 from pytest_noisefloor.bets.registry import registered_bet
 from pytest_noisefloor.errors import BetError
 
-
-def entry(path, day, reason="registered"):
-    """A lock entry for a file as it stands now, whose text is kept."""
-    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    kept = path.parent / "locked" / f"{sha256}.toml"
-    kept.parent.mkdir(exist_ok=True)
-    kept.write_bytes(path.read_bytes())
-    return (
-        f'[[lock]]\nfile = "{path.name}"\nsha256 = "{sha256}"\ndate = {day}\nreason = "{reason}"\n'
-    )
+BET = registered_bet("bet60")
 
 
 @pytest.fixture
 def lock(tmp_path, bet_file):
     """A lock with one entry, of the bet as it is."""
     path = tmp_path / "LOCK"
-    path.write_text(entry(bet_file, "2026-11-23"))
+    path.write_text(lock_entry(bet_file, "2026-11-23"))
     return path
 
 
 @pytest.fixture
 def change(bet_file, text):
-    """Lower LENIENT's bar after the registration."""
+    """Lower LENIENT's threshold after the registration."""
     bet_file.write_text(text.replace("at_least = 1.1", "at_least = 1.01"), encoding="utf-8")
 
 
@@ -75,7 +69,7 @@ def test_a_locked_text_that_is_gone_is_an_error(bet_file, lock, change):
 def test_the_lock_gives_its_entries_for_a_bet_oldest_first(bet_file, lock, change):
     other = 'file = "other.toml"\nsha256 = "0"\ndate = 2026-11-24\nreason = "x"\n'
     lock.write_text(
-        f"{lock.read_text()}[[lock]]\n{other}" + entry(bet_file, "2027-01-02", "a slip")
+        f"{lock.read_text()}[[lock]]\n{other}" + lock_entry(bet_file, "2027-01-02", "a slip")
     )
     first, second = lock_entries("bet60.toml", lock)
     assert (first.date, first.reason) == (date(2026, 11, 23), "registered")
@@ -91,8 +85,8 @@ def test_a_text_is_locked_since_the_first_entry_of_its_hash(bet_file, lock, text
     assert locked_since(now, lock) is None
     lock.write_text(
         lock.read_text()
-        + entry(bet_file, "2027-01-02", "a slip")
-        + entry(bet_file, "2027-01-05", "its comment, said better")
+        + lock_entry(bet_file, "2027-01-02", "a slip")
+        + lock_entry(bet_file, "2027-01-05", "its comment, said better")
     )
     assert locked_since(now, lock) == date(2027, 1, 2)
     assert locked_since(before, lock) == date(2026, 11, 23)
@@ -102,12 +96,14 @@ def test_a_text_is_locked_since_the_first_entry_of_its_hash(bet_file, lock, text
 def test_a_dated_amendment_is_accepted_also_on_the_day_of_the_registration(
     bet_file, lock, change, day
 ):
-    lock.write_text(lock.read_text() + entry(bet_file, day, "the bar was a slip of the pen"))
+    lock.write_text(
+        lock.read_text() + lock_entry(bet_file, day, "the threshold was a slip of the pen")
+    )
     check_lock(bet_file, lock)
 
 
 def test_what_was_amended_is_no_longer_accepted(bet_file, lock, text, change):
-    lock.write_text(lock.read_text() + entry(bet_file, "2027-01-02"))
+    lock.write_text(lock.read_text() + lock_entry(bet_file, "2027-01-02"))
     bet_file.write_text(text, encoding="utf-8")
     with pytest.raises(BetError, match="was locked on 2027-01-02"):
         check_lock(bet_file, lock)
@@ -126,7 +122,7 @@ def test_what_was_amended_is_no_longer_accepted(bet_file, lock, text, change):
     ],
 )
 def test_an_amendment_that_is_not_whole_is_an_error(bet_file, lock, change, old, new, message):
-    amendment = entry(bet_file, "2027-01-02", "amended")
+    amendment = lock_entry(bet_file, "2027-01-02", "amended")
     assert old in amendment
     lock.write_text(lock.read_text() + amendment.replace(old, new))
     with pytest.raises(BetError, match=message):
@@ -154,5 +150,42 @@ def test_a_registered_bet_is_checked_against_the_lock_beside_it(
     )
     with pytest.raises(BetError, match="was locked on"):
         registered_bet("bet60")
-    lock.write_text(lock.read_text() + entry(bet_file, "2027-01-02"))
+    lock.write_text(lock.read_text() + lock_entry(bet_file, "2027-01-02"))
     assert registered_bet("bet60").criteria[1].threshold == 1.01
+
+
+# --- beside the shipped texts --------------------------------------------------------------------
+
+
+@pytest.fixture
+def whole_lock(tmp_path):
+    """A copy of the lock and of all that it keeps."""
+    folder = resource_path("bets")
+    for path in [folder / "LOCK", *folder.rglob("*.toml")]:
+        copy = tmp_path / path.relative_to(folder)
+        copy.parent.mkdir(exist_ok=True)
+        copy.write_bytes(path.read_bytes())
+    return tmp_path / "LOCK"
+
+
+def test_no_edit_of_what_was_locked_passes_for_it(whole_lock):
+    """Whether its hash comes before or behind the one it is kept under."""
+    bet = whole_lock.with_name("bet60.toml")
+    kept = whole_lock.parent / "locked" / f"{BET.sha256}.toml"
+    text = bet.read_text(encoding="utf-8")
+    bet.write_text(f"{text}# changed\n", encoding="utf-8")
+    for edit in range(20):
+        kept.write_text(f"{text}# {edit}\n", encoding="utf-8")
+        with pytest.raises(BetError, match="not the text that was locked on"):
+            check_lock(bet, whole_lock)
+
+
+def test_the_difference_to_what_was_locked_shows_one_line_around(whole_lock):
+    bet: Path = whole_lock.with_name("bet60.toml")
+    lines = bet.read_text(encoding="utf-8").splitlines(keepends=True)
+    at = next(n for n, line in enumerate(lines) if line.startswith("at_least = 1.1"))
+    bet.write_text("".join([*lines[:at], "at_least = 1.01\n", *lines[at + 1 :]]), encoding="utf-8")
+    with pytest.raises(BetError) as caught:
+        check_lock(bet, whole_lock)
+    shown = f" {lines[at - 1]}-{lines[at]}+at_least = 1.01\n {lines[at + 1]}"
+    assert f"@@\n{shown}\nRestore it" in str(caught.value)

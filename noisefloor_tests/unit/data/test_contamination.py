@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from noisefloor_tests.support.texts import words
 from pytest_noisefloor.data.contamination import (
     LEAK_PARAGRAPH,
     NGRAM,
@@ -14,11 +15,6 @@ from pytest_noisefloor.data.contamination import (
     overlap,
 )
 from pytest_noisefloor.data.users import CorpusError, Slice, User
-
-
-def words(count, prefix):
-    """That many words, no two alike, so that every n-gram is distinct."""
-    return [f"{prefix}{index}" for index in range(count)]
 
 
 def prose(count, prefix, width=60):

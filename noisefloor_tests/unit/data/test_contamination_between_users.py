@@ -6,6 +6,7 @@ from random import Random
 import numpy as np
 import pytest
 
+from noisefloor_tests.support.texts import words
 from pytest_noisefloor.data.contamination import (
     LEAK_SHARE,
     NGRAM,
@@ -14,10 +15,6 @@ from pytest_noisefloor.data.contamination import (
     check_between_users,
 )
 from pytest_noisefloor.data.users import Slice, User
-
-
-def words(count, prefix):
-    return [f"{prefix}{number}" for number in range(count)]
 
 
 def person(name, train=(), heldout=()):
@@ -89,7 +86,7 @@ def test_a_slice_given_twice_is_no_second_measurement():
     ).replace("'annt'", f"{' '.join(words(13, 'annh'))[:100]!r}")
 
 
-def test_what_a_user_shares_with_themselves_is_left_to_the_leak_check():
+def test_what_a_user_shares_with_themselves_is_left_to_the_contamination_check():
     check_between_users([person("ann", heldout=ANN.train.split()), BOB])
 
 

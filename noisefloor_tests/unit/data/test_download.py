@@ -281,11 +281,3 @@ def test_the_real_pip_refuses_a_wheel_with_another_hash(index, cache, capfd):
     lines = capfd.readouterr().err.splitlines()
     assert lines[-1].startswith("error: pip ended with exit status 1")
     assert not (cache / "sources").exists()
-
-
-@pytest.mark.parametrize("words", [[], ["fetsch"], ["fetch", "--fast"]])
-def test_the_command_line_refuses_what_it_does_not_know(words, capsys):
-    with pytest.raises(SystemExit) as caught:
-        main(words)
-    assert caught.value.code == 2
-    assert "usage: noisefloor" in capsys.readouterr().err

@@ -7,9 +7,6 @@ import pytest
 import torch
 from torch import nn
 
-from pytest_noisefloor._files import resource_path
-from pytest_noisefloor.bets.bet import load_bet
-from pytest_noisefloor.errors import BetError
 from pytest_noisefloor.models import scoring
 from pytest_noisefloor.models.head import hidden_states, lm_head
 from pytest_noisefloor.models.hidden_noise import NoiseError, noisy_blocks
@@ -221,15 +218,3 @@ def test_a_list_inside_a_block_is_no_list_of_blocks(model, head):
     usual = score(model, head, TOKENS, PREFIX, PLAN)
     model.model.layers[0].experts = nn.ModuleList([nn.Identity(), nn.Identity()])
     np.testing.assert_array_equal(score(model, head, TOKENS, PREFIX, PLAN), usual)
-
-
-@pytest.mark.parametrize("noise", ["0.05", "-1.0", '"much"'])
-def test_a_bet_may_name_noise(tmp_path, noise):
-    text = resource_path("bets", "bet60.toml").read_text(encoding="utf-8")
-    file = tmp_path / "noisy.toml"
-    file.write_text(text.replace("[design.scoring]\n", f"[design.scoring]\nnoise = {noise}\n"))
-    if noise == "0.05":
-        assert load_bet(file).scoring == Scoring(noise=0.05)
-    else:
-        with pytest.raises(BetError, match=r"noisy\.toml: .*"):
-            load_bet(file)

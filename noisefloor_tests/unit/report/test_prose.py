@@ -1,4 +1,4 @@
-"""What is said of a verdict holds of its bet: of cells, of bars of 1, of whatever is compared."""
+"""What is said of a verdict holds of its bet: of cells, of thresholds of 1, of what is compared."""
 
 from dataclasses import replace
 from functools import cache
@@ -6,7 +6,7 @@ from itertools import product
 
 import pytest
 
-from noisefloor_tests.support.results_planted import planted_tallies
+from noisefloor_tests.support.results_planted import planted_bins
 from pytest_noisefloor.bets.bet import Level
 from pytest_noisefloor.bets.error_rates import assess
 from pytest_noisefloor.bets.judging import SimulatedRates, claimable, judge, margin
@@ -24,7 +24,7 @@ RATES = {Level.CATASTROPHIC: 5, Level.NOT_MET: 4, Level.LENIENT: 2, Level.STRICT
 
 @cache
 def measured(name, gains, seeds=1):
-    """A bet with the tallies of units whose help is given; control and oracle leave the base."""
+    """A bet with the bin sums of units whose help is given; control and oracle leave the base."""
     bet = registered_bet(name)
     spreads = {arm: tuple(0.01 * s * k for s in range(seeds)) for k, arm in enumerate(ARMS, 1)}
     users = {f"u{n}": (gain, 1.0, 1.0) for n, gain in enumerate(gains)}
@@ -41,7 +41,7 @@ def measured(name, gains, seeds=1):
                 "untrained": one.sums["untrained"],
             },
         )
-        for one in planted_tallies(users, spreads=spreads)
+        for one in planted_bins(users, spreads=spreads)
     ]
     return bet, all_bins
 
@@ -110,7 +110,7 @@ def test_nothing_that_takes_cells_for_users_is_said_of_them():
 
 
 def test_a_level_of_cells_that_may_not_be_claimed_counts_where_it_is_not_shown():
-    """Ratios a thousandth above 1 meet a bar of 1 and are not resolved: noise is 0.0016 nats."""
+    """Ratios just above 1 meet a threshold of 1 and are not resolved: noise is 0.0016 nats."""
     one = verdict("bet60-seeds", (1.1, 1.0005), units=CELLS)
     assert one.level is Level.STRICT
     text = render_prose(one)
@@ -118,7 +118,7 @@ def test_a_level_of_cells_that_may_not_be_claimed_counts_where_it_is_not_shown()
 
 
 def short(bins):
-    """A tally cut to two cells of tokens, of which no interval can be had."""
+    """Bin sums cut to two bins, of which no interval can be had."""
     sums = {arm: of[:, :2] for arm, of in bins.sums.items()}
     return replace(bins, tokens=bins.tokens[:2], slices=bins.slices[:2], sums=sums)
 
@@ -182,10 +182,10 @@ def test_point_estimates_of_cells_name_no_cell_that_won():
     assert not [name for name in CELLS if name in text]
 
 
-# --- bars of 1 ---------------------------------------------------------------------------------
+# --- thresholds of 1 ---------------------------------------------------------------------------
 
 
-def test_where_the_bar_is_no_difference_nothing_is_within_it():
+def test_where_the_threshold_is_no_difference_nothing_is_within_it():
     one = verdict("bet63-01", (1.05, 0.95, 0.95))
     assert one.level is Level.CATASTROPHIC
     text = render(one)
@@ -199,8 +199,8 @@ def test_where_the_bar_is_no_difference_nothing_is_within_it():
     assert "an effect below the registered levels is shown for u0" in render_prose(wide)
 
 
-def test_at_a_bar_that_two_levels_share_each_has_its_power():
-    """Of 12 repetitions 3 are LENIENT or more, 1 is STRICT; a bar that is below asks nothing."""
+def test_at_a_threshold_that_two_levels_share_each_has_its_power():
+    """Of 12 repetitions 3 are LENIENT or more, 1 is STRICT; one that is below asks nothing."""
     one = verdict("bet60", (1.2, 1.2, 1.2))
     bars = {Level.STRICT: 1.1, Level.LENIENT: 1.1, Level.CATASTROPHIC: 1.1}
     same = [replace(c, threshold=bars[c.level]) for c in one.bet.criteria]

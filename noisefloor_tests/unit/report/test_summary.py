@@ -2,24 +2,25 @@
 
 import json
 
-import numpy as np
 import pytest
 
-from noisefloor_tests.support.results_by_hand import changed, found, noise_floor, part, save
-from noisefloor_tests.unit.results.test_comparisons import confusion, formats
+from noisefloor_tests.support.results_by_hand import (
+    by_cell,
+    changed,
+    confusion,
+    formats,
+    found,
+    noise_floor,
+    part,
+    save,
+)
 from pytest_noisefloor import cli
 from pytest_noisefloor.cli import main
 from pytest_noisefloor.report import figures
 from pytest_noisefloor.results.collection import registered_bets
-from pytest_noisefloor.stats.blocks import BIN_TOKENS, encode_sums
 
 FILE = "60_norm_only_noise_floor.json"
 pytestmark = pytest.mark.usefixtures("bets_read_once")
-
-
-@pytest.fixture
-def floor():
-    return found("bet60", noise_floor())
 
 
 def can_draw(monkeypatch, can):
@@ -92,38 +93,6 @@ def test_the_command_writes_the_pictures_that_there_are_results_for(tmp_path, fl
     save(tmp_path, found("bet60-long", noise_floor()))
     assert main(["summary", str(tmp_path)]) == 0
     assert (tmp_path / "results" / "budget.svg").read_bytes() == b"another"
-
-
-def by_cell(seeds):
-    """Bet 46 with two slices of a cell each, whose own text wins in all but the last seed."""
-    means = {
-        f"programmer, seed {seed}, {piece}": {
-            "untrained": 4.0,
-            "real": 3.9,
-            "full/real": 3.95 + at / 10 - (seed == seeds - 1) * 0.2,
-            "oracle": 3.5,
-        }
-        for seed in range(seeds)
-        for at, piece in enumerate(("core", "tools"))
-    }
-    rows = [
-        {
-            "user": "programmer",
-            "unit": unit,
-            "seed": int(unit.split(", ")[1].removeprefix("seed ")),
-            "slices": [
-                {
-                    "slice": unit.rpartition(", ")[2],
-                    "tokens": BIN_TOKENS,
-                    "sums": {
-                        label: encode_sums(np.array([[BIN_TOKENS * x]])) for label, x in of.items()
-                    },
-                }
-            ],
-        }
-        for unit, of in means.items()
-    ]
-    return found("bet46", means, rows=rows, cell=BIN_TOKENS, seeds=[0, 1, 2, 3, 4])
 
 
 def test_a_bet_by_cell_has_its_signs_their_test_and_the_split_of_the_variance(tmp_path, capsys):

@@ -1,4 +1,4 @@
-"""The catalogue: a row for every bet and base, judged again, and what is left out."""
+"""The collection: a row for every bet and base, judged again, and what is left out."""
 
 import json
 
@@ -17,11 +17,6 @@ from pytest_noisefloor.results.files import ResultError
 
 FILE = "60_norm_only_noise_floor.json"
 pytestmark = pytest.mark.usefixtures("bets_read_once")
-
-
-@pytest.fixture
-def floor():
-    return found("bet60", noise_floor())
 
 
 @pytest.fixture

@@ -4,32 +4,19 @@ from math import exp
 
 import pytest
 
-from noisefloor_tests.support.results_by_hand import USERS, found, noise_floor
+from noisefloor_tests.support.results_by_hand import (
+    LABEL,
+    MATRIX,
+    USERS,
+    confusion,
+    formats,
+    found,
+    noise_floor,
+)
 from pytest_noisefloor.results.comparisons import budget, matrix, pareto
 from pytest_noisefloor.results.files import ResultError
 
 # --- every adapter on every user --------------------------------------------------------------
-
-MATRIX = {  # trained on → scored on
-    "programmer": {"programmer": 3.0, "novelist": 5.2, "scientist": 6.4},
-    "novelist": {"programmer": 3.3, "novelist": 5.0, "scientist": 6.2},
-    "scientist": {"programmer": 3.6, "novelist": 5.4, "scientist": 6.6},
-}
-
-
-def confusion(users=USERS):
-    others = {user: {f"other-{o}": MATRIX[o][user] for o in users if o != user} for user in users}
-    means = {
-        user: {
-            "untrained": 7.0,
-            "real": MATRIX[user][user],
-            "other": min(others[user].values()),
-            "oracle": 2.0,
-        }
-        for user in users
-    }
-    rows = [{"candidates": {"other": others[user]} if len(users) > 2 else {}} for user in users]
-    return found("bet61", means, rows=rows)
 
 
 def test_the_matrix_has_a_row_for_whom_it_trained_on_and_a_column_for_whom_it_scored():
@@ -85,37 +72,6 @@ def test_a_result_without_oracle_has_no_reach_on_the_curve():
 
 
 # --- what an adapter of each method costs -----------------------------------------------------
-
-LABEL = "lora-r4/real | full/real"
-SIZES = {"norm-only": (2304, 9216), "lora-r4": (24576, 98304), "full": (10_000_000, 40_000_000)}
-ENTRANTS = {"norm-only": "real", "lora-r4": "lora-r4-real", "full": "full-real"}
-
-
-def formats(norm=3.9, lora=3.8, full=3.85):
-    means = {
-        user: {"untrained": 4.0, "real": norm, LABEL: min(lora, full), "oracle": 3.5}
-        for user in USERS
-    }
-    candidates = {LABEL: {"lora-r4-real": lora, "full-real": full}}
-    adapters = [
-        {
-            "name": f"49_{ENTRANTS[method]}_{user}",
-            "user": user,
-            "method": method,
-            "trained_values": values,
-            "bytes": nbytes,
-        }
-        for user in USERS
-        for method, (values, nbytes) in SIZES.items()
-    ]
-    times = {one["name"]: float(10 * i) for i, one in enumerate(adapters)}
-    return found(
-        "bet49",
-        means,
-        rows=[{"candidates": candidates}] * 3,
-        adapters=adapters,
-        times={"training_s": times},
-    )
 
 
 def test_each_method_has_its_size_its_time_and_who_dominates_it():

@@ -27,7 +27,7 @@ GAINS = {
 def result(bet, *, users=("ann",), noise=0.02, tokens=TOKENS, sha256="1" * 64):
     """A result of a bet with two slices a user, whose labels gain what ``GAINS`` says.
 
-    Each cell's mean has its own noise under each label; the gain is exact all the same, since
+    Each bin's mean has its own noise under each label; the gain is exact all the same, since
     the noise is centred.
     """
     rng = np.random.default_rng(60)
@@ -80,7 +80,7 @@ def test_a_rung_without_its_result_is_not_run_and_the_others_stay():
 
 
 def test_there_are_no_shares_of_a_gain_that_is_not_resolved_above_0():
-    """At a noise of 0.4 a cell real's gain has a standard error of 0.06, three times itself."""
+    """At a noise of 0.4 a bin real's gain has a standard error of 0.06, three times itself."""
     (rungs,) = ladders(all_results(noise=0.4)).values()
     assert all(rung.gain is not None and rung.share is None for rung in rungs)
     results = all_results()

@@ -7,43 +7,15 @@ from dataclasses import replace
 
 import pytest
 
+from noisefloor_tests.support.results_by_hand import result
 from pytest_noisefloor._files import resource_path
 from pytest_noisefloor.bets.bet import Level
-from pytest_noisefloor.bets.judging import judge
 from pytest_noisefloor.bets.lock import lock_entries
 from pytest_noisefloor.bets.registry import registered_bet
 from pytest_noisefloor.experiment import Experiment
 from pytest_noisefloor.report.prose import render_prose
 from pytest_noisefloor.results.files import ResultError
 from pytest_noisefloor.results.rejudging import rejudge
-from pytest_noisefloor.results.schema import (
-    RESULT_SCHEMA,
-    bet_record,
-    effect_record,
-    verdict_record,
-)
-from pytest_noisefloor.stats.effect import Effect
-
-
-def result(*ratios, planted=False):
-    """A result file's content, with all that judging it again needs."""
-    bet = registered_bet("bet60")
-    effects = [
-        Effect(
-            user=f"user{i}",
-            nll={"real": 3.0, "random": 3.0 + math.log(ratio), "untrained": 3.1},
-            contrast=bet.contrast,
-        )
-        for i, ratio in enumerate(ratios)
-    ]
-    verdict = judge(bet, effects, planted=planted)
-    return {
-        "schema": RESULT_SCHEMA,
-        "bet": bet_record(verdict.bet),
-        "base": {"name": "reference", "fingerprint": "f" * 64},
-        "users": [effect_record(effect) for effect in effects],
-        "verdict": verdict_record(verdict),
-    }
 
 
 @pytest.mark.parametrize(
@@ -88,7 +60,7 @@ def test_a_result_of_another_design_than_its_bets_is_unregistered_and_says_in_wh
     )
 
 
-def test_arms_and_statistic_of_an_experiment_are_those_of_its_bet(planted_experiment, tmp_path):
+def test_arms_and_contrast_of_an_experiment_are_those_of_its_bet(planted_experiment, tmp_path):
     """A bet that asks for the oracle over the user's text, on what is already trained."""
     assert planted_experiment.verdict
     contrast = replace(planted_experiment.bet.contrast, numerator="oracle", reach="random")
@@ -141,7 +113,7 @@ def test_a_result_of_a_text_that_was_never_locked_is_judged_and_labelled(save):
     assert judged.notes[1] == "Made under a text of the bet that was never locked (000000000000)."
 
 
-def test_the_statistic_that_judges_is_the_bet_files(tmp_path):
+def test_the_contrast_that_judges_is_the_bet_files(tmp_path):
     """The published table by a bet that asks the other way round."""
     text = resource_path("bets", "bet60.toml").read_text(encoding="utf-8")
     swapped = tmp_path / "swapped.toml"

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from noisefloor_tests.support.bins_planted import STATISTIC
+from noisefloor_tests.support.bins_planted import CONTRAST
 from pytest_noisefloor.stats.blocks import Scores, bin_sums, decode_sums, encode_sums
 from pytest_noisefloor.stats.contrast import StatisticsError
 from pytest_noisefloor.stats.inference import infer
@@ -38,7 +38,7 @@ def test_an_arm_that_was_never_scored_is_refused():
     for lacking in ("real", "random"):
         arms = {arm: (100, "x") for arm in ("untrained", "real", "random") if arm != lacking}
         with pytest.raises(StatisticsError, match=f"user 'ann': no scores of {lacking}"):
-            infer([bin_sums("ann", slices(**arms))], STATISTIC, margin=0.1)
+            infer([bin_sums("ann", slices(**arms))], CONTRAST, margin=0.1)
 
 
 def test_sums_come_back_from_text_to_the_last_bit():

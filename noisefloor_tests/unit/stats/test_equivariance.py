@@ -25,7 +25,7 @@ FACTORS = st.integers(-8, 8).map(lambda exponent: 2.0**exponent)
 SHIFTS = st.floats(-4, 4)
 SEEDS = st.integers(0, 1000)
 
-# Sums of 128 cells of some hundred nats round to 128 × 2⁻⁵³ of 10⁴; in a mean and in bounds that
+# Sums of 128 bins of some hundred nats round to 128 × 2⁻⁵³ of 10⁴; in a mean and in bounds that
 # are quantiles of means, that is below 1e-11 nats per token, and intervals are 1e-3 wide and more.
 ROUNDING = 1e-11
 

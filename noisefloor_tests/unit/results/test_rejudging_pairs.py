@@ -1,0 +1,78 @@
+"""Results by slices: judged by pairs again, refused where they do not fit, ranked by nearness."""
+
+import math
+
+import pytest
+
+from noisefloor_tests.support.results_by_hand import by_pair
+from pytest_noisefloor.bets.registry import registered_bet
+from pytest_noisefloor.results.cells import nearest_first
+from pytest_noisefloor.results.files import ResultError
+from pytest_noisefloor.results.rejudging import rejudge_content
+from pytest_noisefloor.stats.contrast import StatisticsError
+from pytest_noisefloor.stats.significance import rank_test
+
+BET = registered_bet("bet60-why-vocabulary")
+
+
+def test_a_result_by_slices_is_judged_by_pairs_again():
+    again = rejudge_content(dict(by_pair().content), BET)
+    assert [e.user for e in again.effects] == [
+        "programmer, core over novelist, one",
+        "programmer, core over programmer, tools",
+        "novelist, one over programmer, tools",
+    ]
+    assert again.unresolved.startswith("Pairs share slices")
+
+
+def test_a_result_by_slices_judges_no_users_and_no_cells():
+    for other in ("bet60", "bet60-seeds"):
+        with pytest.raises(ValueError, match="its units are not those that Bet"):
+            rejudge_content(dict(by_pair().content), registered_bet(other))
+
+
+def test_means_that_are_not_those_of_the_sums_are_refused():
+    one = by_pair().content
+    one["users"][0]["mean_nll"]["random"] += 0.1
+    with pytest.raises(StatisticsError, match="but the scores' sums give"):
+        rejudge_content(one, BET)
+
+
+def test_a_slice_that_stands_twice_or_under_another_name_is_refused():
+    one = by_pair().content
+    twice = [*one["users"], one["users"][0] | {"divergence": 0.5}]
+    with pytest.raises(ValueError, match="a slice that stands there twice"):
+        rejudge_content(one | {"users": twice}, BET)
+    one["users"][0]["unit"] = "novelist, two"
+    with pytest.raises(ValueError, match="unit 'novelist, two' of slice 'core'"):
+        rejudge_content(one, BET)
+
+
+def test_the_rank_test_counts_pairs_within_and_between_users():
+    """Δ by nearness 3, 1, 2: of three pairs two agree, τ = 1/3, and no order is rarer: p = 1."""
+    test = rank_test(nearest_first(by_pair()))
+    assert (test.tau, test.p) == (pytest.approx(1 / 3), pytest.approx(1))
+    assert (test.within, test.between) == ((1, 1), (1, 2))
+
+
+def test_the_exact_p_of_nine_slices_in_order():
+    """2 of 9! orders are so extreme."""
+    near = nearest_first(by_pair())[0]
+    ordered = [type(near)("u", str(at), float(at), float(-at)) for at in range(9)]
+    assert rank_test(ordered).p == pytest.approx(2 / math.factorial(9))
+
+
+def test_slices_that_tie_have_no_exact_p_and_are_no_pair():
+    near = nearest_first(by_pair())[0]
+    tied = [type(near)("u", str(at), float(at // 2), float(-at)) for at in range(4)]
+    test = rank_test(tied)
+    assert not test.exact
+    assert 0 < test.p < 1
+    assert test.within == (4, 4)  # of six pairs two are of slices that are equally near
+
+
+def test_a_row_without_its_divergence_is_a_broken_file():
+    one = by_pair()
+    del one.content["users"][0]["divergence"]
+    with pytest.raises(ResultError, match="key 'divergence' is missing"):
+        nearest_first(one)
