@@ -14,11 +14,12 @@ SCORER = "sliding/2"
 """Name and version of how ``models/scoring.py`` scores; part of every score's key."""
 
 
-Kernel = Literal["attention/1", "tiles/1", "tiles-onednn/1"]
+Kernel = Literal["attention/1", "tiles/1", "tiles-onednn/1", "tiles-wide/1"]
 """How the LM head computes its products, with a version.
 
 ``attention/1`` is torch's fused attention on the CPU. ``tiles/1`` uses tiles and torch's own matrix
-product (its BLAS on a CPU). ``tiles-onednn/1`` uses tiles and oneDNN.
+product (its BLAS on a CPU). ``tiles-onednn/1`` uses tiles and oneDNN. ``tiles-wide/1`` is
+``tiles/1`` with the larger tiles that are faster on an accelerator.
 """
 
 MATMULS = ("float32", "bfloat16")

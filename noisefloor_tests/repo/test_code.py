@@ -36,6 +36,10 @@ def imports(path):
             parts = [*inside, *(node.module or "").split(".")]
             if node.level or parts.pop(0) == HARNESS.name:
                 yield from ((".".join(filter(None, parts)), alias.name) for alias in node.names)
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                if alias.name.split(".")[0] == HARNESS.name:
+                    yield alias.name, "*"
 
 
 @pytest.mark.parametrize("room", ROOMS)
@@ -51,6 +55,15 @@ def test_a_room_is_entered_by_its_face_and_the_face_offers_what_is_taken_and_no_
     assert offered.keys() == taken
     # or the module would stand where the name should
     assert not {path.stem for path in (HARNESS / room).iterdir()} & offered.keys()
+
+
+@pytest.mark.parametrize("name", modules())
+def test_no_module_goes_round_the_faces_by_the_package_itself(name):
+    """Its face, and a room as a module, would lead from the ground to the roof unseen."""
+    ground = {path.stem for path in HARNESS.glob("*.py")}
+    past = [pair for pair in imports(modules()[name]) if pair[0] in ("", HARNESS.name)]
+    past += [pair for pair in imports(modules()[name]) if pair[1] == "*"]
+    assert not [pair for pair in past if pair[1] not in ground]
 
 
 def test_the_packages_face_is_the_same_to_a_type_checker_and_at_run_time():

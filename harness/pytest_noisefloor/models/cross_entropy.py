@@ -26,15 +26,15 @@ CPU_TILE = (512, 1024)
 """Rows and vocabulary entries of a tile on a CPU: 2 MB of fp32 logits, which stay in the cache."""
 
 WIDE_TILE_ELEMENTS = 128 * 49_152
-"""Logits in a tile over the whole vocabulary on a CPU: 25 MB in fp32.
+"""Logits in a tile over the whole vocabulary: 25 MB in fp32.
 
-Such a tile is used if the head trains, since that needs all logits of a row.
+Such a tile is used on an accelerator, and where the head trains, which needs all logits of a row.
 """
 
-DEVICE_TILE_ELEMENTS = 512 * 49_152
-"""Logits in a tile over the whole vocabulary on an accelerator, for every head: 101 MB in fp32.
+WIDER_TILE_ELEMENTS = 512 * 49_152
+"""The same for the kernel ``tiles-wide/1``: 101 MB in fp32, of which two tiles live at a time.
 
-Two tiles live at a time. Measured on an NVIDIA H200, for loss and gradient of 1,020 rows, a hidden
+Measured on an NVIDIA H200, for loss and gradient of 1,020 rows, a hidden
 size of 256 and a vocabulary of 49,152: 3.3 to 3.6 ms in tiles of 128 rows, 2.2 ms in tiles of 256,
 1.8 to 1.9 ms in tiles of 512 or 1,020, and 1.8 ms with all logits kept (torch 2.11, 2026-11-26).
 """
@@ -163,7 +163,7 @@ def _by_tiles(hidden: Tensor, targets: Tensor, head: LMHead) -> tuple[Tensor, Te
             if slope is not None:
                 weights.mul_(slope)
             matrix = head.weight[part].T  # (hidden, part)
-            if matrix.dtype == torch.bfloat16 and matrix.device.type == "cpu":
+            if matrix.dtype == torch.bfloat16 and head.kernel != "tiles-wide/1":
                 # without the copy, oneDNN takes ten times as long
                 matrix = matrix.contiguous()
             product = _product(weights.to(matrix.dtype), matrix, None, head.kernel)
@@ -188,5 +188,5 @@ def _tiles(head: LMHead) -> tuple[int, list[slice]]:
 
 def _wide_rows(head: LMHead) -> int:
     """The number of rows in a tile over the whole vocabulary."""
-    on_cpu = head.weight.device.type == "cpu"
-    return max(1, (WIDE_TILE_ELEMENTS if on_cpu else DEVICE_TILE_ELEMENTS) // len(head.weight))
+    wider = head.kernel == "tiles-wide/1"
+    return max(1, (WIDER_TILE_ELEMENTS if wider else WIDE_TILE_ELEMENTS) // len(head.weight))

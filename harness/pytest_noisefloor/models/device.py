@@ -60,25 +60,38 @@ def exclusive(device: str) -> Iterator[None]:
 
 
 @contextmanager
-def exact_fp32() -> Iterator[None]:
-    """Compute fp32 products in full fp32, and restore the session's settings on leaving.
+def exact_fp32(device: str) -> Iterator[None]:
+    """Compute a device's fp32 products in full fp32, whatever the session has set.
 
-    TF32 keeps only 10 of 23 bits, and torch lets cuDNN's convolutions use it by default.
+    On leaving, the session's settings are back. TF32 keeps only 10 of 23 bits. By default torch
+    lets cuDNN's convolutions use it, and what is a default before a run on CUDA is a setting after.
     """
     import torch
 
     on: Any = torch.backends
-    # since torch 2.9 there are two interfaces, which must not be mixed
-    new = hasattr(on.cudnn, "conv")
-    parts = [on.cuda.matmul, on.cudnn]
-    if new:
-        parts = [on.cuda.matmul, on.cudnn.conv, on.mkldnn.matmul, on.mkldnn.conv]
-    name, value = ("fp32_precision", "ieee") if new else ("allow_tf32", False)
-    before = [getattr(part, name) for part in parts]
-    for part in parts:
-        setattr(part, name, value)
+    if not hasattr(on.cudnn, "conv"):  # torch before 2.9
+        matrices, convolutions = torch.get_float32_matmul_precision(), on.cudnn.allow_tf32
+        torch.set_float32_matmul_precision("highest")
+        on.cudnn.allow_tf32 = False
+        try:
+            yield
+        finally:
+            torch.set_float32_matmul_precision(matrices)
+            on.cudnn.allow_tf32 = convolutions
+        return
+
+    settings = {
+        "cpu": [(on.mkldnn.matmul, on.mkldnn), (on.mkldnn.conv, on.mkldnn)],
+        "cuda": [(on.cuda.matmul, on.cudnn), (on.cudnn.conv, on.cudnn)],
+    }
+    before: list[tuple[Any, str]] = []
+    for part, parent in settings.get(device, ()):
+        if (found := part.fp32_precision) not in ("ieee", "none"):
+            # what is inherited stays inherited, so that a later setting for all reaches it
+            before.append((part, "none" if found == parent.fp32_precision else found))
+            part.fp32_precision = "ieee"
     try:
         yield
     finally:
-        for part, was in zip(parts, before, strict=True):
-            setattr(part, name, was)
+        for part, was in before:
+            part.fp32_precision = was

@@ -72,13 +72,14 @@ class LMHead:
 
 def kernels(head: LMHead) -> tuple[Kernel, ...]:
     """The kernels that can compute a head. The first is the one to use without a measurement."""
-    on_cpu = head.weight.device.type == "cpu"
+    if head.weight.device.type != "cpu":
+        return ("tiles-wide/1",)
     fp32 = head.weight.dtype == torch.float32
     found: list[Kernel] = []
-    if on_cpu and head.plain and hasattr(torch.ops.aten, _ATTENTION):
+    if head.plain and hasattr(torch.ops.aten, _ATTENTION):
         found.append("attention/1")
     found.append("tiles/1")
-    if on_cpu and fp32 and torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+    if fp32 and torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         found.append("tiles-onednn/1")
     return tuple(found)
 

@@ -61,7 +61,8 @@ class Worker:
             # never more threads than now: OMP_NUM_THREADS may ask for fewer
             torch.set_num_threads(min(share, torch.get_num_threads()))
         model = self.context.base.shared_model(self.context.device)
-        return model, lm_head(model)
+        with exact_fp32(self.context.device):
+            return model, lm_head(model)
 
     @property
     def _model_and_head(self) -> tuple[nn.Module, LMHead]:
@@ -83,7 +84,7 @@ class Worker:
         if wanted == 1 or (wanted is None and not batching_pays(context.device, context.recipe)):
             return 1
         # exclusive, since two processes would otherwise count the same free memory
-        with exclusive(context.device), exact_fp32():
+        with exclusive(context.device), exact_fp32(context.device):
             model, head = self._model_and_head
             try:
                 check_stackable(model, head, context.method)
@@ -158,7 +159,6 @@ class Worker:
             for at, (key, state) in enumerate(trained.items())
         }
 
-    @exact_fp32()
     def _train(
         self,
         runs: Mapping[str, tuple[Request, RunSpec]],
@@ -168,16 +168,17 @@ class Worker:
         from pytest_noisefloor.training import train
 
         model, head = self._model_and_head
-        return train(
-            model,
-            head,
-            self.context.method,
-            {key: self._batches(request) for key, (request, _) in runs.items()},
-            self.context.recipe,
-            starts=starts,
-            on_step=on_step,
-            label=lambda key: f"{runs[key][0]} ({key[:12]})",
-        )
+        with exact_fp32(self.context.device):
+            return train(
+                model,
+                head,
+                self.context.method,
+                {key: self._batches(request) for key, (request, _) in runs.items()},
+                self.context.recipe,
+                starts=starts,
+                on_step=on_step,
+                label=lambda key: f"{runs[key][0]} ({key[:12]})",
+            )
 
     def _batches(self, request: Request) -> Iterator[Ids]:
         """The batches (batch, sequence) of token ids that a request's adapter trains on."""
@@ -189,7 +190,6 @@ class Worker:
         )
         return arm.batches(arm_input, self.context.recipe, request.seed)
 
-    @exact_fp32()
     def score(
         self,
         heldout_slice: Slice,
@@ -208,14 +208,15 @@ class Worker:
         tokens = self._texts.scored(heldout_slice)
         prefix = self.context.base.tokenizer.prefix
         tensors = [adapters[key].arrays for key in specs if key in adapters]
-        if not tensors:
-            rows = [score(model, head, tokens, prefix, scoring)]
-        elif len(tensors) == 1:
-            with method.attached(model) as attached:
-                restore(attached, tensors[0])
+        with exact_fp32(self.context.device):
+            if not tensors:
                 rows = [score(model, head, tokens, prefix, scoring)]
-        else:
-            rows = list(score_stacked(model, head, method, tensors, tokens, prefix, scoring))
+            elif len(tensors) == 1:
+                with method.attached(model) as attached:
+                    restore(attached, tensors[0])
+                    rows = [score(model, head, tokens, prefix, scoring)]
+            else:
+                rows = list(score_stacked(model, head, method, tensors, tokens, prefix, scoring))
         return {
             key: Record({"nll": nll}, {"spec": asdict(spec)})
             for (key, spec), nll in zip(specs.items(), rows, strict=True)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from pytest_noisefloor.data.arms import Reads
+from pytest_noisefloor.data.arms import ArmError, Reads
 from pytest_noisefloor.data.tokens import Texts
 from pytest_noisefloor.models.tiny import ByteTokenizer
 
@@ -14,6 +14,7 @@ class Reading:
     """An arm of a project's own, as far as it matters here."""
 
     reads: str
+    name: str = "reading"
 
 
 @pytest.fixture
@@ -38,5 +39,6 @@ def test_an_arm_is_given_the_text_that_it_declares_and_no_other(texts, scoring, 
 
 
 def test_what_no_arm_can_read_is_an_error(texts, ann):
-    with pytest.raises(ValueError, match="'letters' is not a valid Reads"):
+    expected = "reads 'letters'; expected nothing or training text or held-out text"
+    with pytest.raises(ArmError, match=expected):
         texts.read(ann, Reading("letters"))

@@ -1,5 +1,7 @@
 """Devices: which one is taken, and that fp32 is fp32 whatever the session has set."""
 
+import importlib
+
 import pytest
 import torch
 
@@ -55,48 +57,96 @@ def test_a_device_that_is_named_is_taken_or_refused(machine, name):
 
 
 def switches():
-    """How torch makes fp32 products: of matrices on CUDA, of convolutions there."""
-    if hasattr(torch.backends.cudnn, "conv"):
-        parts, name = (torch.backends.cuda.matmul, torch.backends.cudnn.conv), "fp32_precision"
-    else:
-        parts, name = (torch.backends.cuda.matmul, torch.backends.cudnn), "allow_tf32"
-    return [getattr(part, name) for part in parts]
+    """How torch makes fp32 products: of matrices and convolutions, on CUDA and on the CPU."""
+    on = torch.backends
+    if not hasattr(on.cudnn, "conv"):  # torch before 2.9
+        return [torch.get_float32_matmul_precision(), on.cudnn.allow_tf32]
+    parts = (on.cuda.matmul, on.cudnn.conv, on.mkldnn.matmul, on.mkldnn.conv)
+    return [part.fp32_precision for part in parts]
 
 
-@pytest.mark.parametrize("session", ["highest", "high", "medium"])
-def test_fp32_is_fp32_whatever_the_session_has_set(tiny, recipe, scoring, ann, tmp_path, session):
-    seen = []
+PLACES = {"cuda": slice(0, 2), "cpu": slice(2, 4)}
+FULL = {"ieee", "none", "highest", False}
+"""What the switches say where fp32 is fp32."""
 
-    class Looking(ProgressBar):
-        def advance(self, cost, detail=""):
-            super().advance(cost, detail)
-            if detail:
-                seen.append(switches())
 
+@pytest.fixture
+def matrices():
+    """A function: set the session's precision of matrices; given back afterwards."""
     before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision(session)
-    try:
-        outside = switches()
-        Runner(
-            RunContext(
-                store=Store(tmp_path),
-                base=tiny,
-                device="cpu",
-                method=METHODS["norm-only"],
-                recipe=recipe,
-                scoring=scoring,
-                progress_bar=Looking(),
-            )
-        ).adapter(Request(ann, "real"))
-        assert switches() == outside
-    finally:
-        torch.set_float32_matmul_precision(before)
-    assert len(seen) == recipe.steps
-    assert all(found in (["ieee", "ieee"], [False, False]) for found in seen)
+    yield torch.set_float32_matmul_precision
+    torch.set_float32_matmul_precision(before)
 
 
-def test_the_switches_come_back_after_an_error():
+@pytest.mark.parametrize("device", PLACES)
+@pytest.mark.parametrize("session", ["highest", "high", "medium"])
+def test_fp32_is_fp32_whatever_the_session_has_set_and_its_settings_come_back(
+    matrices, device, session
+):
+    matrices(session)
     outside = switches()
-    with pytest.raises(ZeroDivisionError), exact_fp32():
+    with exact_fp32(device):
+        assert {*switches()[PLACES[device]]} <= FULL
+    assert switches() == outside
+    assert torch.get_float32_matmul_precision() == session
+
+
+def test_the_settings_come_back_after_an_error(matrices):
+    matrices("medium")
+    outside = switches()
+    with pytest.raises(ZeroDivisionError), exact_fp32("cpu"):
         raise ZeroDivisionError
     assert switches() == outside
+
+
+@pytest.mark.skipif(not hasattr(torch.backends.cudnn, "conv"), reason="torch 2.9 inherits them")
+@pytest.mark.parametrize("device", PLACES)
+def test_a_setting_for_all_products_is_still_heard_after_a_run(device):
+    """What a run found inherited it must not leave as a setting of its own."""
+    before = torch.backends.fp32_precision
+    try:
+        torch.backends.fp32_precision = "tf32"
+        with exact_fp32(device):
+            pass
+        torch.backends.fp32_precision = "ieee"
+        assert {*switches()[PLACES[device]]} == {"ieee"}
+    finally:
+        torch.backends.fp32_precision = before
+
+
+def test_every_part_of_a_run_computes_in_full_fp32(
+    matrices, tiny, recipe, scoring, ann, tmp_path, monkeypatch
+):
+    """Training, scoring, the check of the head, and the check that adapters stack."""
+    seen = {}
+    for place, name in (
+        ("training", "train"),
+        ("models", "score"),
+        ("models", "lm_head"),
+        ("training", "check_stackable"),
+    ):
+        module = importlib.import_module(f"pytest_noisefloor.{place}")
+        whole = getattr(module, name)
+
+        def spy(*args, name=name, whole=whole, **kwargs):
+            seen[name] = {*switches()[PLACES["cpu"]]}
+            return whole(*args, **kwargs)
+
+        monkeypatch.setattr(module, name, spy)
+    matrices("medium")
+    runner = Runner(
+        RunContext(
+            store=Store(tmp_path),
+            base=tiny,
+            device="cpu",
+            method=METHODS["norm-only"],
+            recipe=recipe,
+            scoring=scoring,
+            progress_bar=ProgressBar(),
+            stack_size=2,
+        )
+    )
+    runner.complete([Request(ann, "untrained"), Request(ann, "real"), Request(ann, "random")])
+    runner.complete([Request(ann, "oracle")])
+    assert seen.keys() == {"train", "score", "lm_head", "check_stackable"}
+    assert all(found <= FULL for found in seen.values())

@@ -81,7 +81,7 @@ def test_each_device_has_its_own_since_not_every_kernel_is_everywhere(store, som
     """Kernels of the CPU do not exist on an accelerator; a store may see both."""
     elsewhere = replace(some_head, weight=some_head.weight.to("meta"))
     assert autotune(store, BASE, "cpu", lambda: some_head, 10) == "attention/1"
-    assert autotune(store, BASE, "mps", lambda: elsewhere, 10) == "tiles/1"
+    assert autotune(store, BASE, "mps", lambda: elsewhere, 10) == "tiles-wide/1"
 
 
 def test_only_plain_heads_go_by_attention_and_only_fp32_by_onednn(some_head):
