@@ -198,3 +198,9 @@ def stopped(held):
 def controlled(project):
     """A project with one claim that beat its control."""
     return project(entry("lenient", "LENIENT"), lenient=LENIENT)
+
+
+def stored(project):
+    """Every file of the store with the time at which it was written."""
+    folder = project.path / ".noisefloor"
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*.safetensors")}

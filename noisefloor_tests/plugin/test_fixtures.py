@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from noisefloor_tests.plugin.conftest import BARE
+from noisefloor_tests.plugin.conftest import BARE, stored
 from pytest_noisefloor.cli import main
 
 # Says, at a session's end, whether anything imported torch.
@@ -16,12 +16,6 @@ WITNESS = """
     def pytest_terminal_summary(terminalreporter):
         terminalreporter.write_line(f"torch imported: {'torch' in sys.modules}")
 """
-
-
-def stored(project):
-    """Every file of the store with the time at which it was written."""
-    folder = project.path / ".noisefloor"
-    return {path: path.stat().st_mtime_ns for path in folder.rglob("*.safetensors")}
 
 
 def test_a_project_gets_adapters_comparison_files_and_one_table(pytester, downstream, capsys):

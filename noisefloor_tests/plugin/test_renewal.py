@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from noisefloor_tests.plugin.conftest import SHORT
+from noisefloor_tests.plugin.conftest import SHORT, stored
 from noisefloor_tests.support.claims_planted import entry, evidence
 from pytest_noisefloor.claims import evidence as checks  # or each session would import its own
 from pytest_noisefloor.data.users import load_users
@@ -40,11 +40,6 @@ def train(held):
     return run
 
 
-def records(project):
-    folder = project.path / ".noisefloor"
-    return {path: path.stat().st_mtime_ns for path in folder.rglob("*.safetensors")}
-
-
 def test_missing_evidence_is_trained_and_holds_from_then_on(
     pytester, renewable, train, held, read_result
 ):
@@ -53,7 +48,7 @@ def test_missing_evidence_is_trained_and_holds_from_then_on(
     result = train()
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(["user *untrained *", f"results: {file}"])
-    first, trained = read_result(file), records(pytester)
+    first, trained = read_result(file), stored(pytester)
     assert first["base"]["name"] == "small"
     assert [row["user"] for row in first["users"]] == list(USERS)
     assert first["recipe"]["steps"] == 2
@@ -69,7 +64,7 @@ def test_missing_evidence_is_trained_and_holds_from_then_on(
     # adapters, and on two slices the scores of these and of none
     adapters = [path for path in trained if path.parent.name == "adapters"]
     assert len(adapters) == 2 * 3
-    assert {path: at for path, at in records(pytester).items() if path in trained} == trained
+    assert {path: at for path, at in stored(pytester).items() if path in trained} == trained
 
 
 @pytest.mark.parametrize(
@@ -90,7 +85,7 @@ def test_a_claim_of_something_else_is_refused_before_anything_trains(
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines([f"*{message}"])
     assert file.read_text() == "the old evidence"
-    assert not records(pytester)
+    assert not stored(pytester)
 
 
 def only_here(where, *rest):
@@ -111,7 +106,7 @@ def test_what_was_trained_but_is_not_of_the_claim_leaves_the_old_bitwise_as_it_w
         [f"*mine.json: left as it was, since in what was trained anew the scorer is '{SCORER}', *"]
     )
     assert file.read_bytes() == before
-    assert records(pytester)
+    assert stored(pytester)
 
 
 def test_a_training_that_fails_leaves_the_old_bitwise_as_it_was(
@@ -167,7 +162,7 @@ def test_two_workers_renew_two_claims_and_train_nothing_twice(
     other = file.with_name("other.json")
     assert [row["user"] for row in read_result(file)["users"]] == ["ann", "bob"]
     assert [row["user"] for row in read_result(other)["users"]] == ["bob", "cy"]
-    assert len([path for path in records(pytester) if path.parent.name == "adapters"]) == 3 * 3
+    assert len([path for path in stored(pytester) if path.parent.name == "adapters"]) == 3 * 3
     assert result.stdout.str().count("results: ") == 2
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from noisefloor_tests.support.interruptions import KILLED, Stopping, everything
 from pytest_noisefloor import training
 from pytest_noisefloor.errors import NoisefloorError
 from pytest_noisefloor.models.scoring import score
@@ -57,11 +58,6 @@ def trainings(monkeypatch):
 
     monkeypatch.setattr(training, "train", spy)
     return begun
-
-
-def everything(*users):
-    arms = [("untrained", 0), ("real", 0), ("random", 0), ("real", 1)]
-    return [Request(user, arm, seed) for user in users for arm, seed in arms]
 
 
 def results(runner, requests):
@@ -185,15 +181,6 @@ def test_a_training_that_fails_leaves_no_adapter_and_a_sound_worker(
 # --- interrupted ------------------------------------------------------------------------------
 
 
-class Stopping(ProgressBar):
-    """Interrupts the training at a step, once."""
-
-    def advance(self, cost, detail=""):
-        super().advance(cost, detail)
-        if detail.startswith("step 3 of"):
-            raise KeyboardInterrupt
-
-
 @ALL
 def test_an_interrupted_training_goes_on_where_it_was_saved(
     runner, trainings, ann, monkeypatch, method
@@ -205,30 +192,6 @@ def test_an_interrupted_training_goes_on_where_it_was_saved(
     found = results(runner(method=method), [request])
     assert trainings == [0, 2]
     assert found == results(runner("uninterrupted", method=method), [request])
-
-
-KILLED = """
-import os, signal
-from pathlib import Path
-from pytest_noisefloor.runs import Request, RunContext, Runner, worker
-from pytest_noisefloor.models.loading import open_base
-from pytest_noisefloor.data.users import Slice, User
-from pytest_noisefloor.training.methods.registry import METHODS
-from pytest_noisefloor.runs.progress import ProgressBar
-from pytest_noisefloor.specs import Recipe, Scoring
-from pytest_noisefloor.runs.store import Store
-
-class Killing(ProgressBar):
-    def advance(self, cost, detail=""):
-        if detail.startswith("step 3 of"):
-            os.kill(os.getpid(), signal.SIGKILL)
-
-worker.SAVE_EVERY_S = -1.0
-context = RunContext(
-    base=open_base("tiny"), device="cpu", method=METHODS["norm-only"], progress_bar=Killing(), {}
-)
-Runner(context).adapter(Request({}, "real"))
-"""
 
 
 @pytest.mark.slow  # another process with torch and a model; the fast tier interrupts in this one

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from safetensors.numpy import load, save
 
+from noisefloor_tests.support.tensors import bits
 from pytest_noisefloor.data.arms import ARMS, ArmInput
 from pytest_noisefloor.data.users import Slice
 from pytest_noisefloor.models.head import lm_head
@@ -27,10 +28,6 @@ from pytest_noisefloor.training.methods.registry import METHODS
 
 NORM_ONLY = METHODS["norm-only"]
 TWO_STEPS = Recipe(lr=0.01, steps=2, batch=2, sequence=16)
-
-
-def bits(tensors):
-    return {name: tensor.tobytes() for name, tensor in tensors.items()}
 
 
 # --- what moves --------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from noisefloor_tests.unit.runs.test_runner import KILLED
+from noisefloor_tests.support.interruptions import KILLED, Stopping, everything
 from pytest_noisefloor import training
 from pytest_noisefloor.models.base import Base
 from pytest_noisefloor.models.tiny import ByteTokenizer
@@ -65,11 +65,6 @@ def batches(monkeypatch):
     return found
 
 
-def wanted(*users):
-    arms = [("untrained", 0), ("real", 0), ("random", 0), ("real", 1)]
-    return [Request(user, arm, seed) for user in users for arm, seed in arms]
-
-
 def adapters(requests):
     return [request for request in requests if request.arm != "untrained"]
 
@@ -97,8 +92,8 @@ def facts(runner, request):
     return runner.store.get("adapters", runner.run_spec(request).key).facts["group"]
 
 
-def test_small_steps_train_together_on_a_cpu_and_say_in_whose_company(runner, batches, ann, bob):
-    requests = wanted(ann, bob)
+def test_small_steps_train_together_on_a_cpu_and_say_with_whom(runner, batches, ann, bob):
+    requests = everything(ann, bob)
     used = runner()
     used.complete(requests)
     assert batches == [(6, 0)]
@@ -120,7 +115,7 @@ def test_large_steps_train_one_at_a_time_on_a_cpu_and_load_nothing_to_know_it(ru
 
 @pytest.mark.parametrize(("size", "sizes"), [(1, [1] * 6), (2, [2, 2, 2]), (4, [4, 2])])
 def test_gains_and_delta_do_not_depend_on_the_grouping(runner, batches, ann, bob, size, sizes):
-    requests = wanted(ann, bob)
+    requests = everything(ann, bob)
     used, backward = runner(stack_size=size), runner("backward")
     used.complete(requests)
     assert [many for many, _ in batches] == sizes
@@ -142,17 +137,17 @@ def test_a_slice_is_scored_under_several_adapters_at_once_where_that_is_asked_fo
 
     monkeypatch.setattr(training, "score_stacked", spy)
     alone, used = runner("alone"), runner(stack_size=3)
-    alone.complete(wanted(ann))
+    alone.complete(everything(ann))
     assert counts == []  # on a CPU it was not measured faster
-    used.complete(wanted(ann))
-    assert counts == [3, 3]  # for each of two slices; the base alone is in nobody's company
-    for request in wanted(ann):
+    used.complete(everything(ann))
+    assert counts == [3, 3]  # for each of two slices; the untrained base is never batched
+    for request in everything(ann):
         for piece in ann.heldout:
             # a score near 6 nats is rounded by 5e-7, and gains apart by 1e-6 move it as little
             np.testing.assert_allclose(
                 used.scores(request, piece), alone.scores(request, piece), rtol=0, atol=1e-5
             )
-    assert not np.array_equal(*(used.scores(r, ann.heldout[0]) for r in wanted(ann)[1:3]))
+    assert not np.array_equal(*(used.scores(r, ann.heldout[0]) for r in everything(ann)[1:3]))
 
 
 # --- how many ---------------------------------------------------------------------------------
@@ -189,11 +184,11 @@ def test_what_torch_keeps_of_earlier_batches_on_a_card_is_free(monkeypatch):
 
 
 def test_processes_that_share_the_work_leave_each_other_some(runner, batches, ann, bob):
-    runner(workers=2).complete(adapters(wanted(ann, bob)))
+    runner(workers=2).complete(adapters(everything(ann, bob)))
     assert [many for many, _ in batches] == [3, 2, 1]
 
 
-def test_an_adapter_that_another_process_is_at_does_not_hold_up_its_company(
+def test_an_adapter_that_another_process_is_at_does_not_hold_up_the_others_of_its_batch(
     runner, batches, ann, bob
 ):
     class Freeing(ProgressBar):
@@ -205,7 +200,7 @@ def test_an_adapter_that_another_process_is_at_does_not_hold_up_its_company(
                 with suppress(KeyError):
                     locks.pop().release()
 
-    requests = adapters(wanted(ann, bob))
+    requests = adapters(everything(ann, bob))
     used = runner(progress_bar=Freeing())
     locks = {used.store.lock(used.run_spec(requests[2]).key)}
     next(iter(locks)).acquire()
@@ -221,8 +216,8 @@ def test_a_base_whose_adapters_cannot_be_stacked_says_so_once_and_trains_them_al
     mamba = Base("mamba", "0" * 64, lambda: build("Mamba", vocab_size=257), ByteTokenizer)
     stream = io.StringIO()
     used = runner(base=mamba, progress_bar=ProgressBar(stream))
-    used.complete(wanted(ann))
-    used.complete(wanted(bob))
+    used.complete(everything(ann))
+    used.complete(everything(bob))
     assert batches == [(1, 0)] * 6
     said = [line for line in stream.getvalue().splitlines() if "cannot be stacked" in line]
     assert len(said) == 1
@@ -233,20 +228,11 @@ def test_a_base_whose_adapters_cannot_be_stacked_says_so_once_and_trains_them_al
 # --- interrupted ------------------------------------------------------------------------------
 
 
-class Stopping(ProgressBar):
-    """Interrupts the training at its third step."""
-
-    def advance(self, cost, detail=""):
-        super().advance(cost, detail)
-        if detail.startswith("step 3 of"):
-            raise KeyboardInterrupt
-
-
 @pytest.mark.parametrize("size", [1, 2, None])
-def test_an_interrupted_group_goes_on_alone_or_in_other_company(
+def test_an_interrupted_batch_goes_on_alone_or_with_others(
     runner, batches, monkeypatch, ann, bob, size
 ):
-    requests = adapters(wanted(ann, bob))
+    requests = adapters(everything(ann, bob))
     monkeypatch.setattr(worker, "SAVE_EVERY_S", -1.0)
     with pytest.raises(KeyboardInterrupt):
         runner(stack_size=4, progress_bar=Stopping()).complete(requests)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from noisefloor_tests.support.tensors import bits
 from pytest_noisefloor.data.arms import ARMS, ArmInput
 from pytest_noisefloor.specs import Recipe
 from pytest_noisefloor.training.checks import TrainingError, fingerprint
@@ -28,10 +29,6 @@ def train_one(model, head, method, stream, recipe, *, start=None, **rest):
     """Train a single adapter."""
     starts = {"ann": start} if start else None
     return train(model, head, method, {"ann": stream}, recipe, starts=starts, **rest)["ann"]
-
-
-def bits(tensors):
-    return {name: tensor.tobytes() for name, tensor in tensors.items()}
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import nn
 
+from noisefloor_tests.support.tensors import shift
 from pytest_noisefloor.errors import MethodError
 from pytest_noisefloor.models.head import lm_head
 from pytest_noisefloor.models.scoring import score
@@ -66,12 +67,6 @@ def test_the_gains_train_and_the_rest_is_frozen(build):
         assert training == gains.keys() == {*gain_names(model)}
         assert all(name.endswith(".weight") for name in training)
     assert not any(parameter.requires_grad for parameter in model.parameters())
-
-
-def shift(tensors):
-    with torch.no_grad():
-        for number, tensor in enumerate(tensors.values()):
-            tensor.add_(0.1 * (number + 1))
 
 
 # Norms as RMSNorm, LayerNorm with a bias, 1 + weight, per head, and in a model without attention.

@@ -7,17 +7,9 @@ from hypothesis import strategies as st
 from safetensors.numpy import save
 
 from noisefloor_tests.support.packed import packed_bytes
+from noisefloor_tests.support.shapes import REFERENCE, shapes
 from pytest_noisefloor.training.methods.norm_only import gain_names
 
-REFERENCE = {
-    "vocab_size": 49_152,
-    "hidden_size": 256,
-    "intermediate_size": 688,
-    "num_hidden_layers": 4,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 4,
-    "tie_word_embeddings": True,
-}
 CATALOGUE = {
     "vocab_size": 49_152,
     "hidden_size": 256,
@@ -93,28 +85,6 @@ def scale_vectors(model):
 
 def sizes(model, names):
     return [model.get_parameter(name).numel() for name in names]
-
-
-LAYERS, HEADS, WIDTHS = st.integers(1, 4), st.integers(1, 4), st.sampled_from([4, 8, 16])
-
-
-@st.composite
-def shapes(draw, *, grouped=True, width_of_heads=False, **more):
-    """Settings of a configuration: blocks, heads and sizes as the architecture allows them."""
-    heads, width = draw(HEADS), draw(WIDTHS)
-    drawn = {
-        "num_hidden_layers": draw(LAYERS),
-        "num_attention_heads": heads,
-        "hidden_size": heads * width,
-        "vocab_size": draw(st.integers(2, 300)),
-        "tie_word_embeddings": draw(st.booleans()),
-    }
-    if grouped:
-        shared = [n for n in range(1, heads + 1) if heads % n == 0]
-        drawn["num_key_value_heads"] = draw(st.sampled_from(shared))
-    if width_of_heads:  # free of the hidden size
-        drawn["head_dim"] = draw(WIDTHS)
-    return drawn | {name: draw(strategy) for name, strategy in more.items()}
 
 
 def pre_norm(drawn):

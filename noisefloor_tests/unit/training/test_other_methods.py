@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from safetensors.numpy import load, save
 
 from noisefloor_tests.support.habits import forked
-from noisefloor_tests.unit.training.test_norm_only_sizes import REFERENCE, shapes
+from noisefloor_tests.support.shapes import REFERENCE, shapes
+from noisefloor_tests.support.tensors import shift
 from pytest_noisefloor.data.arms import ARMS, ArmInput
 from pytest_noisefloor.errors import MethodError
 from pytest_noisefloor.models.head import lm_head
@@ -39,12 +40,6 @@ def state(model):
         "hooks": [n for n, m in model.named_modules() if m._forward_hooks],
         "attributes": sorted(vars(model)),
     }
-
-
-def shift(tensors):
-    with torch.no_grad():
-        for number, tensor in enumerate(tensors.values()):
-            tensor.add_(0.1 * (number + 1))
 
 
 def interrupted(model, method):

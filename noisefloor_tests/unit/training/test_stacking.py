@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_noisefloor.data.arms import ARMS, ArmInput
+from noisefloor_tests.support.stacks import NORM_ONLY, USERS, stream, together
 from pytest_noisefloor.errors import MethodError
 from pytest_noisefloor.models import scoring
 from pytest_noisefloor.models.head import lm_head
@@ -21,23 +21,12 @@ from pytest_noisefloor.training.checks import fingerprint
 from pytest_noisefloor.training.loop import train
 from pytest_noisefloor.training.methods.base import restore
 from pytest_noisefloor.training.methods.norm_only import gain_names
-from pytest_noisefloor.training.methods.registry import METHODS
 from pytest_noisefloor.training.stacking import StackError, score_stacked
-
-NORM_ONLY = METHODS["norm-only"]
-USERS = ("ann", "bob", "cem", "dee")
 
 # What two ways to one adapter may differ by, in every gain. Sums over a batch are taken in another
 # order, which moves a gradient by some 1e-7 of itself and a gain near 1 by its last bit or two
 # (2.4e-7 measured); one wrong step of the smallest rate below moves it by 5e-5.
 CLOSE = 1e-6
-
-
-def stream(user, recipe, vocabulary, *, seed=0):
-    """The blocks of a user's run; every second user has the random arm."""
-    arm = ARMS["random" if USERS.index(user) % 2 else "real"]
-    text = np.random.default_rng(USERS.index(user)).integers(vocabulary, size=10 * recipe.sequence)
-    return arm.batches(ArmInput(user, vocabulary, text), recipe, seed)
 
 
 def alone(model, head, users, recipe, seed=0):
@@ -47,12 +36,6 @@ def alone(model, head, users, recipe, seed=0):
         streams = {user: stream(user, recipe, vocabulary, seed=seed)}
         done |= train(model, head, NORM_ONLY, streams, recipe)
     return done
-
-
-def together(model, head, users, recipe, seed=0, **more):
-    vocabulary = head.weight.shape[0]
-    streams = {user: stream(user, recipe, vocabulary, seed=seed) for user in users}
-    return train(model, head, NORM_ONLY, streams, recipe, **more)
 
 
 def assert_close(found, expected):
@@ -153,7 +136,7 @@ def test_a_resumed_group_is_bitwise_the_uninterrupted_one(model, head, recipe, s
         for user in USERS:
             assert rest[user].losses == whole[user].losses == tuple(step[user] for step in told)
             assert rest[user].seconds >= part[user].seconds > 0
-    # and each may go on alone, or in other company
+    # and each may go on alone, or with others
     vocabulary = head.weight.shape[0]
     streams = {"bob": stream("bob", recipe, vocabulary)}
     assert_close(train(model, head, NORM_ONLY, streams, recipe, starts=part), whole)

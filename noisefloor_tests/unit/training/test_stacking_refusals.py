@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from noisefloor_tests.unit.training.test_stacking import NORM_ONLY, USERS, stream, together
+from noisefloor_tests.support.stacks import NORM_ONLY, USERS, stream, together
 from pytest_noisefloor.models.head import lm_head
 from pytest_noisefloor.training.checks import TrainingError, fingerprint
 from pytest_noisefloor.training.loop import train
