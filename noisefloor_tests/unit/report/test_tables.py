@@ -11,10 +11,10 @@ BET = registered_bet("bet60")
 def test_the_table_has_a_row_for_each_user_with_ratio_harm_and_help():
     text = table(verdict(ann=(100, 80, 150), bartholomew=(2000, 1234, 1000)).effects)
     assert text.splitlines() == [
-        "user         untrained   real  random   ratio    harm    help  winner",
-        "─" * 69,
-        "ann                100     80     150  1.8750  1.5000  1.2500  real",
-        "bartholomew      2,000  1,234   1,000  0.8104  0.5000  1.6207  random",
+        "user           untrained    real    random    ratio    harm    help  winner",
+        "-----------  -----------  ------  --------  -------  ------  ------  --------",
+        "ann                  100      80       150   1.8750  1.5000  1.2500  real",
+        "bartholomew        2,000   1,234     1,000   0.8104  0.5000  1.6207  random",
     ]
 
 
