@@ -12,7 +12,7 @@ from .error_rates import rate_bounds as rate_bounds
 from .judging import ABSENT as ABSENT
 from .judging import ASSERTIONS as ASSERTIONS
 from .judging import UNKNOWN as UNKNOWN
-from .judging import Reach as Reach
+from .judging import SimulatedRates as SimulatedRates
 from .judging import Verdict as Verdict
 from .judging import claimable as claimable
 from .judging import judge as judge
