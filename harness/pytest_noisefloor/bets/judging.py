@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from pytest_noisefloor.errors import NoisefloorError
 from pytest_noisefloor.stats import ALPHA, Effect, Interval, UserInference
 
 from .bet import Bet, Criterion, Level, Status
+from .findings import Findings, find
 
 SLACK = 1e-12
 """Relative slack at a threshold, for rounding alone.
@@ -149,6 +151,11 @@ class Verdict:
     def absent(self) -> tuple[str, ...]:
         """Users whose ratio is shown to lie within LENIENT's threshold, above or below 1 (TOST)."""
         return tuple(one.user for one in self.resolved if one.equivalence_p < ALPHA)
+
+    @cached_property
+    def findings(self) -> Findings:
+        """What is shown beyond the level, and what may be claimed."""
+        return find(self, claimable(self))
 
 
 def claimable(verdict: Verdict) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from pytest_noisefloor.bets import Level, Reach, Verdict, is_best_of, rate_bounds
-from pytest_noisefloor.stats import ALPHA, FLIPS, UserInference, across_users, users_needed
+from pytest_noisefloor.stats import UserInference
 
 from .labels import (
     LEVELS,
@@ -123,19 +123,11 @@ def without_margin(verdict: Verdict) -> list[str]:
     tosses. Nothing is said either if the best of several adapters was chosen, because then a sign
     is not a coin toss.
     """
-    contrast = verdict.bet.contrast
-    if not contrast.by_user or any(map(is_best_of, contrast.compared)):
-        return []
-    users = len(verdict.effects)
-    words = []
-    for c in verdict.bet.criteria:
-        if c.threshold == 1:
-            tosses = sum(math.comb(users, k) for k in range(c.n_required(users), users + 1))
-            words.append(
-                f"{c.level.name} has no margin: without any difference, chance alone brings it in "
-                f"{tosses / 2**users:.0%} of repetitions, whatever the noise."
-            )
-    return words
+    return [
+        f"{level.name} has no margin: without any difference, chance alone brings it in "
+        f"{share:.0%} of repetitions, whatever the noise."
+        for level, share in verdict.findings.coin_flip_rates.items()
+    ]
 
 
 def _share(counts: dict[Level, int], least: Level, trials: int) -> str:
@@ -173,57 +165,48 @@ def _measured(verdict: Verdict, one: UserInference) -> str:
 
 def _where(verdict: Verdict) -> list[str]:
     """Say whose slices differ among themselves, so that the result is not about other text."""
-
-    def few(p: float | None) -> bool:
-        return p is not None and p < ALPHA
-
-    ratio = [one.user for one in verdict.resolved if few(one.slices_p)]
-    help_ = [one.user for one in verdict.resolved if few(one.slices_help_p)]
-    differ = [("the ratio", ratio), *([("help", help_)] if has_harm(verdict.bet.contrast) else [])]
+    found = verdict.findings
+    differ = [("the ratio", found.slices_differ_ratio), ("help", found.slices_differ_help)]
     said = " and ".join(f"in {what} for {names(users)}" for what, users in differ if users)
     if not said:
         return []
     return [
-        f"By more than their tokens explain (Welch, p below {ALPHA:g} each), slices differ {said}: "
-        "what is shown there is of these slices, not of more text like them."
+        f"By more than their tokens explain (Welch, p below {found.alpha:g} each), slices differ "
+        f"{said}: what is shown there is of these slices, not of more text like them."
     ]
 
 
 def _who_won(verdict: Verdict) -> list[str]:
     """Say whose text won or lost beyond chance (after Holm), and for whom nothing is shown."""
-    shown = [one for one in verdict.resolved if one.holm < ALPHA]
-    won = [one.user for one in shown if one.delta.estimate > 0]
-    lost = [one.user for one in shown if one.delta.estimate < 0]
-    open_ = [one.user for one in verdict.resolved if one not in shown]
+    found, users = verdict.findings, len(verdict.effects)
     words = []
-    if won:
+    if found.won:
         words.append(
             f"For these adapters, beyond chance, {treatment(verdict)} beat {control(verdict)} for "
-            f"{names(won)}."
+            f"{names(found.won)}."
         )
-    if lost:
+    if found.lost:
         words.append(
             f"For these adapters, beyond chance, {control(verdict)} beat {treatment(verdict)} for "
-            f"{names(lost)}."
+            f"{names(found.lost)}."
         )
-    if open_:
-        words.append(f"No difference between these adapters is shown for {names(open_)}.")
-    users = len(verdict.effects)
-    if users >= ALPHA * (FLIPS + 1):
+    if found.not_shown:
+        words.append(f"No difference between these adapters is shown for {names(found.not_shown)}.")
+    if found.too_many_users is not None:
         words.append(
-            f"Of {users} users none could be shown: the least p of {FLIPS + 1} tosses, adjusted "
-            f"for so many, is {min(1.0, users / (FLIPS + 1)):g}."
+            f"Of {users} users none could be shown: the least p of {found.tosses} tosses, adjusted "
+            f"for so many, is {found.too_many_users:g}."
         )
     return words
 
 
 def _across(verdict: Verdict) -> str:
-    p = across_users([effect.delta for effect in verdict.effects])
-    users = len(verdict.effects)
-    exact = "exact " if 2**users <= FLIPS else ""
+    found, users = verdict.findings, len(verdict.effects)
+    exact = "exact " if found.users_p_exact else ""
     return (
         f"Across {users} user{'s' if users > 1 else ''} the {exact}sign-flip p, one-sided, is "
-        f"{p:.3g}; below {ALPHA:g} it cannot fall with fewer than {users_needed()} users."
+        f"{found.users_p:.3g}; below {found.alpha:g} it cannot fall with fewer than "
+        f"{found.users_p_least_users} users."
     )
 
 

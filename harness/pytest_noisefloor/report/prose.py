@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pytest_noisefloor.bets import ABSENT, Criterion, Level, Verdict, claimable, is_best_of
-from pytest_noisefloor.stats import ALPHA, Effect
+from pytest_noisefloor.bets import ABSENT, Criterion, Level, Verdict, is_best_of
+from pytest_noisefloor.stats import Effect
 
 from .inference_prose import (
     error_rates_in_words,
@@ -50,7 +50,7 @@ def _shown(verdict: Verdict) -> list[str]:
     if by_user:
         shown = verdict.effects[:SHOWN]
         words += [_harm_and_help(verdict, e) for e in shown if e.help is not None]
-    allowed = claimable(verdict)
+    allowed = verdict.findings.claimable
     but = f" but {names(allowed)}" if allowed else ""
     return [
         *words,
@@ -109,7 +109,7 @@ def criterion(verdict: Verdict, level: Level) -> Criterion:
 def claimable_sentences(verdict: Verdict) -> list[str]:
     """Say what a claim may assert, and what must not be read into the verdict."""
     words = []
-    allowed = claimable(verdict)
+    allowed = verdict.findings.claimable
     catastrophic = verdict.level is Level.CATASTROPHIC
     if verdict.level > Level.NOT_MET and verdict.level.name not in allowed:
         why = _not_shown(verdict, verdict.level)
@@ -126,12 +126,8 @@ def claimable_sentences(verdict: Verdict) -> list[str]:
             f"shown that {control(verdict)} beat {treatment(verdict)}."
         )
     words += _absent(verdict, allowed)
-    small = [
-        one.user
-        for one in verdict.resolved
-        if one.delta.low > 0 and one.holm < ALPHA and one.user in verdict.helped
-    ]
-    if small and verdict.level < Level.LENIENT and verdict.bet.contrast.by_user:
+    small = verdict.findings.below_level
+    if small:
         below = " below the registered levels" if has_margin(verdict) else ""
         better = " and made the base better" if has_harm(verdict.bet.contrast) else ""
         words.append(
