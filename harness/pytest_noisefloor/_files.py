@@ -210,7 +210,7 @@ def _in_one_line(failed: ValidationError, content: object, schema: Mapping[str, 
         return f"{inside}unknown key {key!r}; expected {known}"
     if absent:
         described = [n["description"] for n in _step(nodes, key, schema) if "description" in n]
-        expected = f"; expected {described[0]}" if described else ""
+        expected = f"; expected {described[0].partition('. ')[0]}" if described else ""
         return f"{inside}key {key!r} is missing{expected}"
     plain = found["msg"].removeprefix("Input should be ").removeprefix("a valid ")
     words = _WORDS.get(kind, plain).format(**found.get("ctx", {}))
