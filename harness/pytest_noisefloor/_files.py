@@ -104,11 +104,15 @@ class Expected:
     """Say in our words what a value of a model must be, whatever is wrong with it.
 
     ``check`` is called with a value of the right type and the context given to ``validated``. The
-    words are also the value's description in the JSON Schema, if it has no other.
+    words, after what the value is ``about``, are also its description in the JSON Schema, if it has
+    no other.
     """
 
-    def __init__(self, words: str, check: Callable[[Any, Any], bool] = lambda *_: True) -> None:
+    def __init__(
+        self, words: str, check: Callable[[Any, Any], bool] = lambda *_: True, *, about: str = ""
+    ) -> None:
         self.words, self.check = words, check
+        self.description = f"{about}: {words}" if about else words
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
         from pydantic import ValidationError
@@ -127,7 +131,7 @@ class Expected:
         return core_schema.with_info_wrap_validator_function(checked, handler(source))
 
     def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> Any:
-        return {"description": self.words} | handler(schema)
+        return {"description": self.description} | handler(schema)
 
 
 def validated(

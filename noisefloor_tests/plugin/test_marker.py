@@ -136,7 +136,7 @@ def test_the_tiny_base_is_no_control(project, stopped):
     """Its results are planted; the claims file itself is a second error."""
     given = project(entry("x", "LENIENT", base="tiny"))
     given.makepyfile(test_mine=MARKED.format('claim="x"'))
-    fault = "*claims.toml: claim 'x': key 'base' = 'tiny'; *"
+    fault = "*claims.toml: claim 'x'.base = 'tiny'; *"
     stopped(f"*: claim 'x' has no control: {fault}", fault)
 
 
