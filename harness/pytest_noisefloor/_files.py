@@ -104,11 +104,15 @@ class Expected:
     """Say in our words what a value of a model must be, whatever is wrong with it.
 
     ``check`` is called with a value of the right type and the context given to ``validated``. The
-    words are also the value's description in the JSON Schema, if it has no other.
+    words, after what the value is ``about``, are also its description in the JSON Schema, if it has
+    no other.
     """
 
-    def __init__(self, words: str, check: Callable[[Any, Any], bool] = lambda *_: True) -> None:
+    def __init__(
+        self, words: str, check: Callable[[Any, Any], bool] = lambda *_: True, *, about: str = ""
+    ) -> None:
         self.words, self.check = words, check
+        self.description = f"{about}: {words}" if about else words
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
         from pydantic import ValidationError
@@ -127,7 +131,7 @@ class Expected:
         return core_schema.with_info_wrap_validator_function(checked, handler(source))
 
     def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> Any:
-        return {"description": self.words} | handler(schema)
+        return {"description": self.description} | handler(schema)
 
 
 def validated(
@@ -205,7 +209,7 @@ def _in_one_line(failed: ValidationError, content: object, schema: Mapping[str, 
     absent = kind in _UNKNOWN or kind.startswith("missing")
     path, value, nodes = _walk(content, schema, found["loc"][:-1] if absent else found["loc"])
     inside = f"{path}: " if path else ""
-    known = ", ".join(dict.fromkeys(name for n in nodes for name in n.get("properties", {})))
+    known = _known(nodes)
     if kind in _UNKNOWN:
         return f"{inside}unknown key {key!r}; expected {known}"
     if absent:
@@ -214,10 +218,18 @@ def _in_one_line(failed: ValidationError, content: object, schema: Mapping[str, 
         return f"{inside}key {key!r} is missing{expected}"
     plain = found["msg"].removeprefix("Input should be ").removeprefix("a valid ")
     words = _WORDS.get(kind, plain).format(**found.get("ctx", {}))
-    of = f" with {known}" if words == "a table" and known else ""
+    if words == "a table" and known:
+        words = f"a table with {known}"
+    elif words == "a list" and (known := _known(list(_step(nodes, 0, schema)))):
+        words = f"a list of tables with {known}"
     shown = str(value) if isinstance(value, date) else repr(value)
     shown = shown if len(shown) <= SHOWN else f"{shown[:SHOWN]}…"
-    return f"{path}{' = ' if path else ''}{shown}; expected {words}{of}"
+    return f"{path}{' = ' if path else ''}{shown}; expected {words}"
+
+
+def _known(nodes: Sequence[Mapping[str, Any]]) -> str:
+    """List the keys that a place of a file may have."""
+    return ", ".join(dict.fromkeys(name for node in nodes for name in node.get("properties", {})))
 
 
 def _walk(

@@ -40,7 +40,10 @@ def test_the_command_judges_the_published_table_and_names_the_inversion(capsys):
         (["result.json", "--against", "bet99"], "bet 'bet99': expected bet37 or"),
         (["result.json", "--against", "nowhere.toml"], "nowhere.toml: No such file or directory"),
         (["result.json", "--against", "broken.toml"], "broken.toml: not TOML"),
-        (["result.json", "--against", "other.toml"], "other.toml: key 'design' is missing"),
+        (
+            ["result.json", "--against", "other.toml"],
+            "other.toml: key 'name' is missing; expected the",
+        ),
         (["future.json"], "future.json: schema 99; expected 1, 2 or 3"),
         (["broken.toml"], "broken.toml: not TOML"),
         (["other.toml"], "other.toml: unknown key 'id'; expected bet, source"),

@@ -94,7 +94,7 @@ def rows(*changes):
         ({"day": "2026-11-23"}, "day = '2026-11-23'; expected a date"),
         ({"day": datetime(2026, 11, 23, 1)}, "day = 2026-11-23 01:00:00; expected a date"),
         ({"kind": "c"}, "kind = 'c'; expected 'a' or 'b'"),
-        ({"rows": 1}, "rows = 1; expected a list"),
+        ({"rows": 1}, "rows = 1; expected a list of tables with id, share, users"),
         ({"rows": [7]}, "rows[0] = 7; expected a table with id, share, users"),
         (rows({}, {"share": -1.0}), "rows 'r1'.share = -1.0; expected 0.0 or more"),
         (rows({"id": 7}), "rows[0].id = 7; expected text"),

@@ -59,7 +59,7 @@ def open_bet(bet: str) -> Bet:
     own, beside = load_bet(path), path.parent / "LOCK"
     if since := locked_since(own.sha256, resource_path("bets", "LOCK")):
         return replace(own, registration=Registration(locked=since))
-    if not beside.is_file() or all(file != path.name for file, _ in read_lock(beside)):
+    if not beside.is_file() or all(entry.file != path.name for entry in read_lock(beside)):
         return own
     check_lock(path, beside)
     entries = lock_entries(path.name, beside)

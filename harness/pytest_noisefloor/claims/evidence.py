@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime, time, timedelta, timezone
 from typing import Any
 
-from pytest_noisefloor._files import read_toml, resource_path, write_atomically
+from pytest_noisefloor._files import write_atomically
 from pytest_noisefloor.bets import Verdict, parse_label
-from pytest_noisefloor.data import User, load_users, open_arm
+from pytest_noisefloor.data import User, load_users, open_arm, shipped_file
 from pytest_noisefloor.errors import NoisefloorError
 from pytest_noisefloor.models import fingerprints_at_hand
 from pytest_noisefloor.results import ResultError, ResultFile, lift, read_file, rejudge_file, seal
@@ -161,13 +161,12 @@ def _base_today(claim: Claim, file: ResultFile) -> tuple[list[Row], list[str]]:
 def _texts_today(claim: Claim, file: ResultFile) -> tuple[list[Row], list[str]]:
     """Pair the texts' hashes with the registered or local ones; list what is missing."""
     if claim.shipped:
-        registered = [read_toml(resource_path("users", f"{user}.toml")) for user in claim.users]
         today = {
-            about["name"]: (
-                about["train"]["sha256"],
-                {name: part["sha256"] for name, part in about["heldout"].items()},
+            about.name: (
+                about.train.sha256,
+                {name: part.sha256 for name, part in about.heldout.items()},
             )
-            for about in registered
+            for about in map(shipped_file, claim.users)
         }
     elif claim.texts:
         today = {

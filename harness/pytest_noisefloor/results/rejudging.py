@@ -111,12 +111,12 @@ def _made_under(sha256: str, bet: Bet) -> list[str]:
     if sha256 == bet.sha256:
         return []
     lock, file = read_lock(resource_path("bets", "LOCK")), f"bet{bet.id}.toml"
-    made = next(((of, entry) for of, entry in lock if entry.sha256 == sha256), None)
-    if made and made[0] == file:
-        now = [entry for of, entry in lock if of == file][-1]
-        return [f"Made under an older text of the bet ({made[1]}). Amended since ({now})."]
+    made = next((entry for entry in lock if entry.sha256 == sha256), None)
+    if made and made.file == file:
+        now = [entry for entry in lock if entry.file == file][-1]
+        return [f"Made under an older text of the bet ({made}). Amended since ({now})."]
     if made or bet.registration.by_project or not bet.registration.locked:
-        of = made[0] if made else "another text than this bet's"
+        of = made.file if made else "another text than this bet's"
         return [f"Made under {of} ({sha256[:12]})."]
     return [f"Made under a text of the bet that was never locked ({sha256[:12]})."]
 
