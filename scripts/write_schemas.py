@@ -1,4 +1,4 @@
-"""Write the JSON Schemas of the files, as they follow from the models that read them.
+"""Write the JSON Schemas of the files, and the tables of docs/results.md, from the models.
 
     python scripts/write_schemas.py
 
@@ -17,6 +17,7 @@ from pydantic import BaseModel
 
 from pytest_noisefloor.bets.bet_file import BetFile
 from pytest_noisefloor.claims.claims_file import ClaimsFile
+from pytest_noisefloor.results.documentation import with_tables
 from pytest_noisefloor.results.schema import ResultFile
 
 MODELS: dict[str, type[BaseModel]] = {
@@ -26,6 +27,9 @@ MODELS: dict[str, type[BaseModel]] = {
 }
 
 FOLDER = Path(__file__).parents[1] / "harness" / "pytest_noisefloor" / "results" / "schemas"
+
+
+DOCUMENT = Path(__file__).parents[1] / "docs" / "results.md"
 
 
 def schema_text(model: type[BaseModel]) -> str:
@@ -51,7 +55,9 @@ def _plain(node: Any) -> Any:
 
 
 def main() -> None:
-    """Write all schemas."""
+    """Write all schemas, and the tables."""
+    text = DOCUMENT.read_text(encoding="utf-8")
+    DOCUMENT.write_text(with_tables(text), encoding="utf-8")
     for name, model in MODELS.items():
         FOLDER.joinpath(f"{name}.json").write_text(schema_text(model), encoding="utf-8")
         sys.stdout.write(f"{FOLDER / name}.json\n")

@@ -33,7 +33,10 @@ def lift(content: Any, where: str = "result file") -> ResultFile:
         raise ResultError(f"{where}: schema {version!r}; expected {', '.join(older)} or {newest}")
     if version < RESULT_SCHEMA:
         content = _from_2(_from_1(content) if version == 1 else content)
-    return validated(ResultFile, content, where, ResultError)
+    file = validated(ResultFile, content, where, ResultError)
+    if version == RESULT_SCHEMA and file.verdict.findings is None:
+        raise ResultError(f"{where}: verdict.findings = None; expected a table")
+    return file
 
 
 # Malformed values pass through what follows as they are, and the model refuses them.

@@ -46,8 +46,8 @@ class BetPart(Part):
     registered: str
     """the date on which it was registered"""
     sha256: str
-    """of the bet file that applied. `fixtures/bets/locked/` has each text by its hash. A result
-    that was made under an older text is judged by today's, and the verdict says so"""
+    """SHA-256 of the bet file that applied. `fixtures/bets/locked/` has each text by its hash. A
+    result that was made under an older text is judged by today's, and the verdict says so"""
 
 
 class BasePart(Part):
@@ -67,9 +67,9 @@ class MethodPart(Part):
     name: str
     """the method's name"""
     trained_values: int
-    """of an adapter"""
+    """how many values an adapter trains"""
     adapter_bytes: int
-    """4 bytes a value, without a file's header"""
+    """an adapter's size: 4 bytes a value, without a file's header"""
 
 
 class VersionsPart(Part):
@@ -105,9 +105,9 @@ class RecipePart(Part):
     weight_decay: FiniteFloat
     """weight decay of AdamW"""
     dtype: str
-    """of gains and optimiser"""
+    """dtype of gains and optimiser"""
     matmul: str
-    """of the base's matrix products while training. The oldest files had `float32` alone"""
+    """dtype of the base's matrix products while training. The oldest files had `float32` alone"""
     budget_s: FiniteFloat
     """the source's budget in seconds"""
 
@@ -144,11 +144,11 @@ class AdapterPart(Part):
     trained_values: int
     """how many values were trained"""
     bytes: int
-    """4 bytes a value"""
+    """its size: 4 bytes a value"""
     key: str
     """its name in the store"""
     file: str | None
-    """null for adapters of other users and of more than 1 MiB, which stay in the store"""
+    """its file. Null for adapters of other users and of more than 1 MiB, which stay in the store"""
     first_loss: FiniteFloat
     """mean NLL of the first step's tokens"""
     last_loss: FiniteFloat
@@ -182,7 +182,7 @@ class EnvironmentPart(Part):
     """The machine and the versions of libraries."""
 
     python: str
-    """version"""
+    """its version"""
     platform: str
     """the system, as Python names it"""
     machine: str
@@ -190,12 +190,12 @@ class EnvironmentPart(Part):
     device: str
     """where it ran: `cpu`, `cuda` or `mps`"""
     numpy: str
-    """version"""
+    """its version"""
     torch: str
-    """version"""
+    """its version"""
     transformers: str
-    """version"""
+    """its version"""
     peft: str | None = None
-    """version. Absent if it was not installed"""
+    """its version. Absent if it was not installed"""
     noisefloor: str = Field(alias="pytest-noisefloor")
-    """version"""
+    """its version"""

@@ -36,7 +36,7 @@ class IntervalsPart(Part):
     """The intervals of a unit; one that too few independent blocks are left for is absent."""
 
     delta: IntervalPart
-    """of `delta`"""
+    """interval of `delta`"""
     harm: IntervalPart | None = None
     """of the logarithm of `harm`"""
     help: IntervalPart | None = None
@@ -60,11 +60,11 @@ class EffectPart(Part):
     """The figures of a unit or of one slice."""
 
     mean_nll: Means
-    """by the bet's labels (in Bet 60 they are arms), `untrained`, `real`, `random` and `oracle`
-    (trained on the held-out text itself, to learn what was reachable): over all slices' tokens,
-    then over seeds"""
+    """mean NLL by the bet's labels (in Bet 60 they are arms), `untrained`, `real`, `random` and
+    `oracle` (trained on the held-out text itself, to learn what was reachable): over all slices'
+    tokens, then over seeds"""
     perplexity: Means
-    """of each label"""
+    """perplexity of each label"""
     delta: FiniteFloat
     """NLL(random) − NLL(real): the labels are those of the bet file's `statistic`"""
     ratio: FiniteFloat
@@ -81,7 +81,7 @@ class _SliceNamed(Part):
     slice: str
     """the slice's name"""
     sha256: str
-    """of its text"""
+    """SHA-256 of its text"""
     tokens: PositiveInt
     """scored tokens"""
 
@@ -118,7 +118,7 @@ class UnitPart(EffectPart, _UnitNamed):
     """for each of the bet's labels that several adapters stand for (`other`; `a | b`): the mean
     NLL of each, of which the lowest counts. Empty in files of version 1"""
     train_sha256: str
-    """of the cleaned training text"""
+    """SHA-256 of the cleaned training text"""
     tokens: NonNegativeInt
     """scored tokens, over all slices"""
     slices: Rows[SlicePart]

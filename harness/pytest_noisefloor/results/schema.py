@@ -39,8 +39,8 @@ class ResultFile(Part):
     """A result file: what was run, what was measured, and what came out."""
 
     layout: Literal[1, 2, 3] = Field(alias="schema")
-    """version of this layout: 3. Version 2 has no `findings`. Version 1 has no sums either; it is
-    still judged, by its means alone"""
+    """version of this layout: 3. Version 2 has neither `findings` nor `bounds`. Version 1 has no
+    sums either; it is still judged, by its means alone"""
     bet: BetPart
     """the bet"""
     base: BasePart
