@@ -48,12 +48,14 @@ _JUDGING = ("judging", "judging_by_hand", "judging_reach", "judging_pairs", "err
 WHOLE = {
     "data.arms": ["unit/data/test_arms.py", "unit/data/test_arms_own.py"],
     "bets.bet": [*_BETS, "unit/bets/test_judging.py", "unit/report/test_labels.py"],
+    "bets.bet_file": [*_BETS, "repo/test_schemas.py"],
     "bets.registry": [*_BETS, "unit/results/test_rejudging_own_bet.py"],
     "bets.lock": _BETS,
     "bets.judging": [
         *(f"unit/bets/test_{page}.py" for page in _JUDGING),
         "unit/report/test_prose_chance.py",
     ],
+    "claims.claims_file": ["unit/claims/test_claim.py", "repo/test_schemas.py"],
     "claims.claim": [
         *("unit/claims/test_claim.py", "unit/claims/test_claim_own_bet.py"),
         "plugin/test_claim_items.py",

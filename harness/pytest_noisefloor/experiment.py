@@ -13,7 +13,14 @@ import numpy as np
 
 from pytest_noisefloor.bets import Bet, Verdict, assess
 from pytest_noisefloor.data import Slice, SliceLeak, User, check_contamination
-from pytest_noisefloor.results import Unit, effect_record, result, write_result
+from pytest_noisefloor.results import (
+    LeakPart,
+    SlicePart,
+    Unit,
+    effect_record,
+    result,
+    write_result,
+)
 from pytest_noisefloor.runs import Adapter, Plan, PlannedRun, Request, Runner, export_adapters
 from pytest_noisefloor.stats import Effect, Scores, bin_sums, encode_sums, jensen_shannon, mean_nll
 
@@ -79,12 +86,12 @@ class Experiment:
             [one.effect for one in units],
             [one.bin_sums for one in units],
             planted=self.planted,
-            divergences=[u.record["divergence"] for u in units if self.bet.contrast.by_pair],
+            divergences=[one.divergence for one in units if one.divergence is not None],
         )
         filed = export_adapters(
             planned, self.out, bet=self.bet, prefix=self._prefix, first_seed=self.seeds[0]
         )
-        content = result(
+        file = result(
             bet=self.bet,
             runner=self.runner,
             seeds=self.seeds,
@@ -93,7 +100,7 @@ class Experiment:
             repeats=[one.effect.user for one in every if one.effect.user not in kept],
             filed=filed,
         )
-        write_result(self.result_path, content)
+        write_result(self.result_path, file)
         return verdict
 
     def _check_names(self) -> None:
@@ -140,19 +147,12 @@ class Experiment:
             elif contrast.by_pair:
                 for piece in user.heldout:
                     far = jensen_shannon(texts.training(user), texts.scored(piece))
-                    yield self._slice(user, piece, self.seeds, piece.name, divergence=far)
+                    one = self._measure(f"{user.name}, {piece.name}", user, (piece,), self.seeds)
+                    yield replace(one, divergence=far)
             else:
                 for seed, piece in product(self.seeds, user.heldout):
-                    name = f"seed {seed}, {piece.name}"
-                    yield self._slice(user, piece, (seed,), name, seed=seed)
-
-    def _slice(
-        self, user: User, piece: Slice, seeds: Sequence[int], name: str, **more: float
-    ) -> Unit:
-        """Measure a unit smaller than a user, and add ``more`` to its record."""
-        unit = f"{user.name}, {name}"
-        one = self._measure(unit, user, (piece,), seeds)
-        return replace(one, record=one.record | {"unit": unit} | more)
+                    name = f"{user.name}, seed {seed}, {piece.name}"
+                    yield replace(self._measure(name, user, (piece,), (seed,)), seed=seed)
 
     def _measure(
         self, name: str, user: User, pieces: Sequence[Slice], seeds: Sequence[int]
@@ -178,31 +178,35 @@ class Experiment:
         for at, piece in enumerate(pieces):
             own = bins.slices == at
             sums = {label: encode_sums(of[:, own]) for label, of in bins.sums.items()}
-            slices.append(self._slice_record(piece, leaks[piece], scores[at]) | {"sums": sums})
-        record: dict[str, Any] = {
-            **effect_record(effect),
-            "user": user.name,
-            "candidates": {label: of for label, of in means.items() if len(of) > 1},
-            "train_sha256": user.train_sha256,
-            "tokens": int(bins.tokens.sum()),
-            "slices": slices,
-        }
-        return Unit(effect, bins, record)
+            slices.append(self._slice_part(piece, leaks[piece], scores[at], sums))
+        return Unit(
+            effect=effect,
+            bin_sums=bins,
+            user=user.name,
+            train_sha256=user.train_sha256,
+            candidates={label: of for label, of in means.items() if len(of) > 1},
+            slices=tuple(slices),
+        )
 
-    def _slice_record(
-        self, piece: Slice, leak: SliceLeak, scores: Mapping[str, Sequence[Scores]]
-    ) -> dict[str, Any]:
-        """The result file's record of one slice, without the sums."""
+    def _slice_part(
+        self,
+        piece: Slice,
+        leak: SliceLeak,
+        scores: Mapping[str, Sequence[Scores]],
+        sums: Mapping[str, Sequence[str]],
+    ) -> SlicePart:
+        """Return what the result file says of one slice."""
         nll = {label: [mean_nll([one.nll]) for one in of] for label, of in scores.items()}
         effect = self._effect("", {label: float(np.mean(of)) for label, of in nll.items()})
-        return {
-            "slice": piece.name,
-            "sha256": piece.sha256,
-            "tokens": int(scores[UNTRAINED][0].nll.size),
-            "leak": {"share": leak.share, "paragraphs": leak.paragraphs},
-            "mean_nll_by_seed": nll,
-            **{key: value for key, value in effect_record(effect).items() if key != "user"},
-        }
+        return SlicePart(
+            slice=piece.name,
+            sha256=piece.sha256,
+            tokens=int(scores[UNTRAINED][0].nll.size),
+            leak=LeakPart(share=leak.share, paragraphs=leak.paragraphs),
+            mean_nll_by_seed={label: tuple(of) for label, of in nll.items()},
+            sums={label: tuple(of) for label, of in sums.items()},
+            **effect_record(effect),
+        )
 
     def _effect(self, name: str, means: Mapping[str, float]) -> Effect:
         return Effect(user=name, nll=means, contrast=self.bet.contrast)
@@ -243,10 +247,10 @@ def _distinct(units: Sequence[Unit]) -> Iterator[Unit]:
     """Yield the units without repeats, so that runs with identical scores count once."""
     seen: set[tuple[Any, ...]] = set()
     for unit in units:
-        slices = tuple(piece["sha256"] for piece in unit.record["slices"])
+        slices = tuple(piece.sha256 for piece in unit.slices)
         compared = unit.effect.contrast.compared
         sums = (unit.bin_sums.sums[label].tobytes() for label in compared)
-        found = (unit.record["user"], slices, *sums)
+        found = (unit.user, slices, *sums)
         if found not in seen:
             seen.add(found)
             yield unit

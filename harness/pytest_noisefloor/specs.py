@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from dataclasses import asdict, dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass, field
+from typing import Literal, TypeVar
 
 from .errors import NoisefloorError
+
+T = TypeVar("T")
 
 SCORER = "sliding/2"
 """Name and version of how ``models/scoring.py`` scores; part of every score's key."""
@@ -36,6 +38,11 @@ def digest(value: object) -> str:
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
 
 
+def _key(default: T, description: str) -> T:
+    """Return a dataclass field; its description is that of the key in a bet file."""
+    return field(default=default, metadata={"description": description})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
     """How an adapter is trained. The defaults are the registered recipe of Bet 60.
@@ -50,17 +57,17 @@ class Recipe:
         NoisefloorError: no run could follow one of the values.
     """
 
-    lr: float = 5e-5
-    steps: int = 100
-    batch: int = 4
-    sequence: int = 256
-    beta1: float = 0.9
-    beta2: float = 0.999
-    eps: float = 1e-8
-    weight_decay: float = 0.01
-    dtype: str = "float32"
-    matmul: str = "float32"
-    budget_s: float = 300.0
+    lr: float = _key(5e-5, "the learning rate of AdamW, 0 or more")
+    steps: int = _key(100, "the number of training steps, at least 1")
+    batch: int = _key(4, "sequences in a step, at least 1")
+    sequence: int = _key(256, "tokens in a sequence, at least 2")
+    beta1: float = _key(0.9, "AdamW's decay of the mean gradient")
+    beta2: float = _key(0.999, "AdamW's decay of the mean squared gradient")
+    eps: float = _key(1e-8, "AdamW's epsilon")
+    weight_decay: float = _key(0.01, "AdamW's weight decay")
+    dtype: str = _key("float32", "the dtype of adapter and optimiser: float32")
+    matmul: str = _key("float32", f"the dtype of matrix products: {' or '.join(MATMULS)}")
+    budget_s: float = _key(300.0, "the source's budget in seconds; recorded, never enforced")
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.batch < 1 or self.sequence < 2:  # noqa: PLR2004 (one token has no next)
@@ -105,10 +112,10 @@ class Scoring:
             finite share of 0 or more.
     """
 
-    window: int = 512
-    stride: int = 256
-    tokens: int = 8192
-    noise: float = 0.0
+    window: int = _key(512, "the number of tokens that the model sees at once")
+    stride: int = _key(256, "the tokens by which the window moves on, at most the window")
+    tokens: int = _key(8192, "the first tokens of a slice that count, at least 1")
+    noise: float = _key(0.0, "noise on every block's output, as a share of its RMS, 0 or more")
 
     def __post_init__(self) -> None:
         if not 1 <= self.stride <= self.window or self.tokens < 1:

@@ -120,7 +120,7 @@ def test_a_base_of_the_claimed_name_with_another_fingerprint_is_no_unclaimed_bas
     for bet in (own, other):
         assert gate.claim_about(fingerprint="f" * 64, **about | {"bet": bet}) is None
     assert gate.claim_about(fingerprint="f" * 64, **about | {"base": "other/model"}) is None
-    with pytest.raises(ClaimError, match=r"claim 'x': key 'fingerprint' = 'f+'; the base .* 'e+'"):
+    with pytest.raises(ClaimError, match=r"claim 'x'.fingerprint = 'f+'; the base .* 'e+'"):
         gate.claim_about(fingerprint="e" * 64, **about)
 
 

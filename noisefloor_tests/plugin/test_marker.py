@@ -101,7 +101,7 @@ def test_a_claim_that_its_evidence_does_not_bear_out_is_no_control(
     ("path", "value", "message"),
     [
         (("verdict", "planted"), True, "it is PLANTED, made on a base or by a bet that only"),
-        (("users", 0, "slices"), [], "cannot be judged (user 'ann': slices of [[][]] tokens"),
+        (("users", 0, "slices"), [], "cannot be judged (user 'ann': no slices"),
         (("seeds",), [1], "the seeds is [[]1], but claim 'x' rests on [[]0]"),
     ],
 )
@@ -136,7 +136,7 @@ def test_the_tiny_base_is_no_control(project, stopped):
     """Its results are planted; the claims file itself is a second error."""
     given = project(entry("x", "LENIENT", base="tiny"))
     given.makepyfile(test_mine=MARKED.format('claim="x"'))
-    fault = "*claims.toml: claim 'x': key 'base' = 'tiny'; *"
+    fault = "*claims.toml: claim 'x'.base = 'tiny'; *"
     stopped(f"*: claim 'x' has no control: {fault}", fault)
 
 

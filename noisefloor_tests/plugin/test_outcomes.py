@@ -14,7 +14,8 @@ from pytest_noisefloor.claims.claim import load_claims
 from pytest_noisefloor.claims.review import disagreement
 from pytest_noisefloor.plugin import session
 from pytest_noisefloor.plugin.outcomes import check_criterion
-from pytest_noisefloor.results.rejudging import rejudge_content
+from pytest_noisefloor.results.lifting import lift
+from pytest_noisefloor.results.rejudging import rejudge_file
 
 
 @pytest.fixture
@@ -177,7 +178,7 @@ def test_the_page_carries_no_expected_failure_that_would_hide_a_crash():
 @cache
 def verdict_on(users):
     """What is made of evidence on users with known truth, by the name of these."""
-    return rejudge_content(evidence(getattr(claims_planted, users)), registered_bet("bet60"))
+    return rejudge_file(lift(evidence(getattr(claims_planted, users))), registered_bet("bet60"))
 
 
 def outcome(verdict, level, claim):

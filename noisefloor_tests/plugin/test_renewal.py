@@ -70,7 +70,7 @@ def test_missing_evidence_is_trained_and_holds_from_then_on(
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"fingerprint": "0" * 12}, "claim 'mine': key 'fingerprint' = '000000000000'; the base *"),
+        ({"fingerprint": "0" * 12}, "claim 'mine'.fingerprint = '000000000000'; the base *"),
         ({"users": ["ann", "dee"]}, "*claim 'mine': no text of dee among the users of *texts'; *"),
         ({"texts": None}, "*claim 'mine': no text of ann, bob among the users of 'shipped'; *"),
     ],

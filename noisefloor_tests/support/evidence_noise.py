@@ -9,7 +9,9 @@ from scipy.signal import lfilter
 
 from pytest_noisefloor._files import resource_path
 from pytest_noisefloor.results.files import read_file
-from pytest_noisefloor.stats.blocks import BIN_TOKENS, Scores, bin_sums, bin_sums_from_record
+from pytest_noisefloor.results.lifting import lift
+from pytest_noisefloor.results.rejudging import bin_sums_of
+from pytest_noisefloor.stats.blocks import BIN_TOKENS, Scores, bin_sums
 
 USERS = ("programmer", "novelist", "scientist")
 SLICES, TOKENS = 3, 8192  # as registered
@@ -19,14 +21,14 @@ STEPS = 3
 @cache
 def noise():
     """For each of USERS, coefficients (STEPS,) and residuals (n,) in nats per token."""
-    content = read_file(resource_path("evidence", "bet60_reference.json"))
-    rows = {row["user"]: row for row in content["users"]}
+    file = lift(read_file(resource_path("evidence", "bet60_reference.json")))
+    rows = {row.user: row for row in file.users}
     return [fit(rows[user]) for user in USERS]
 
 
 def fit(row):
     """Yule and Walker's equations on the autocovariances of the bins, pooled over slices."""
-    real = bin_sums_from_record(row["user"], row["slices"])
+    real = bin_sums_of(row)
     delta = (real.sums["random"] - real.sums["real"])[0] / real.tokens
     series = [delta[real.slices == k] - delta[real.slices == k].mean() for k in range(SLICES)]
     lags = [sum(float(x[lag:] @ x[: len(x) - lag]) for x in series) for lag in range(STEPS + 1)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -12,14 +12,10 @@ import numpy as np
 
 from pytest_noisefloor.bets.judging import judge
 from pytest_noisefloor.bets.registry import registered_bet
-from pytest_noisefloor.results.collection import LoadedResult
-from pytest_noisefloor.results.schema import (
-    RESULT_SCHEMA,
-    bet_record,
-    effect_record,
-    seal,
-    verdict_record,
-)
+from pytest_noisefloor.results.building import bet_part, effect_record
+from pytest_noisefloor.results.building_verdict import verdict_part
+from pytest_noisefloor.results.lifting import lift
+from pytest_noisefloor.results.schema import RESULT_SCHEMA, seal
 from pytest_noisefloor.stats.blocks import BIN_TOKENS, encode_sums
 from pytest_noisefloor.stats.effect import Effect
 
@@ -28,27 +24,99 @@ USERS = ("programmer", "novelist", "scientist")
 _registered = cache(registered_bet)  # each reading takes the lock with it, twice
 
 
-def found(name, nll, *, base="reference", rows=(), **more) -> LoadedResult:
+@dataclass(frozen=True)
+class ByHand:
+    """A loaded result whose content a test may change; it is read anew at each use."""
+
+    path: Path
+    content: dict
+    verdict: object
+    marks: tuple = ()
+
+    @property
+    def file(self):
+        return lift(self.content, str(self.path))
+
+    @property
+    def base(self):
+        return self.file.base.name
+
+
+def content_of(bet, verdict, rows, **more):
+    """The content of a result file, whole and sealed.
+
+    Rows without slices make a file of version 1, which has no sums.
+    """
+    rows = [_unit(effect) | row for effect, row in zip(verdict.effects, rows, strict=True)]
+    return sealed(
+        {
+            "schema": RESULT_SCHEMA if any(row["slices"] for row in rows) else 1,
+            "bet": _dumped(bet_part(bet)),
+            "base": {"name": "reference", "fingerprint": "f" * 64, "model": "e" * 64},
+            "method": {"name": bet.method, "trained_values": 2304, "adapter_bytes": 9216},
+            "versions": {"method": 1, "other_methods": {}, "arms": {}, "scorer": "none"},
+            "recipe": asdict(bet.recipe),
+            "kernel": "tiles/1",
+            "scoring": asdict(bet.scoring),
+            "seeds": list(bet.seeds),
+            "cell": BIN_TOKENS,
+            "users": rows,
+            "adapters": [],
+            "verdict": _dumped(verdict_part(verdict)),
+            "times": {
+                "written": "2026-11-24T12:00:00+00:00",
+                "training_s": {},
+                "over_budget": [],
+            },
+            "environment": dict.fromkeys(
+                (
+                    *("python", "platform", "machine", "device", "numpy", "torch"),
+                    *("transformers", "pytest-noisefloor"),
+                ),
+                "none",
+            ),
+        }
+        | more
+    )
+
+
+def _dumped(part):
+    return part.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
+
+def _unit(effect):
+    return {
+        "user": effect.user,
+        "candidates": {},
+        "train_sha256": "0" * 64,
+        "tokens": 0,
+        "slices": [],
+        **effect_record(effect),
+    }
+
+
+def slice_record(name, effect, tokens, sums, sha256="1" * 64):
+    """A slice of a result file with its sums, base64 by label and seed."""
+    return {
+        "slice": name,
+        "sha256": sha256,
+        "tokens": tokens,
+        "leak": {"share": 0.0, "paragraphs": 0},
+        "mean_nll_by_seed": {label: [mean] for label, mean in effect.nll.items()},
+        "sums": sums,
+        **effect_record(effect),
+    }
+
+
+def found(name, nll, *, rows=(), **more) -> ByHand:
     """A result of a bet: each unit's mean NLL by label, and what else its row and the file have."""
     bet = _registered(name)
     effects = [Effect(user=unit, nll=of, contrast=bet.contrast) for unit, of in nll.items()]
     verdict = judge(bet, effects)
-    content = {
-        "schema": RESULT_SCHEMA,
-        "bet": bet_record(bet),
-        "base": {"name": base, "fingerprint": "f" * 64},
-        "method": {"name": bet.method},
-        "recipe": asdict(bet.recipe),
-        "scoring": asdict(bet.scoring),
-        "seeds": list(bet.seeds),
-        "users": [
-            effect_record(effect) | row
-            for effect, row in zip(effects, rows or [{}] * len(effects), strict=True)
-        ],
-        "verdict": verdict_record(verdict),
-        "times": {"written": "2026-11-24T12:00:00+00:00"},
-    }
-    return LoadedResult(Path(f"{bet.name}.json"), sealed(content | more), verdict, ())
+    if "base" in more:
+        more["base"] = {"name": more["base"], "fingerprint": "f" * 64, "model": "e" * 64}
+    content = content_of(bet, verdict, rows or [{}] * len(effects), **more)
+    return ByHand(Path(f"{bet.name}.json"), content, verdict)
 
 
 def sealed(content):
@@ -56,12 +124,12 @@ def sealed(content):
     return content | {"seal": seal(content)}
 
 
-def changed(one, **more) -> LoadedResult:
+def changed(one, **more) -> ByHand:
     """A result with other content, its seal made anew."""
-    return LoadedResult(one.path, sealed(one.content | more), one.verdict, ())
+    return replace(one, content=sealed(one.content | more))
 
 
-def part(one, key, **more) -> LoadedResult:
+def part(one, key, **more) -> ByHand:
     """A result with other content under one key."""
     return changed(one, **{key: one.content[key] | more})
 
@@ -93,14 +161,7 @@ def result(*ratios, planted=False):
         )
         for i, ratio in enumerate(ratios)
     ]
-    verdict = judge(bet, effects, planted=planted)
-    return {
-        "schema": RESULT_SCHEMA,
-        "bet": bet_record(verdict.bet),
-        "base": {"name": "reference", "fingerprint": "f" * 64},
-        "users": [effect_record(effect) for effect in effects],
-        "verdict": verdict_record(verdict),
-    }
+    return content_of(bet, judge(bet, effects, planted=planted), [{}] * len(effects))
 
 
 MATRIX = {  # trained on → scored on
@@ -142,9 +203,16 @@ def formats(norm=3.9, lora=3.8, full=3.85):
         {
             "name": f"49_{CONDITIONS[method]}_{user}",
             "user": user,
+            "arm": "real",
+            "seed": 0,
             "method": method,
+            "lr": 5e-5,
             "trained_values": values,
             "bytes": nbytes,
+            "key": "k" * 64,
+            "file": None,
+            "first_loss": 4.0,
+            "last_loss": 3.9,
         }
         for user in USERS
         for method, (values, nbytes) in SIZES.items()
@@ -155,14 +223,19 @@ def formats(norm=3.9, lora=3.8, full=3.85):
         means,
         rows=[{"candidates": candidates}] * 3,
         adapters=adapters,
-        times={"training_s": times},
+        times={
+            "written": "2026-11-24T12:00:00+00:00",
+            "training_s": times,
+            "over_budget": [],
+        },
     )
 
 
-def _in_one_bin(name, means):
+def _in_one_bin(bet, name, means):
     """A slice of one bin, with the sums that give these means of tokens."""
     sums = {label: encode_sums(np.array([[BIN_TOKENS * mean]])) for label, mean in means.items()}
-    return {"slice": name, "tokens": BIN_TOKENS, "sums": sums}
+    effect = Effect(user=name, nll=means, contrast=_registered(bet).contrast)
+    return slice_record(name, effect, BIN_TOKENS, sums)
 
 
 def by_cell(seeds):
@@ -182,11 +255,11 @@ def by_cell(seeds):
             "user": "programmer",
             "unit": unit,
             "seed": int(unit.split(", ")[1].removeprefix("seed ")),
-            "slices": [_in_one_bin(unit.rpartition(", ")[2], of)],
+            "slices": [_in_one_bin("bet46", unit.rpartition(", ")[2], of)],
         }
         for unit, of in means.items()
     ]
-    return found("bet46", means, rows=rows, cell=BIN_TOKENS, seeds=[0, 1, 2, 3, 4])
+    return found("bet46", means, rows=rows, seeds=[0, 1, 2, 3, 4])
 
 
 def by_pair(deltas=(0.03, 0.01, 0.02)):
@@ -201,8 +274,8 @@ def by_pair(deltas=(0.03, 0.01, 0.02)):
             "user": name.split(", ")[0],
             "unit": name,
             "divergence": 0.1 * (at + 1),
-            "slices": [_in_one_bin(name.split(", ")[1], of)],
+            "slices": [_in_one_bin("bet60-why-vocabulary", name.split(", ")[1], of)],
         }
         for at, (name, of) in enumerate(means.items())
     ]
-    return found("bet60-why-vocabulary", means, rows=rows, cell=BIN_TOKENS)
+    return found("bet60-why-vocabulary", means, rows=rows)

@@ -6,19 +6,13 @@ import math
 
 import numpy as np
 
-from noisefloor_tests.support.results_by_hand import sealed
+from noisefloor_tests.support.results_by_hand import content_of, slice_record
 from pytest_noisefloor.bets.error_rates import assess
 from pytest_noisefloor.bets.registry import registered_bet
 from pytest_noisefloor.data.arms import ARMS
-from pytest_noisefloor.results.schema import (
-    RESULT_SCHEMA,
-    bet_record,
-    effect_record,
-    resolved_record,
-    verdict_record,
-)
+from pytest_noisefloor.results.building import inference_record
 from pytest_noisefloor.specs import SCORER
-from pytest_noisefloor.stats.blocks import BIN_TOKENS, BinSums, Scores, bin_sums, encode_sums
+from pytest_noisefloor.stats.blocks import BinSums, Scores, bin_sums, encode_sums
 from pytest_noisefloor.stats.effect import Effect
 from pytest_noisefloor.training.methods.registry import METHODS
 
@@ -78,48 +72,38 @@ def planted_result(users, *, base="organisation/model", fingerprint="f" * 64):
     all_bins = planted_bins(users)
     effects = effects_of(all_bins)
     verdict = assess(bet, effects, all_bins)
-    recipe = {key: getattr(bet.recipe, key) for key in bet.recipe.__slots__}
-    scoring = {key: getattr(bet.scoring, key) for key in bet.scoring.__slots__}
-    content = {
-        "schema": RESULT_SCHEMA,
-        "bet": bet_record(bet),
-        "base": {"name": base, "fingerprint": fingerprint, "model": "e" * 64},
-        "method": {"name": bet.method},
-        "versions": {
-            "method": METHODS[bet.method].version,
-            "arms": {arm: ARMS[arm].version for arm in ("real", "random", "oracle")},
-            "scorer": SCORER,
-        },
-        "recipe": recipe,
-        "scoring": scoring,
-        "seeds": list(bet.seeds),
-        "cell": BIN_TOKENS,
-        "users": [
-            {
-                **effect_record(effect),
-                **resolved_record(verdict).get(effect.user, {}),
-                **_texts(effect.user),
-                "slices": [
-                    {
-                        "slice": name,
-                        "sha256": sha256,
-                        "tokens": length,
-                        "sums": {
-                            arm: encode_sums(sums[:, one.slices == k])
-                            for arm, sums in one.sums.items()
-                        },
-                    }
-                    for k, (length, (name, sha256)) in enumerate(
-                        zip(LENGTHS, _slices(effect.user), strict=True)
-                    )
-                ],
-            }
-            for effect, one in zip(effects, all_bins, strict=True)
-        ],
-        "verdict": verdict_record(verdict),
-        "times": {"written": "2026-11-24T12:00:00+00:00"},
+    resolved = {one.user: one for one in verdict.resolved}
+    rows = [
+        {
+            **(_inferred(resolved[one.user]) if one.user in resolved else {}),
+            **_texts(one.user),
+            "tokens": sum(LENGTHS),
+            "slices": [_slice(one, k, *named) for k, named in enumerate(_slices(one.user))],
+        }
+        for one in all_bins
+    ]
+    versions = {
+        "method": METHODS[bet.method].version,
+        "other_methods": {},
+        "arms": {arm: ARMS[arm].version for arm in ("real", "random", "oracle")},
+        "scorer": SCORER,
     }
-    return sealed(content)
+    base_of = {"name": base, "fingerprint": fingerprint, "model": "e" * 64}
+    return content_of(bet, verdict, rows, base=base_of, versions=versions)
+
+
+def _inferred(one):
+    found = inference_record(one)
+    intervals = found["intervals"].model_dump(by_alias=True, exclude_unset=True)
+    return found | {"intervals": intervals}
+
+
+def _slice(bins, k, name, sha256):
+    own = bins.slices == k
+    means = {arm: float(sums[:, own].sum() / LENGTHS[k]) for arm, sums in bins.sums.items()}
+    effect = Effect(user=name, nll=means, contrast=registered_bet("bet60").contrast)
+    sums = {arm: encode_sums(sums[:, own]) for arm, sums in bins.sums.items()}
+    return slice_record(name, effect, LENGTHS[k], sums, sha256)
 
 
 def _texts(user):

@@ -9,9 +9,11 @@ from .conditions import is_best_of as is_best_of
 from .conditions import parse_label as parse_label
 from .error_rates import assess as assess
 from .error_rates import rate_bounds as rate_bounds
+from .findings import Findings as Findings
 from .judging import ABSENT as ABSENT
 from .judging import ASSERTIONS as ASSERTIONS
 from .judging import UNKNOWN as UNKNOWN
+from .judging import Reach as Reach
 from .judging import SimulatedRates as SimulatedRates
 from .judging import Verdict as Verdict
 from .judging import claimable as claimable

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from enum import IntEnum, StrEnum
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from pytest_noisefloor._files import file_sha256, read_toml
-from pytest_noisefloor.errors import BetError, NoisefloorError
+from pytest_noisefloor._files import file_sha256, read_toml, validated
+from pytest_noisefloor.errors import BetError
 from pytest_noisefloor.specs import UNTRAINED, Recipe, Scoring
 from pytest_noisefloor.stats import Contrast
 from pytest_noisefloor.training import METHODS, is_method
 
+from .bet_file import BetFile, LevelTable
 from .conditions import ConditionError, parse_label
-from .lock import made, nothing_left, take
 
 
 class Level(IntEnum):
@@ -122,11 +121,10 @@ class Bet:
         for key, value in (("id", self.id), ("name", self.name)):
             if not re.fullmatch(r"[\w-]+", value):
                 raise BetError(f"{key} = {value!r}; expected letters, digits, _ and -")
-        for key, values, kind, words in (
-            ("users", self.users, str, "names"),
-            ("seeds", self.seeds, int, "whole numbers of 0 or more"),
+        for key, values, right, words in (
+            ("users", self.users, all(self.users), "names"),
+            ("seeds", self.seeds, all(n >= 0 for n in self.seeds), "whole numbers of 0 or more"),
         ):
-            right = all(type(v) is kind and (v >= 0 if type(v) is int else v) for v in values)
             if not values or not right or len(set(values)) < len(values):
                 raise BetError(f"{key} {list(values)}; expected {words}, each once, at least one")
         levels = sorted(c.level for c in self.criteria)
@@ -197,51 +195,34 @@ def load_bet(path: Path) -> Bet:
     Raises:
         BetError: the file is not TOML, or has a key or value that a bet cannot have.
     """
-    content = read_toml(path)
+    file = validated(BetFile, read_toml(path), str(path), BetError)
+    design = file.design
     try:
-        design = take(content, "design", dict)
-        bet = Bet(
-            id=take(content, "id", str),
-            name=take(content, "name", str),
-            title=take(content, "title", str),
-            registered=take(content, "registered", date),
-            hypothesis=take(content, "hypothesis", str).strip(),
-            method=take(design, "method", str),
-            base=take(design, "base", str) if "base" in design else None,
-            users=tuple(take(design, "users", list)),
-            seeds=tuple(take(design, "seeds", list)),
-            recipe=made(Recipe, "design.recipe", take(design, "recipe", dict)),
-            scoring=made(Scoring, "design.scoring", take(design, "scoring", dict)),
-            contrast=made(Contrast, "statistic", take(content, "statistic", dict)),
-            criteria=tuple(_criterion(row) for row in take(content, "level", list)),
+        return Bet(
+            id=file.id,
+            name=file.name,
+            title=file.title,
+            registered=file.registered,
+            hypothesis=file.hypothesis.strip(),
+            method=design.method,
+            users=design.users,
+            seeds=design.seeds,
+            recipe=design.recipe,
+            scoring=design.scoring,
+            contrast=file.statistic,
+            criteria=tuple(map(_criterion, file.level)),
             sha256=file_sha256(path),
-            planted="planted" in content and take(content, "planted", bool),
+            base=design.base or None,
+            planted=file.planted,
         )
-        nothing_left(content)
-        nothing_left(design)
-    except (TypeError, ValueError, NoisefloorError) as error:
+    except BetError as error:
         raise BetError(f"{path}: {error}") from None
-    return bet
 
 
-def _criterion(table: Mapping[str, Any]) -> Criterion:
-    row = dict(table)
-    name, share = take(row, "name", str), take(row, "share", str)
-    if name not in Level.__members__:
-        raise ValueError(f"level {name!r}; expected STRICT, LENIENT or CATASTROPHIC")
-    if not re.fullmatch(r"1|[1-9]\d*/[1-9]\d*", share):
-        raise ValueError(f'{name}: share {share!r}; expected "1" or a fraction such as "2/3"')
-    if ("below" in row) == ("at_least" in row):
-        keys = ", ".join(sorted(row)) or "no other key"
-        raise ValueError(f"{name}: {keys}; expected one of at_least and below, with a ratio")
-    key = "below" if "below" in row else "at_least"
-    criterion = Criterion(
-        level=Level[name],
-        threshold=take(row, key, float),
-        comparison="below" if key == "below" else "at least",
-        fraction=Fraction(share),
+def _criterion(row: LevelTable) -> Criterion:
+    return Criterion(
+        level=Level[row.name],
+        comparison="at least" if row.at_least else "below",
+        threshold=row.at_least or row.below,
+        fraction=Fraction(row.share),
     )
-    nothing_left(row)
-    if criterion.fraction > 1 or not 0 < criterion.threshold < math.inf:
-        raise ValueError(f"{name}: {criterion}; expected a bar above 0 and a share of at most 1")
-    return criterion

@@ -3,29 +3,42 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, dataclass, fields
+from collections.abc import Iterator
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Annotated
 
-from pytest_noisefloor._files import file_sha256, read_toml
+from pydantic import BaseModel, Field
+
+from pytest_noisefloor._files import STRICT, Expected, Table, file_sha256, read_toml, validated
 from pytest_noisefloor.errors import BetError
 
-T = TypeVar("T")
 
-
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(BaseModel):
     """One entry of the lock: a bet file's hash, the date from which it holds, and the reason."""
 
-    sha256: str
-    date: date
-    reason: str
+    model_config = STRICT
+
+    file: Annotated[str, Field(description="the name of the bet file beside the lock")]
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$"), Expected("64 hexadecimal digits")]
+    date: Annotated[date, Field(description="the day from which the text holds, as a date")]
+    reason: Annotated[
+        str, Expected("why it was locked or changed, in words", lambda words, _: words.strip())
+    ]
 
     def __str__(self) -> str:
         return f"locked on {self.date} as {self.sha256[:12]}: {self.reason}"
+
+
+class LockFile(BaseModel):
+    """A lock: its entries, oldest first; later entries amend earlier ones."""
+
+    model_config = STRICT
+
+    lock: Annotated[
+        tuple[Entry, ...], Table(), Field(description="entries with file, sha256, date and reason")
+    ]
 
 
 def check_lock(path: Path, lock: Path) -> None:
@@ -47,38 +60,37 @@ def check_lock(path: Path, lock: Path) -> None:
         )
 
 
-def read_lock(lock: Path) -> list[tuple[str, Entry]]:
-    """Read all entries of a lock, each with the name of its bet file.
+def read_lock(lock: Path) -> tuple[Entry, ...]:
+    """Read all entries of a lock.
 
     Raises:
         BetError: the file is not a lock.
     """
-    return list(_read_lock(lock, lock.read_bytes() if lock.is_file() else b""))
+    return _read_lock(lock, lock.read_bytes() if lock.is_file() else b"")
 
 
 @lru_cache(maxsize=16)  # opening a bet reads its lock more than once
-def _read_lock(lock: Path, content: bytes) -> tuple[tuple[str, Entry], ...]:  # noqa: ARG001
+def _read_lock(lock: Path, content: bytes) -> tuple[Entry, ...]:  # noqa: ARG001
     """Read a lock; ``content`` is its bytes, so that the cache notices a change."""
-    try:
-        return tuple(_entry(row) for row in take(read_toml(lock), "lock", list))
-    except (TypeError, ValueError) as error:
-        raise BetError(f"{lock}: {error}; an entry has file, sha256, date and reason") from None
+    return validated(LockFile, read_toml(lock), str(lock), BetError).lock
 
 
 def lock_entries(name: str, lock: Path) -> tuple[Entry, ...]:
     """Return the lock's entries for a bet file, oldest first.
 
     Raises:
-        BetError: there is no entry, an entry has no reason, or the dates are out of order.
+        BetError: the file is not a lock, there is no entry, or the dates are out of order.
     """
-    entries = tuple(entry for file, entry in read_lock(lock) if file == name)
+    entries = tuple(entry for entry in read_lock(lock) if entry.file == name)
     if not entries:
         raise BetError(
             f"{lock.parent / name}: not in {lock.name}; a bet is locked before it is run"
         )
     dates = [entry.date for entry in entries]
-    if dates != sorted(dates) or not all(entry.reason.strip() for entry in entries):
-        raise BetError(f"{lock}: {name}: expected entries by date, each with its reason")
+    if dates != sorted(dates):
+        raise BetError(
+            f"{lock}: {name}: dates {', '.join(map(str, dates))}; expected entries by date"
+        )
     return entries
 
 
@@ -88,16 +100,7 @@ def locked_since(sha256: str, lock: Path) -> date | None:
     Raises:
         BetError: the file is not a lock.
     """
-    return min((entry.date for _, entry in read_lock(lock) if entry.sha256 == sha256), default=None)
-
-
-def _entry(table: Mapping[str, Any]) -> tuple[str, Entry]:
-    """Parse an entry of the lock, with the name of its bet file."""
-    row = dict(table)
-    file, sha256 = take(row, "file", str), take(row, "sha256", str)
-    entry = Entry(sha256, take(row, "date", date), take(row, "reason", str))
-    nothing_left(row)
-    return file, entry
+    return min((entry.date for entry in read_lock(lock) if entry.sha256 == sha256), default=None)
 
 
 def locked_text(entry: Entry, lock: Path) -> str:
@@ -125,44 +128,3 @@ def _difference(locked: str, path: Path) -> Iterator[str]:
         f"{path.name} (found)",
         n=1,
     )
-
-
-def take(content: dict[str, Any], key: str, kind: type[T]) -> T:
-    """Remove a key from a table and return its value, after checking its type."""
-    if key not in content:
-        raise ValueError(f"key {key!r} is missing")
-    value: T = content.pop(key)
-    if type(value) is not kind:  # exact: a datetime is a date, but cannot be compared with one
-        raise TypeError(f"{key} = {value!r}; expected {kind.__name__}")
-    return value
-
-
-def made(kind: type[T], where: str, table: Mapping[str, Any]) -> T:
-    """Build a dataclass of plain fields from the table ``where``; defaults fill missing keys.
-
-    Raises:
-        ValueError: a key is unknown, or missing without a default.
-        TypeError: a value has the wrong type.
-    """
-    known = {field.name: field for field in fields(cast("Any", kind))}
-    if strange := sorted(table.keys() - known.keys()):
-        raise ValueError(f"[{where}] unknown key {strange[0]!r}; expected {', '.join(known)}")
-    values = {}
-    for key, field in known.items():
-        if key not in table:
-            if field.default is MISSING:
-                raise ValueError(f"[{where}] key {key!r} is missing")
-            continue
-        value = table[key]
-        if field.type == "float" and type(value) is int:
-            value = float(value)
-        if type(value).__name__ != field.type:
-            raise TypeError(f"[{where}] {key} = {value!r}; expected {field.type}")
-        values[key] = value
-    return kind(**values)
-
-
-def nothing_left(content: Mapping[str, Any]) -> None:
-    """Refuse a table with keys that were not taken."""
-    if content:
-        raise ValueError(f"unknown key {min(content)!r}")

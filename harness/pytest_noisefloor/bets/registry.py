@@ -14,11 +14,13 @@ from .bet import Bet, Registration, load_bet
 from .lock import check_lock, lock_entries, locked_since, locked_text, read_lock
 
 
-def other_design(content: Mapping[str, Any], bet: Bet) -> str:
-    """Describe how a result's recipe, scoring and seeds differ from a bet's; empty if none does."""
+def other_design(made: Mapping[str, Any], bet: Bet) -> str:
+    """Describe how a result's recipe, scoring and seeds differ from a bet's; empty if none does.
+
+    ``made`` has the values of all three by their keys.
+    """
     of = {**asdict(bet.recipe), **asdict(bet.scoring), "seeds": list(bet.seeds)}
-    made = content.get("recipe", {}) | content.get("scoring", {}) | {"seeds": content.get("seeds")}
-    differ = {key: value for key, value in of.items() if made.get(key) not in (None, value)}
+    differ = {key: value for key, value in of.items() if made[key] != value}
     return ", ".join(f"{key} {made[key]}, not {value}" for key, value in differ.items())
 
 
@@ -57,7 +59,7 @@ def open_bet(bet: str) -> Bet:
     own, beside = load_bet(path), path.parent / "LOCK"
     if since := locked_since(own.sha256, resource_path("bets", "LOCK")):
         return replace(own, registration=Registration(locked=since))
-    if not beside.is_file() or all(file != path.name for file, _ in read_lock(beside)):
+    if not beside.is_file() or all(entry.file != path.name for entry in read_lock(beside)):
         return own
     check_lock(path, beside)
     entries = lock_entries(path.name, beside)

@@ -2,40 +2,39 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
+from typing import Annotated
 
-from pytest_noisefloor._files import read_toml, resource_path
+from pydantic import BaseModel
+
+from pytest_noisefloor._files import STRICT, Table, read_toml, resource_path, validated
+from pytest_noisefloor.errors import BetError
 
 
-@dataclass(frozen=True, slots=True)
-class RungRole:
+class RungRole(BaseModel):
     """One rung of the control ladder: the bet that measures it, and its label there."""
+
+    model_config = STRICT
 
     rung: str
     bet: str
     label: str
 
 
-@dataclass(frozen=True, slots=True)
-class Roles:
+class Roles(BaseModel):
     """The ids of the bets in each role; ``ladder`` is in the ladder's order."""
 
-    larger_bases: tuple[str, ...]
-    budget: tuple[str, ...]
+    model_config = STRICT
+
+    larger_bases: Annotated[tuple[str, ...], Table()]
+    budget: Annotated[tuple[str, ...], Table()]
     matrix: str
     pareto: str
-    ladder: tuple[RungRole, ...]
+    ladder: Annotated[tuple[RungRole, ...], Table()]
 
 
 @cache
 def bet_roles() -> Roles:
     """Return the roles of the registered bets, from ``fixtures/bets/ROLES``."""
-    content = read_toml(resource_path("bets", "ROLES"))
-    return Roles(
-        larger_bases=tuple(content["larger_bases"]),
-        budget=tuple(content["budget"]),
-        matrix=content["matrix"],
-        pareto=content["pareto"],
-        ladder=tuple(RungRole(**row) for row in content["ladder"]),
-    )
+    path = resource_path("bets", "ROLES")
+    return validated(Roles, read_toml(path), str(path), BetError)

@@ -2,83 +2,17 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from itertools import combinations
 from pathlib import Path
-from typing import Any
 
-from pytest_noisefloor._files import read_toml
-from pytest_noisefloor.bets import ABSENT, ASSERTIONS, Bet, Level, open_bet, registered_bet
-from pytest_noisefloor.data import USER_NAME
+from pytest_noisefloor._files import read_toml, validated
+from pytest_noisefloor.bets import ABSENT, Bet, Level, open_bet, registered_bet
 from pytest_noisefloor.errors import BetError, NoisefloorError
-from pytest_noisefloor.models import SHIPPED, TERNARY, locate
-from pytest_noisefloor.training import METHODS, is_method
+from pytest_noisefloor.models import locate
 
-_KEYS = {
-    "id": str,
-    "bet": str,
-    "base": str,
-    "fingerprint": str,
-    "users": (str, list),
-    "method": str,
-    "asserts": str,
-    "evidence": str,
-    "date": date,
-}
-
-_OPTIONAL = {"texts": str, "note": str}
-
-_EXPECTED = {
-    "id": "letters, digits, '-', '_' and '.'",
-    "users": '"shipped" or a list of names, each once',
-    "date": "a date",
-    "asserts": " or ".join(ASSERTIONS),
-    "method": f"{' or '.join(METHODS)} or an import path, as package.module:object",
-    "base": "reference, smollm2-135m, a folder seen from the claims file, or a hub id; each with "
-    f"{TERNARY} or without",
-    "fingerprint": "12 hexadecimal digits or more",
-    "evidence": "a .json file in the claims file's folder or below it, seen from there",
-    "texts": "the folder of the users' texts, seen from the claims file (none for those shipped)",
-}
-
-_PROVING = tuple(name for name in SHIPPED if name != "tiny")
-"""Shipped bases that a claim can be about; ``tiny`` only proves the machinery."""
-
-
-def _is_base(value: str, here: Path) -> bool:
-    value = value.removesuffix(TERNARY)
-    hub_id = re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", value)
-    return value in _PROVING or (here / value).is_dir() or bool(hub_id)
-
-
-def _are_users(value: object, _: Path) -> bool:
-    if isinstance(value, list):
-        named = all(isinstance(user, str) and USER_NAME.fullmatch(user) for user in value)
-        return bool(value) and named and len(set(value)) == len(value)
-    return value == "shipped"
-
-
-def _is_evidence(value: str, here: Path) -> bool:
-    inside = (here / value).resolve().is_relative_to(here.resolve())
-    return value.endswith(".json") and inside and not Path(value).is_absolute()
-
-
-_FITS: dict[str, Callable[[Any, Path], bool]] = {
-    "id": lambda value, _: bool(re.fullmatch(r"\w[\w.-]*", value)),
-    "asserts": lambda value, _: value in ASSERTIONS,
-    "method": lambda value, _: is_method(value),
-    "base": _is_base,
-    "fingerprint": lambda value, _: bool(re.fullmatch(r"[0-9a-f]{12,64}", value)),
-    "users": _are_users,
-    "evidence": _is_evidence,
-    "texts": lambda value, here: (here / value).is_dir(),
-}
-
-_OF_BET = ("method", "base")
-"""Keys that a bet may fix; a claim must then repeat the bet's value."""
+from .claims_file import ClaimsFile, ClaimTable
 
 
 class ClaimError(NoisefloorError):
@@ -148,7 +82,7 @@ class Claim:
         """
         if not found.startswith(self.fingerprint):
             raise ClaimError(
-                f"{self.file}: claim {self.id!r}: key 'fingerprint' = {self.fingerprint!r}; "
+                f"{self.file}: claim {self.id!r}.fingerprint = {self.fingerprint!r}; "
                 f"the base {self.base} has {found[: len(self.fingerprint)]!r}"
             )
 
@@ -194,17 +128,15 @@ def load_claims(file: Path) -> tuple[Claim, ...]:
         content = read_toml(file)
     except NoisefloorError as error:
         raise ClaimError(str(error)) from None
-    rows = content.pop("claim", [])
-    if content or not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise ClaimError(f"{file}: {min(content, default='claim')!r}; expected [[claim]] alone")
-    claims = tuple(_claim(file, number, row) for number, row in enumerate(rows, 1))
+    rows = validated(ClaimsFile, content, str(file), ClaimError, context=file.parent).claim
+    claims = tuple(_claim(file, row) for row in rows)
     for one, other in combinations(claims, 2):
         for key, same in (
             ("id", one.id == other.id),
             ("evidence", one.evidence.resolve() == other.evidence.resolve()),
         ):
             if same:
-                raise ClaimError(f"{file}: claim {other.id!r}: key {key!r}: given twice")
+                raise ClaimError(f"{file}: claim {other.id!r}.{key}: given twice")
         apart = None not in (one.where, other.where) and one.where != other.where
         if one.subject == other.subject and not apart:
             raise ClaimError(
@@ -215,40 +147,33 @@ def load_claims(file: Path) -> tuple[Claim, ...]:
     return claims
 
 
-def _claim(file: Path, number: int, row: dict[str, Any]) -> Claim:
-    name = row["id"] if isinstance(row.get("id"), str) else f"number {number}"
-
-    def refuse(key: str, expected: str) -> ClaimError:
-        found = f" = {row[key]!r}" if key in row else " is missing"
-        return ClaimError(f"{file}: claim {name!r}: key {key!r}{found}; expected {expected}")
-
-    kinds: dict[str, Any] = _KEYS | _OPTIONAL
-    for key in row:
-        if key not in kinds:
-            raise refuse(key, f"one of {', '.join(kinds)}")
-    for key, kind in kinds.items():
-        # a TOML date with a time becomes a datetime, which is also an instance of date
-        wrong = not isinstance(row.get(key), kind) or isinstance(row[key], datetime)
-        if (key in _KEYS or key in row) and wrong:
-            raise refuse(key, _EXPECTED.get(key, "text"))
-    shipped = row["users"] == "shipped"
-    for key, fits in _FITS.items():
-        if key in row and (not fits(row[key], file.parent) or (key == "texts" and shipped)):
-            raise refuse(key, _EXPECTED[key])
+def _claim(file: Path, row: ClaimTable) -> Claim:
+    """Open a claim's bet, and check that the claim is about what the bet is about."""
     try:
-        bet = _bet(row["bet"], file.parent)
+        bet = _bet(row.bet, file.parent)
     except NoisefloorError as error:
-        raise ClaimError(f"{file}: claim {name!r}: key 'bet': {error}") from None
-    other = next((key for key in _OF_BET if getattr(bet, key) not in (None, row[key])), None)
-    if other:
-        raise refuse(other, f"{getattr(bet, other)!r}, which Bet {bet.id} is about")
+        raise ClaimError(f"{file}: claim {row.id!r}.bet: {error}") from None
+    for key, found, expected in (
+        ("method", row.method, bet.method),
+        ("base", row.base, bet.base or row.base),
+    ):
+        if found != expected:
+            raise ClaimError(
+                f"{file}: claim {row.id!r}.{key} = {found!r}; expected {expected!r}, which Bet "
+                f"{bet.id} is about"
+            )
     return Claim(
-        **{key: row[key] for key in ("id", "base", "fingerprint", "method", "asserts", "date")},
+        id=row.id,
         bet=bet,
-        users=bet.users if shipped else tuple(row["users"]),
-        evidence=file.parent / row["evidence"],
+        base=row.base,
+        fingerprint=row.fingerprint,
+        users=bet.users if isinstance(row.users, str) else row.users,
+        method=row.method,
+        asserts=row.asserts,
+        evidence=file.parent / row.evidence,
+        date=row.date,
         file=file,
-        texts=file.parent / row["texts"] if "texts" in row else None,
-        note=row.get("note", ""),
-        shipped=shipped,
+        texts=file.parent / row.texts if row.texts else None,
+        note=row.note,
+        shipped=row.users == "shipped",
     )

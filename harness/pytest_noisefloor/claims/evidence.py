@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date, datetime, time, timedelta, timezone
 from typing import Any
 
-from pytest_noisefloor._files import read_toml, resource_path, write_atomically
+from pytest_noisefloor._files import write_atomically
 from pytest_noisefloor.bets import Verdict, parse_label
-from pytest_noisefloor.data import User, load_users, open_arm
+from pytest_noisefloor.data import User, load_users, open_arm, shipped_file
 from pytest_noisefloor.errors import NoisefloorError
 from pytest_noisefloor.models import fingerprints_at_hand
-from pytest_noisefloor.results import RESULT_SCHEMA, read_file, rejudge_content, seal, unit_name
-from pytest_noisefloor.specs import SCORER, UNTRAINED, Recipe, Scoring
+from pytest_noisefloor.results import ResultError, ResultFile, lift, read_file, rejudge_file, seal
+from pytest_noisefloor.specs import SCORER, UNTRAINED
 from pytest_noisefloor.training import METHODS, open_method
 
 from .claim import Claim
@@ -48,7 +48,7 @@ def judge_evidence(claim: Claim) -> Evidence:
     how = "; renew it with --noisefloor-train"
     if not path.is_file():
         raise EvidenceError(f"{path}: the evidence of claim {claim.id!r} is missing{how}")
-    return _examine(claim, read_file(path), f"{path}: ", how)
+    return _examine(claim, read_file(path), str(path), how)
 
 
 def replace_evidence(claim: Claim, content: dict[str, Any]) -> None:
@@ -59,53 +59,53 @@ def replace_evidence(claim: Claim, content: dict[str, Any]) -> None:
     """
     text = json.dumps(content, indent=1, ensure_ascii=False)
     _examine(
-        claim,
-        json.loads(text),
-        f"{claim.evidence}: left as it was, since in what was trained anew ",
-        "",
+        claim, json.loads(text), f"{claim.evidence}: left as it was, since in what was trained anew"
     )
     write_atomically(claim.evidence, f"{text}\n".encode())
 
 
-def _examine(claim: Claim, content: dict[str, Any], where: str, how: str) -> Evidence:
+def _examine(claim: Claim, content: Any, where: str, how: str = "") -> Evidence:
     """Check that a result matches the claim, and judge it.
 
     Messages begin with ``where`` and end with ``how``.
     """
+
+    def refused(why: str) -> EvidenceError:
+        return EvidenceError(f"{where}: {why}{how}")
+
     try:
-        if content.get("seal") != seal(content):
-            raise EvidenceError(
-                f"{where}the seal is not that of the content: it was edited after it was "
-                f"written, or written without one{how}"
-            )
-        if content["verdict"]["planted"]:
-            raise EvidenceError(
-                f"{where}it is PLANTED, made on a base or by a bet that only proves the machinery: "
-                "nothing can be claimed on it"
-            )
-        base, base_gap = _base_today(claim, content)
-        texts, text_gap = _texts_today(claim, content)
-        for rests, rows in (
-            (f"claim {claim.id!r} rests on", _compared(claim, content)),
-            ("today's is", [*base, *texts]),
-        ):
-            for what, found, expected in rows:
-                if found != expected:
-                    raise EvidenceError(
-                        f"{where}{what} is {found!r}, but {rests} {expected!r}{how}"
-                    )
-        written, since = content["times"]["written"], claim.bet.registration.locked
-        if since and datetime.fromisoformat(written) < _began(since):
-            raise EvidenceError(
-                f"{where}it was written at {written}, before the text of Bet {claim.bet.id} was "
-                f"locked on {since}; expected a bet that is locked before it is run"
-            )
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise EvidenceError(f"{where}not a result file ({error!r}){how}") from None
+        file = lift(content, where)
+    except ResultError as error:
+        raise EvidenceError(f"{error}{how}") from None
+    if file.seal != seal(content):
+        raise refused(
+            "the seal is not that of the content: it was edited after it was written, or written "
+            "without one"
+        )
+    if file.verdict.planted:
+        raise EvidenceError(
+            f"{where}: it is PLANTED, made on a base or by a bet that only proves the machinery: "
+            "nothing can be claimed on it"
+        )
+    base, base_gap = _base_today(claim, file)
+    texts, text_gap = _texts_today(claim, file)
+    for rests, rows in (
+        (f"claim {claim.id!r} rests on", _compared(claim, file)),
+        ("today's is", [*base, *texts]),
+    ):
+        for what, found, expected in rows:
+            if found != expected:
+                raise refused(f"{what} is {found!r}, but {rests} {expected!r}")
+    since = claim.bet.registration.locked
+    if since and file.times.written_at < _began(since):
+        raise EvidenceError(
+            f"{where}: it was written at {file.times.written}, before the text of Bet "
+            f"{claim.bet.id} was locked on {since}; expected a bet that is locked before it is run"
+        )
     try:
-        verdict = rejudge_content(content, claim.bet)
-    except (NoisefloorError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise EvidenceError(f"{where}cannot be judged ({error})") from None
+        verdict = rejudge_file(file, claim.bet)
+    except NoisefloorError as error:
+        raise EvidenceError(f"{where}: cannot be judged ({error})") from None
     return Evidence(verdict, (*base_gap, *text_gap))
 
 
@@ -114,60 +114,59 @@ def _began(day: date) -> datetime:
     return datetime.combine(day, time(), timezone(timedelta(hours=14)))
 
 
-def _compared(claim: Claim, content: dict[str, Any]) -> Iterator[Row]:
-    """Pair what the content says of itself with what the claim and this version expect."""
-    yield "the file's schema", content["schema"], RESULT_SCHEMA
-    yield "bet.sha256", content["bet"]["sha256"], claim.bet.sha256
-    base, digits = content["base"], claim.fingerprint
-    yield "base.name", base["name"], claim.base
-    yield "base.fingerprint", base["fingerprint"][: len(digits)], digits
-    method = open_method(claim.method)
-    yield "method.name", content["method"]["name"], method.name
-    versions = content["versions"]
-    yield "the method's version", versions["method"], method.version
-    for name, version in versions.get("other_methods", {}).items():
+def _compared(claim: Claim, file: ResultFile) -> Iterator[Row]:
+    """Pair what the file says of itself with what the claim and this version expect."""
+    # files of version 1 have no sums, without which nothing can be claimed
+    yield "the file's schema", file.layout, max(file.layout, 2)
+    yield "bet.sha256", file.bet.sha256, claim.bet.sha256
+    digits = claim.fingerprint
+    yield "base.name", file.base.name, claim.base
+    yield "base.fingerprint", file.base.fingerprint[: len(digits)], digits
+    method, versions = open_method(claim.method), file.versions
+    yield "method.name", file.method.name, method.name
+    yield "the method's version", versions.method, method.version
+    for name, version in versions.other_methods.items():
         today = METHODS[name].version if name in METHODS else None
         yield f"the version of method {name}", version, today
-    yield "the scorer", versions["scorer"], SCORER
-    yield "the recipe", Recipe(**content["recipe"]), claim.bet.recipe
-    yield "the scoring", Scoring(**content["scoring"]), claim.bet.scoring
-    yield "the users", sorted({row["user"] for row in content["users"]}), sorted(claim.users)
-    yield "the seeds", content["seeds"], list(claim.bet.seeds)
+    yield "the scorer", versions.scorer, SCORER
+    recipe, scoring = asdict(claim.bet.recipe), asdict(claim.bet.scoring)
+    yield from ((f"recipe.{key}", of, recipe[key]) for key, of in file.recipe)
+    yield from ((f"scoring.{key}", of, scoring[key]) for key, of in file.scoring)
+    yield "the users", sorted({row.user for row in file.users}), sorted(claim.users)
+    yield "the seeds", list(file.seeds), list(claim.bet.seeds)
     if claim.bet.contrast.by_cell:
-        yield "the list of cells", *_cells(content)
+        yield "the list of cells", *_cells(file)
     # open only arms that the bet names: import paths from an evidence file are not followed
     arms = {c.arm for label in claim.bet.contrast.trained for c in parse_label(label)} - {UNTRAINED}
-    for arm, version in versions["arms"].items():
+    for arm, version in versions.arms.items():
         today = open_arm(arm).version if arm in arms else None
         yield f"the version of arm {arm}", version, today
-    for row in content["users"]:
-        for piece in row["slices"]:
-            what = f"{unit_name(row)}'s scores in {piece['slice']}, by arm"
-            yield what, sorted(piece["sums"]), sorted((UNTRAINED, *claim.bet.contrast.trained))
+    for row in file.users:
+        for piece in row.slices:
+            what = f"{row.name}'s scores in {piece.slice}, by arm"
+            yield what, sorted(piece.sums), sorted((UNTRAINED, *claim.bet.contrast.trained))
 
 
-def _base_today(claim: Claim, content: dict[str, Any]) -> tuple[list[Row], list[str]]:
+def _base_today(claim: Claim, file: ResultFile) -> tuple[list[Row], list[str]]:
     """Pair the measured base's fingerprints with those of its local files; list what is missing."""
     model, whole = fingerprints_at_hand(claim.located)
-    base = content["base"]
     if whole:
-        return [("the base measured", base["fingerprint"], whole)], []
+        return [("the base measured", file.base.fingerprint, whole)], []
     if model:
         tokenizer = f"the tokenizer of {claim.base} (made ready when the base is first used)"
-        return [("the model measured", base["model"], model)], [tokenizer]
+        return [("the model measured", file.base.model, model)], [tokenizer]
     return [], [f"the base {claim.base}, whose files are not looked for"]
 
 
-def _texts_today(claim: Claim, content: dict[str, Any]) -> tuple[list[Row], list[str]]:
+def _texts_today(claim: Claim, file: ResultFile) -> tuple[list[Row], list[str]]:
     """Pair the texts' hashes with the registered or local ones; list what is missing."""
     if claim.shipped:
-        registered = [read_toml(resource_path("users", f"{user}.toml")) for user in claim.users]
         today = {
-            about["name"]: (
-                about["train"]["sha256"],
-                {name: part["sha256"] for name, part in about["heldout"].items()},
+            about.name: (
+                about.train.sha256,
+                {name: part.sha256 for name, part in about.heldout.items()},
             )
-            for about in registered
+            for about in map(shipped_file, claim.users)
         }
     elif claim.texts:
         today = {
@@ -178,11 +177,11 @@ def _texts_today(claim: Claim, content: dict[str, Any]) -> tuple[list[Row], list
         return [], ["the users' text, which the claim does not name (key 'texts')"]
     rows: list[Row] = []
     heldout: dict[str, dict[str, str]] = {}
-    for row in content["users"]:
-        train, _ = today.get(row["user"], ("", {}))
-        rows.append((f"{unit_name(row)}'s text", row["train_sha256"], train))
-        found = {piece["slice"]: piece["sha256"] for piece in row["slices"]}
-        heldout.setdefault(row["user"], {}).update(found)
+    for row in file.users:
+        train, _ = today.get(row.user, ("", {}))
+        rows.append((f"{row.name}'s text", row.train_sha256, train))
+        found = {piece.slice: piece.sha256 for piece in row.slices}
+        heldout.setdefault(row.user, {}).update(found)
     rows += [
         (f"{user}'s held-out text", found, today.get(user, ("", {}))[1])
         for user, found in heldout.items()
@@ -190,12 +189,11 @@ def _texts_today(claim: Claim, content: dict[str, Any]) -> tuple[list[Row], list
     return rows, []
 
 
-def _cells(content: dict[str, Any]) -> tuple[list[str], list[str]]:
+def _cells(file: ResultFile) -> tuple[list[str], list[str]]:
     """Return the cells present or recorded as repeats, and every slice under every seed."""
-    rows = content["users"]
-    slices = dict.fromkeys((row["user"], row["slices"][0]["slice"]) for row in rows)
-    every = [f"{user}, seed {seed}, {piece}" for user, piece in slices for seed in content["seeds"]]
-    return sorted([*map(unit_name, rows), *content.get("repeats", ())]), sorted(every)
+    slices = dict.fromkeys((row.user, piece.slice) for row in file.users for piece in row.slices)
+    every = [f"{user}, seed {seed}, {piece}" for user, piece in slices for seed in file.seeds]
+    return sorted([*(row.name for row in file.users), *file.repeats]), sorted(every)
 
 
 def claimed_users(claim: Claim, where: str) -> tuple[User, ...]:

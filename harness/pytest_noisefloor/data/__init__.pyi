@@ -13,4 +13,5 @@ from .users import USER_NAME as USER_NAME
 from .users import Slice as Slice
 from .users import User as User
 from .users import load_users as load_users
+from .users import shipped_file as shipped_file
 from .users import user_names as user_names

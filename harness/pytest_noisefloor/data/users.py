@@ -8,13 +8,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
-from pytest_noisefloor._files import read_toml, resource_path
+from pytest_noisefloor._files import read_toml, resource_path, validated
 from pytest_noisefloor.errors import NoisefloorError
 
 from .cleaning import article, chapters, normalise
 from .download import find_source
+from .user_file import TextParts, UserFile
 
 SHIPPED = ("programmer", "novelist", "scientist")
 USER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # the name becomes part of file names
@@ -66,7 +66,7 @@ def load_users(where: str | Path, shipped: Sequence[str] = SHIPPED) -> tuple[Use
     """
     names = user_names(where, shipped)
     if where == "shipped":
-        return tuple(_shipped_user(resource_path("users", f"{name}.toml")) for name in names)
+        return tuple(map(_shipped_user, names))
     return tuple(_folder_user(Path(where, name)) for name in names)
 
 
@@ -93,41 +93,47 @@ def user_names(where: str | Path, shipped: Sequence[str] = SHIPPED) -> tuple[str
     return names
 
 
-def _shipped_user(file: Path) -> User:
-    """Load the user that a TOML file describes, and check each text against the file's hash."""
-    about = read_toml(file)
+def shipped_file(name: str) -> UserFile:
+    """Read the file of a shipped user.
 
-    def text(part: str, table: dict[str, Any]) -> str:
-        cleaned = "\n\n".join(_pieces(about, table["parts"]))
-        if _sha256(cleaned) != table["sha256"]:
+    Raises:
+        CorpusError: the file has a key or value that such a file cannot have.
+    """
+    path = resource_path("users", f"{name}.toml")
+    return validated(UserFile, read_toml(path), str(path), CorpusError)
+
+
+def _shipped_user(name: str) -> User:
+    """Load a shipped user, and check each text against the hash in the user's file."""
+    about = shipped_file(name)
+
+    def text(key: str, described: TextParts) -> str:
+        cleaned = "\n\n".join(_pieces(about, described.parts))
+        if _sha256(cleaned) != described.sha256:
             raise CorpusError(
-                f"{file}: {part}, from {table['parts']} of {about['package']} {about['version']}, "
-                f"has sha256 {_sha256(cleaned)}; expected {table['sha256']}. Either the installed "
-                "package was altered, or cleaning.py was: then the new hash needs a dated note"
+                f"{resource_path('users', f'{name}.toml')}: {key}, from {list(described.parts)} of "
+                f"{about.package} {about.version}, has sha256 {_sha256(cleaned)}; expected "
+                f"{described.sha256}. Either the installed package was altered, or cleaning.py "
+                "was: then the new hash needs a dated note"
             )
         return cleaned
 
-    train = text("train", about["train"])
-    slices = (Slice(name, text(f"heldout.{name}", t)) for name, t in about["heldout"].items())
-    return User(about["name"], train, tuple(slices))
+    train = text("train", about.train)
+    slices = (Slice(key, text(f"heldout.{key}", part)) for key, part in about.heldout.items())
+    return User(about.name, train, tuple(slices))
 
 
-def _pieces(about: dict[str, Any], parts: list[Any]) -> Iterator[str]:
+def _pieces(about: UserFile, parts: Sequence[str | int]) -> Iterator[str]:
     """Yield the cleaned text of each part: a file, a chapter by number, or an article by number."""
-    folder = find_source(about["package"])
-    match about["kind"]:
-        case "code":
-            yield from (normalise(_read(folder / part)) for part in parts)
-        case "novel":
-            found = chapters(_read(folder / about["file"]))
-            yield from (found[number - 1] for number in parts)
-        case "articles":
-            files = (folder / about["file"].format(part) for part in parts)
-            yield from (article(path.read_bytes()) for path in files)
-        case kind:
-            raise CorpusError(
-                f"user {about['name']}: kind {kind!r}; expected code, novel or articles"
-            )
+    folder = find_source(about.package)
+    if about.kind == "code":
+        yield from (normalise(_read(folder / str(part))) for part in parts)
+    elif about.kind == "novel":
+        found = chapters(_read(folder / about.file))
+        yield from (found[int(number) - 1] for number in parts)
+    else:
+        files = (folder / about.file.format(part) for part in parts)
+        yield from (article(path.read_bytes()) for path in files)
 
 
 def _folder_user(folder: Path) -> User:

@@ -19,7 +19,7 @@ from pytest_noisefloor.results import (
     MethodCost,
     budget,
     collection_rows,
-    interval_record,
+    interval_part,
     ladders,
     matrix,
     nearest_first,
@@ -161,7 +161,7 @@ def _base_record(one: BaseSummary) -> dict[str, Any]:
 def _rung_record(rung: LadderRung) -> dict[str, Any]:
     role = next((role for role in bet_roles().ladder if role.rung == rung.name), None)
     bet, label = (role.bet, role.label) if role else (None, rung.name)
-    interval = rung.interval and interval_record(rung.interval)
+    interval = rung.interval and interval_part(rung.interval).model_dump(by_alias=True)
     return asdict(rung) | {"bet": bet, "label": label, "interval": interval}
 
 

@@ -22,13 +22,13 @@ def read_cells(found: LoadedResult) -> tuple[Cell, ...]:
     with errors_about(found.path):
         return tuple(
             Cell(
-                row["user"],
-                row["seed"],
-                row["slices"][0]["slice"],
+                row.user,
+                row.given("seed", row.seed),
+                row.piece.slice,
                 effect.delta,
                 errors.get(effect.user),
             )
-            for row, effect in zip(found.content["users"], found.verdict.effects, strict=True)
+            for row, effect in zip(found.file.users, found.verdict.effects, strict=True)
         )
 
 
@@ -59,11 +59,11 @@ def nearest_first(found: LoadedResult) -> tuple[SliceDivergence, ...]:
     with errors_about(found.path):
         slices = [
             SliceDivergence(
-                row["user"],
-                row["slices"][0]["slice"],
-                row["divergence"],
-                row["mean_nll"][contrast.numerator] - row["mean_nll"][contrast.denominator],
+                row.user,
+                row.piece.slice,
+                row.given("divergence", row.divergence),
+                row.nll(contrast.numerator) - row.nll(contrast.denominator),
             )
-            for row in found.content["users"]
+            for row in found.file.users
         ]
     return tuple(sorted(slices, key=lambda one: one.divergence))

@@ -24,15 +24,17 @@ from pytest_noisefloor.models import SHIPPED
 from pytest_noisefloor.specs import DEFAULT_BASE
 from pytest_noisefloor.stats import Interval
 
-from .files import ResultError, errors_about, read_file
-from .rejudging import rejudge_content
-from .schema import seal
+from .errors import ResultError
+from .files import errors_about, read_file
+from .lifting import lift
+from .rejudging import rejudge_file
+from .schema import ResultFile, seal
 
 SUMMARY_NAME = "SUMMARY"
 NOT_RUN = "not run"
 LARGER = "1B and more (a hub id)"
 
-_OWN = "of a bet that is not shipped"
+_OWN, _OTHER = "of a bet that is not shipped", "of another program"
 _KEYS = frozenset({"verdict", "bet"})
 """A file with neither key was written by another program."""
 
@@ -42,14 +44,14 @@ class LoadedResult:
     """A result file of a registered bet, judged by today's text; ``marks`` lists what is odd."""
 
     path: Path
-    content: Mapping[str, Any]
+    file: ResultFile
     verdict: Verdict
     marks: tuple[str, ...]
 
     @property
     def base(self) -> str:
         """The name of the base measured."""
-        return str(self.content["base"]["name"])
+        return self.file.base.name
 
 
 @dataclass(frozen=True)
@@ -92,14 +94,19 @@ def read_collection(folder: Path) -> Collection:
     bets = registered_bets()
     by_id = {bet.id: bet for bet in bets}
     found: dict[tuple[str, str], LoadedResult] = {}
-    left_out = {"PLANTED": 0, "UNREGISTERED": 0, _OWN: 0, "of another program": 0}
+    left_out = {"PLANTED": 0, "UNREGISTERED": 0, _OWN: 0, _OTHER: 0}
     for path in paths:
         content = read_file(path)
+        if not (isinstance(content, dict) and _KEYS & content.keys()):
+            left_out[_OTHER] += 1
+            continue
+        file = lift(content, str(path))
         with errors_about(path):
-            if other := _no_result(path, content, by_id):
+            if other := _no_result(path, file, by_id):
                 left_out[other] += 1
                 continue
-            one = _judged(path, content, by_id[content["bet"]["id"]])
+            whole = file.seal == seal(content)
+            one = _judged(path, file, by_id[file.bet.id], sealed=whole)
             key = (one.verdict.bet.id, one.base)
             if key in found:
                 raise ResultError(
@@ -107,7 +114,7 @@ def read_collection(folder: Path) -> Collection:
                     "expected one"
                 )
             found[key] = one
-    if len(paths) == left_out["of another program"]:
+    if len(paths) == left_out[_OTHER]:
         raise ResultError(f"{folder / 'results'}: no result file; expected <name of a bet>.json")
     return Collection(bets, found, {what: n for what, n in left_out.items() if n})
 
@@ -128,39 +135,34 @@ def _in_order(words: str) -> list[tuple[bool, int, str]]:
     return [(not part.isdigit(), int(part) if part.isdigit() else 0, part) for part in parts]
 
 
-def _no_result(path: Path, content: Any, bets: Mapping[str, Bet]) -> str:
+def _no_result(path: Path, file: ResultFile, bets: Mapping[str, Bet]) -> str:
     """Return the kind of a file that is not a result of a registered bet; empty if it is one."""
-    if not (isinstance(content, dict) and _KEYS & content.keys()):
-        return "of another program"
-    if content["verdict"]["planted"]:
+    if file.verdict.planted:
         return "PLANTED"
     if path.name.startswith("UNREGISTERED_"):
         return "UNREGISTERED"
-    bet = bets.get(content["bet"]["id"])
+    bet = bets.get(file.bet.id)
     if bet is None:
         return _OWN
     locked = {e.sha256 for e in lock_entries(f"bet{bet.id}.toml", resource_path("bets", "LOCK"))}
-    now = content["bet"]["sha256"]
-    if now not in locked or (now == bet.sha256 and other_design(content, bet)):
+    now = file.bet.sha256
+    if now not in locked or (now == bet.sha256 and other_design(file.design, bet)):
         return "UNREGISTERED"
     return ""
 
 
-def _judged(path: Path, content: dict[str, Any], bet: Bet) -> LoadedResult:
+def _judged(path: Path, file: ResultFile, bet: Bet, *, sealed: bool) -> LoadedResult:
     """Judge a result by today's bet, whatever level the file gives."""
-    verdict = rejudge_content(content, bet)
-    said, users = (
-        content["verdict"]["level"],
-        {collection_row["user"] for collection_row in content["users"]},
-    )
+    verdict = rejudge_file(file, bet)
+    said, users = file.verdict.level, {row.user for row in file.users}
     marks = (
-        (content["bet"]["sha256"] != bet.sha256, "made under an older text"),
-        (content.get("seal") != seal(content), "seal broken"),
+        (file.bet.sha256 != bet.sha256, "made under an older text"),
+        (not sealed, "seal broken"),
         (said != verdict.level.name, f"the file says {said}"),
         (users != {*bet.users}, "other users than registered"),
-        (content["seeds"] != list(bet.seeds), "other seeds than registered"),
+        (file.seeds != bet.seeds, "other seeds than registered"),
     )
-    return LoadedResult(path, content, verdict, tuple(words for holds, words in marks if holds))
+    return LoadedResult(path, file, verdict, tuple(words for holds, words in marks if holds))
 
 
 # --- a row for every bet and base -------------------------------------------------------------
@@ -206,23 +208,22 @@ def collection_row(bet: Bet, base: str, found: LoadedResult | None) -> dict[str,
     }
     if found is None:
         return head | {"sha256": bet.sha256, "marks": []}
-    with errors_about(found.path):
-        verdict, content = found.verdict, found.content
-        figures = _figures(verdict)
-        lenient = next((r for r in verdict.reach if r.level == Level.LENIENT), None)
-        return head | {
-            "level": verdict.level.name,
-            "least": min(figures, key=lambda one: one["ratio"]),
-            "largest": max(figures, key=lambda one: one["ratio"]),
-            "units": len(figures),
-            "met": {level.name: len(units) for level, units in sorted(verdict.met.items())},
-            "reach": lenient.outcome if lenient else UNKNOWN,
-            "reach_by_help": lenient.outcome_by_help if lenient else UNKNOWN,
-            "rests_on_harm": [level.name for level in verdict.rests_on_harm],
-            "written": content["times"]["written"],
-            "sha256": content["bet"]["sha256"],
-            "marks": list(found.marks),
-        }
+    verdict, file = found.verdict, found.file
+    figures = _figures(verdict)
+    lenient = next((r for r in verdict.reach if r.level == Level.LENIENT), None)
+    return head | {
+        "level": verdict.level.name,
+        "least": min(figures, key=lambda one: one["ratio"]),
+        "largest": max(figures, key=lambda one: one["ratio"]),
+        "units": len(figures),
+        "met": {level.name: len(units) for level, units in sorted(verdict.met.items())},
+        "reach": lenient.outcome if lenient else UNKNOWN,
+        "reach_by_help": lenient.outcome_by_help if lenient else UNKNOWN,
+        "rests_on_harm": [level.name for level in verdict.rests_on_harm],
+        "written": file.times.written,
+        "sha256": file.bet.sha256,
+        "marks": list(found.marks),
+    }
 
 
 def _figures(verdict: Verdict) -> list[dict[str, Any]]:

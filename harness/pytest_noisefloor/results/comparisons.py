@@ -13,7 +13,10 @@ from pytest_noisefloor.specs import UNTRAINED
 from pytest_noisefloor.stats import UserInference
 
 from .collection import LoadedResult, quotient_record
+from .errors import ResultError
 from .files import errors_about
+from .parts_measured import UnitPart
+from .schema import ResultFile
 
 # --- every adapter on every user --------------------------------------------------------------
 
@@ -45,24 +48,29 @@ def matrix(found: LoadedResult) -> Matrix:
     Raises:
         ResultError: a user has no mean under another user's adapter.
     """
+    own = found.verdict.bet.contrast.denominator
     with errors_about(found.path):
-        rows = {row["user"]: row for row in found.content["users"]}
-        own = found.verdict.bet.contrast.denominator
-        columns = {user: _others(row, tuple(rows)) for user, row in rows.items()}
-        columns = {user: of | {user: rows[user]["mean_nll"][own]} for user, of in columns.items()}
-        return Matrix(
-            tuple(rows),
-            tuple(tuple(columns[scored][trained] for scored in rows) for trained in rows),
-        )
+        rows = {row.user: row for row in found.file.users}
+        columns = {
+            user: _others(row, tuple(rows)) | {user: row.nll(own)} for user, row in rows.items()
+        }
+        for scored, column in columns.items():
+            for trained in rows:
+                if trained not in column:
+                    raise ResultError(f"{scored}: no mean NLL under the adapter of {trained!r}")
+    return Matrix(
+        tuple(rows),
+        tuple(tuple(columns[scored][trained] for scored in rows) for trained in rows),
+    )
 
 
-def _others(row: Mapping[str, Any], users: Sequence[str]) -> dict[str, float]:
+def _others(row: UnitPart, users: Sequence[str]) -> dict[str, float]:
     """Return a user's mean NLL under each other user's adapter, by that user's name."""
-    if OTHER in row["candidates"]:
-        by_name = row["candidates"][OTHER]
+    if OTHER in row.candidates:
+        by_name = row.candidates[OTHER]
         return {name.removeprefix(f"{OTHER}-"): nll for name, nll in by_name.items()}
-    (other,) = (user for user in users if user != row["user"])  # a single other user: no candidates
-    return {other: row["mean_nll"][OTHER]}
+    others = [user for user in users if user != row.user]
+    return {other: row.nll(OTHER) for other in others[:1]}  # a single other has no candidates
 
 
 # --- the budget curve -------------------------------------------------------------------------
@@ -88,37 +96,25 @@ FIGURES = ("ratio", "harm", "help", "oracle_help")
 
 
 def budget(found: Mapping[str, LoadedResult]) -> tuple[BudgetPoint, ...]:
-    """Return the budget curve, ordered by rate × steps, from results on one base by bet id.
-
-    Raises:
-        ResultError: a recipe has no rate or no steps.
-    """
+    """Return the budget curve, ordered by rate × steps, from results on one base by bet id."""
     points: list[BudgetPoint] = []
     for bet, one in found.items():
         if bet not in bet_roles().budget:
             continue
-        with errors_about(one.path):
-            lr, steps = one.content["recipe"]["lr"], one.content["recipe"]["steps"]
-            reach = one.verdict.bet.contrast.reach
-            resolved = {of.user: of for of in one.verdict.resolved}
-            points += [
+        recipe, reach = one.file.recipe, one.verdict.bet.contrast.reach
+        resolved = {of.user: of for of in one.verdict.resolved}
+        for effect in one.verdict.effects:
+            help_of_oracle = _quotient(effect.nll, UNTRAINED, reach)
+            values = (effect.ratio, effect.harm, effect.help, help_of_oracle)
+            points.append(
                 BudgetPoint(
                     bet=bet,
-                    lr=lr,
-                    steps=steps,
+                    lr=recipe.lr,
+                    steps=recipe.steps,
                     user=effect.user,
-                    figures=_figures(
-                        (
-                            effect.ratio,
-                            effect.harm,
-                            effect.help,
-                            _quotient(effect.nll, UNTRAINED, reach),
-                        ),
-                        resolved.get(effect.user),
-                    ),
+                    figures=_figures(values, resolved.get(effect.user)),
                 )
-                for effect in one.verdict.effects
-            ]
+            )
     return tuple(sorted(points, key=lambda point: (point.budget, point.steps)))
 
 
@@ -162,32 +158,34 @@ def pareto(found: LoadedResult) -> tuple[MethodCost, ...]:
     Raises:
         ResultError: an adapter has no size or time, or sizes differ between users.
     """
+    contrast, own = found.verdict.bet.contrast, found.file.method.name
+    nll: dict[str, dict[str, float]] = {UNTRAINED: {}, own: {}}
     with errors_about(found.path):
-        rows = found.content["users"]
-        own = found.content["method"]["name"]
-        nll = {UNTRAINED: {row["user"]: row["mean_nll"][UNTRAINED] for row in rows}}
-        for row in rows:
-            nll.setdefault(own, {})[row["user"]] = row["mean_nll"]["real"]
-            for name, value in row["candidates"][found.verdict.bet.contrast.numerator].items():
-                nll.setdefault(name.removesuffix("-real"), {})[row["user"]] = value
-        base = MethodCost(
-            method=UNTRAINED, trained_values=0, bytes=0, seconds=0, nll=nll[UNTRAINED]
-        )
-        offers = [base, *(_offer(found, m, of) for m, of in nll.items() if m != UNTRAINED)]
-        return tuple(
-            replace(one, dominated_by=tuple(o.method for o in offers if _dominates(o, one)))
-            for one in offers
-        )
+        for row in found.file.users:
+            nll[UNTRAINED][row.user] = row.nll(UNTRAINED)
+            nll[own][row.user] = row.nll(contrast.denominator)
+            for name, value in row.nll_by_adapter(contrast.numerator).items():
+                nll.setdefault(name.removesuffix("-real"), {})[row.user] = value
+        offers = [_offer(found.file, method, of) for method, of in nll.items()]
+    return tuple(
+        replace(one, dominated_by=tuple(o.method for o in offers if _dominates(o, one)))
+        for one in offers
+    )
 
 
-def _offer(found: LoadedResult, method: str, nll: Mapping[str, float]) -> MethodCost:
-    content = found.content
-    adapters = [one for one in content["adapters"] if one["method"] == method]
-    sizes = {(one["trained_values"], one["bytes"]) for one in adapters}
+def _offer(file: ResultFile, method: str, nll: Mapping[str, float]) -> MethodCost:
+    if method == UNTRAINED:
+        return MethodCost(method=method, trained_values=0, bytes=0, seconds=0, nll=nll)
+    if missing := {row.user for row in file.users} - nll.keys():
+        raise ResultError(f"no mean NLL of {method} for {', '.join(sorted(missing))}")
+    adapters = [one for one in file.adapters if one.method == method]
+    sizes = {(one.trained_values, one.bytes) for one in adapters}
     if len(sizes) != 1:
-        raise ValueError(f"adapters of {method} of {len(sizes)} sizes; expected one")
+        raise ResultError(f"adapters of {method} of {len(sizes)} sizes; expected one")
+    if untimed := [one.name for one in adapters if one.name not in file.times.training_s]:
+        raise ResultError(f"times.training_s: key {untimed[0]!r} is missing; expected seconds")
     ((values, nbytes),) = sizes
-    seconds = fmean(content["times"]["training_s"][one["name"]] for one in adapters)
+    seconds = fmean(file.times.training_s[one.name] for one in adapters)
     return MethodCost(method=method, trained_values=values, bytes=nbytes, seconds=seconds, nll=nll)
 
 

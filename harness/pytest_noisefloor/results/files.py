@@ -11,15 +11,14 @@ from typing import Any
 from pytest_noisefloor._files import read_toml, write_atomically
 from pytest_noisefloor.errors import BetError, NoisefloorError
 
+from .errors import ResultError
+from .schema import ResultFile
 
-def write_result(path: Path, content: dict[str, Any]) -> None:
+
+def write_result(path: Path, file: ResultFile) -> None:
     """Write a result file whole or not at all."""
-    text = json.dumps(content, indent=1, ensure_ascii=False)
+    text = json.dumps(file.content, indent=1, ensure_ascii=False)
     write_atomically(path, f"{text}\n".encode())
-
-
-class ResultError(NoisefloorError):
-    """A file that cannot be judged."""
 
 
 def read_file(path: Path) -> Any:
@@ -36,22 +35,18 @@ def read_file(path: Path) -> Any:
         raise ResultError(str(error)) from None
     except OSError as error:
         raise ResultError(f"{path}: {error.strerror}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ResultError(f"{path}: not JSON ({error})") from None
 
 
 @contextmanager
 def errors_about(path: Path) -> Iterator[None]:
-    """Turn errors in a file's content into a ResultError that names the file.
+    """Put a file's name in front of what a user can mend in it.
 
     Raises:
-        ResultError: for any error of this project, and any that malformed content causes.
+        ResultError: for any error of this project. Other errors are ours, and stay as they are.
     """
     try:
         yield
-    except KeyError as error:
-        raise ResultError(f"{path}: key {error} is missing") from None
-    except (TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise ResultError(f"{path}: not a result file or published table ({error})") from None
     except NoisefloorError as error:
         raise ResultError(f"{path}: {error}") from None

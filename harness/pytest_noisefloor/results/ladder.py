@@ -11,20 +11,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from pytest_noisefloor.bets import RungRole, bet_roles
 from pytest_noisefloor.specs import UNTRAINED
-from pytest_noisefloor.stats import (
-    Interval,
-    StatisticsError,
-    TooFewBlocks,
-    bin_sums_from_record,
-    block_bootstrap,
-)
+from pytest_noisefloor.stats import Interval, TooFewBlocks, block_bootstrap
 
 from .collection import LoadedResult
+from .errors import ResultError
 from .files import errors_about
+from .parts_measured import UnitPart
+from .rejudging import bin_sums_of
+from .schema import ResultFile
 
 REAL = "real"
 """The rung that the others are fractions of."""
@@ -57,34 +54,32 @@ def ladders(found: Mapping[str, LoadedResult]) -> dict[str, tuple[LadderRung, ..
             needs.
     """
     bets = [bet for bet in dict.fromkeys(role.bet for role in bet_roles().ladder) if bet in found]
-    rows: dict[str, dict[str, Mapping[str, Any]]] = {}
+    rows: dict[str, dict[str, UnitPart]] = {}
     for bet in bets:
-        with errors_about(found[bet].path):
-            for row in found[bet].content["users"]:
-                rows.setdefault(row["user"], {})[bet] = row
+        for row in found[bet].file.users:
+            rows.setdefault(row.user, {})[bet] = row
     for by_bet in rows.values():
         _check_same(found, by_bet)
     return {user: _ladder(found, by_bet) for user, by_bet in rows.items()}
 
 
-def _check_same(found: Mapping[str, LoadedResult], by_bet: Mapping[str, Mapping[str, Any]]) -> None:
+def _check_same(found: Mapping[str, LoadedResult], by_bet: Mapping[str, UnitPart]) -> None:
     """Refuse rungs that were not measured on the same tokens, base and seeds."""
-    seen: dict[str, Any] = {}
+    seen: dict[str, tuple[object, ...]] = {}
     for bet, row in by_bet.items():
-        with errors_about(found[bet].path):
-            fingerprint = found[bet].content["base"]["fingerprint"]
-            slices = [(piece["sha256"], piece["tokens"]) for piece in row.get("slices", ())]
-            seen[bet] = (fingerprint, slices, found[bet].content["seeds"])
-            if seen[bet] != next(iter(seen.values())):
-                raise StatisticsError(
-                    f"user {row['user']!r}: measured on another base, other held-out text or by "
-                    f"other seeds than in {found[next(iter(seen))].path}; expected the same on "
-                    "every rung"
-                )
+        file = found[bet].file
+        slices = [(piece.sha256, piece.tokens) for piece in row.slices]
+        seen[bet] = (file.base.fingerprint, slices, file.seeds)
+        if seen[bet] != next(iter(seen.values())):
+            raise ResultError(
+                f"{found[bet].path}: user {row.user!r}: measured on another base, other held-out "
+                f"text or by other seeds than in {found[next(iter(seen))].path}; expected the same "
+                "on every rung"
+            )
 
 
 def _ladder(
-    found: Mapping[str, LoadedResult], by_bet: Mapping[str, Mapping[str, Any]]
+    found: Mapping[str, LoadedResult], by_bet: Mapping[str, UnitPart]
 ) -> tuple[LadderRung, ...]:
     rungs: list[LadderRung] = []
     for role in bet_roles().ladder:
@@ -92,8 +87,8 @@ def _ladder(
             rungs.append(LadderRung(name=role.rung))
             continue
         with errors_about(found[role.bet].path):
-            rungs.append(_rung(role, by_bet[role.bet]))
-            untrained = by_bet[role.bet]["mean_nll"][UNTRAINED]
+            rungs.append(_rung(role, found[role.bet].file, by_bet[role.bet]))
+            untrained = by_bet[role.bet].nll(UNTRAINED)
     real = next(rung for rung in rungs if rung.name == REAL)
     if real.interval and real.gain and real.interval.low > 0:
         whole = real.gain
@@ -101,17 +96,18 @@ def _ladder(
     return LadderRung(name=UNTRAINED, nll=untrained, gain=0.0), *rungs
 
 
-def _rung(role: RungRole, row: Mapping[str, Any]) -> LadderRung:
-    nll, label = row["mean_nll"], role.label
-    gain = nll[UNTRAINED] - nll[label]
-    return LadderRung(name=role.rung, nll=nll[label], gain=gain, interval=_interval(row, label))
+def _rung(role: RungRole, file: ResultFile, row: UnitPart) -> LadderRung:
+    nll = row.nll(role.label)
+    gain = row.nll(UNTRAINED) - nll
+    return LadderRung(name=role.rung, nll=nll, gain=gain, interval=_interval(file, row, role.label))
 
 
-def _interval(row: Mapping[str, Any], label: str) -> Interval | None:
-    slices = row.get("slices", ())
-    if not slices or any("sums" not in piece for piece in slices):
-        return None  # result files of schema 1 have no sums
+def _interval(file: ResultFile, row: UnitPart, label: str) -> Interval | None:
+    if file.layout == 1:
+        return None  # it has no sums
+    bins = bin_sums_of(row)
+    bins.check_arms((UNTRAINED, label))
     try:
-        return block_bootstrap(bin_sums_from_record(row["user"], slices), UNTRAINED, label)
+        return block_bootstrap(bins, UNTRAINED, label)
     except TooFewBlocks:
         return None

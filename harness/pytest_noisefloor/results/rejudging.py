@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from pytest_noisefloor._files import resource_path
+from pydantic import BaseModel, ConfigDict, FiniteFloat
+
+from pytest_noisefloor._files import resource_path, validated
 from pytest_noisefloor.bets import (
     Bet,
-    Level,
     Verdict,
     assess,
     judge,
@@ -21,17 +21,50 @@ from pytest_noisefloor.bets import (
 )
 from pytest_noisefloor.specs import UNTRAINED
 from pytest_noisefloor.stats import (
-    BIN_TOKENS,
+    BinSums,
     Effect,
     bin_sums_from_record,
     effect_from_perplexities,
 )
 
-from .files import ResultError, errors_about, read_file
-from .schema import RESULT_SCHEMA, seal, unit_name
+from .errors import ResultError
+from .files import errors_about, read_file
+from .lifting import lift
+from .parts_design import LevelName, Part, Rows
+from .parts_measured import UnitPart
+from .schema import ResultFile, seal
 
-READABLE = (1, RESULT_SCHEMA)
-"""Schema versions that can be judged again; version 1 has no sums, so it gives no intervals."""
+
+class PublishedUser(BaseModel):
+    """One user's perplexities in a published table, by arm."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="allow")
+    __pydantic_extra__: dict[str, FiniteFloat]
+
+    name: str
+
+    def perplexity(self, arm: str) -> float:
+        """Return the perplexity of an arm.
+
+        Raises:
+            ResultError: the table has none.
+        """
+        if arm not in self.__pydantic_extra__:
+            raise ResultError(f"user {self.name!r}: key {arm!r} is missing; expected a perplexity")
+        return self.__pydantic_extra__[arm]
+
+
+class PublishedTable(Part):
+    """A published table of perplexities."""
+
+    bet: str
+    """the name of a registered bet"""
+    source: str
+    """where it was published"""
+    published_level: LevelName
+    """the level that its source names"""
+    user: Rows[PublishedUser]
+    """one table a user"""
 
 
 @dataclass(frozen=True)
@@ -55,13 +88,14 @@ def rejudge(path: Path, *, against: str | None = None) -> Rejudged:
         BetError: there is no such bet.
     """
     content = read_file(path)
-    if not isinstance(content, dict):
-        raise ResultError(f"{path}: not a result file (a JSON {type(content).__name__})")
     bet = None if against is None else open_bet(against)
+    if path.suffix == ".toml":
+        table = validated(PublishedTable, content, str(path), ResultError)
+        with errors_about(path):
+            return _judge_table(table, bet)
+    file = lift(content, str(path))
     with errors_about(path):
-        if path.suffix == ".toml":
-            return _judge_table(content, bet)
-        return _judge_result(content, bet)
+        return _judge_result(file, bet, sealed=file.seal in {"", seal(content)})
 
 
 def _by_another(bet: Bet | None) -> list[str]:
@@ -77,108 +111,123 @@ def _made_under(sha256: str, bet: Bet) -> list[str]:
     if sha256 == bet.sha256:
         return []
     lock, file = read_lock(resource_path("bets", "LOCK")), f"bet{bet.id}.toml"
-    made = next(((of, entry) for of, entry in lock if entry.sha256 == sha256), None)
-    if made and made[0] == file:
-        now = [entry for of, entry in lock if of == file][-1]
-        return [f"Made under an older text of the bet ({made[1]}). Amended since ({now})."]
+    made = next((entry for entry in lock if entry.sha256 == sha256), None)
+    if made and made.file == file:
+        now = [entry for entry in lock if entry.file == file][-1]
+        return [f"Made under an older text of the bet ({made}). Amended since ({now})."]
     if made or bet.registration.by_project or not bet.registration.locked:
-        of = made[0] if made else "another text than this bet's"
+        of = made.file if made else "another text than this bet's"
         return [f"Made under {of} ({sha256[:12]})."]
     return [f"Made under a text of the bet that was never locked ({sha256[:12]})."]
 
 
-def _judge_table(content: dict[str, Any], other: Bet | None) -> Rejudged:
-    named = registered_bet(content["bet"])
+def _judge_table(table: PublishedTable, other: Bet | None) -> Rejudged:
+    named = registered_bet(table.bet)
     bet = other or named
-    effects = [
-        effect_from_perplexities(
-            row["name"],
-            {
-                arm: float(row[arm])
-                for arm in (*bet.contrast.compared, UNTRAINED)
-                if arm in row or arm != UNTRAINED
-            },
-            bet.contrast,
-        )
-        for row in content["user"]
-    ]
+    effects = []
+    for row in table.user:
+        known = (UNTRAINED,) if UNTRAINED in row.__pydantic_extra__ else ()
+        arms = dict.fromkeys((*bet.contrast.compared, *known))
+        perplexities = {arm: row.perplexity(arm) for arm in arms}
+        effects.append(effect_from_perplexities(row.name, perplexities, bet.contrast))
     verdict = judge(bet, effects)
-    if content["published_level"] not in Level.__members__:
-        expected = " or ".join(Level.__members__)
-        raise ResultError(f"published_level {content['published_level']!r}; expected {expected}")
-    published = Level[content["published_level"]]
-    agrees = "agrees" if published == verdict.level else "DISAGREES"
+    agrees = "agrees" if table.published_level == verdict.level.name else "DISAGREES"
     return Rejudged(
         verdict,
         (
-            f"Published table: {content['source']}. Point estimates only: intervals and reach "
+            f"Published table: {table.source}. Point estimates only: intervals and reach "
             "are unknown.",
             *_by_another(other),
-            f"The source's own verdict, {published.name}, {agrees}.",
+            f"The source's own verdict, {table.published_level}, {agrees}.",
         ),
     )
 
 
-def _judge_result(content: dict[str, Any], other: Bet | None) -> Rejudged:
-    if content["schema"] not in READABLE:
-        expected = " or ".join(map(str, READABLE))
-        raise ResultError(f"schema {content['schema']!r}; expected {expected}")
-    bet = other or registered_bet(f"bet{content['bet']['id']}")
-    if design := other_design(content, bet):
+def _judge_result(file: ResultFile, other: Bet | None, *, sealed: bool) -> Rejudged:
+    bet = other or registered_bet(f"bet{file.bet.id}")
+    if design := other_design(file.design, bet):
         bet = replace(bet, registration=replace(bet.registration, altered=True))
-    verdict = rejudge_content(content, bet)
-    notes = [f"Base {content['base']['name']} ({content['base']['fingerprint'][:12]})."]
-    notes += _made_under(content["bet"]["sha256"], bet) + _by_another(other)
+    verdict = rejudge_file(file, bet)
+    notes = [f"Base {file.base.name} ({file.base.fingerprint[:12]})."]
+    notes += _made_under(file.bet.sha256, bet) + _by_another(other)
     if design:
         notes.append(f"It was made by another design than this bet's: {design}.")
-    if content.get("seal", "") not in ("", seal(content)):
+    if not sealed:
         notes.append("Its seal is not that of its content: it was edited after it was written.")
-    if content["verdict"]["level"] != verdict.level.name:
-        notes.append(f"The file itself says {content['verdict']['level']}.")
+    if file.verdict.level != verdict.level.name:
+        notes.append(f"The file itself says {file.verdict.level}.")
     return Rejudged(verdict, tuple(notes))
 
 
-def rejudge_content(content: dict[str, Any], bet: Bet) -> Verdict:
-    """Judge a result file's content from its sums, or from its means if it has no sums.
+def rejudge_file(file: ResultFile, bet: Bet) -> Verdict:
+    """Judge a result file from its sums, or from its means if it has no sums.
 
     Raises:
-        NoisefloorError: a figure is invalid, or the means are not those of the sums.
-        KeyError, TypeError, ValueError, AttributeError: this is not the content of a result file.
+        NoisefloorError: a figure is invalid, the means are not those of the sums, or the file's
+            units are not those that the bet counts.
     """
-    planted = content["verdict"]["planted"]
-    rows = content["users"]
-    contrast = bet.contrast
-    keys = {"unit", "seed", "divergence"}
-    named = {"unit"} | ({"seed"} if contrast.by_cell else {"divergence"})
-    if any(row.keys() & keys != (set() if contrast.by_user else named) for row in rows):
-        raise ValueError(f"its units are not those that Bet {bet.id} counts, {contrast.unit}")
+    rows, contrast = file.users, bet.contrast
+    planted = file.verdict.planted
+    for row in rows:
+        _check_unit(row, bet)
     if contrast.by_pair:
         _check_slices(rows)
-    for row in rows:
-        for label, means in row.get("candidates", {}).items():
-            if row["mean_nll"].get(label) != min(means.values()):
-                raise ValueError(f"{unit_name(row)}, {label}: not the best of its candidates")
-    effects = [Effect(user=unit_name(row), nll=row["mean_nll"], contrast=contrast) for row in rows]
-    divergences = [row["divergence"] for row in rows if contrast.by_pair]
-    if not (contrast.by_pair or any("slices" in row for row in rows if content["schema"] != 1)):
+    effects = [Effect(user=row.name, nll=row.mean_nll, contrast=contrast) for row in rows]
+    if file.layout == 1:
+        if contrast.by_pair:
+            raise ResultError(f"schema 1 has no sums, which Bet {bet.id} needs; expected 2 or 3")
         return judge(bet, effects, planted=planted)
-    if content["cell"] != BIN_TOKENS:
-        raise ValueError(f"cell {content['cell']!r}; expected {BIN_TOKENS} tokens")
-    all_bins = [bin_sums_from_record(unit_name(row), row["slices"]) for row in rows]
-    return assess(bet, effects, all_bins, planted=planted, divergences=divergences)
+    divergences = [row.given("divergence", row.divergence) for row in rows if contrast.by_pair]
+    return assess(
+        bet, effects, list(map(bin_sums_of, rows)), planted=planted, divergences=divergences
+    )
 
 
-def _check_slices(rows: Sequence[Mapping[str, Any]]) -> None:
+def bin_sums_of(row: UnitPart) -> BinSums:
+    """Return a unit's sums.
+
+    Raises:
+        StatisticsError: they are invalid.
+    """
+    lengths = [piece.tokens for piece in row.slices]
+    return bin_sums_from_record(row.name, lengths, [piece.sums for piece in row.slices])
+
+
+def _check_unit(row: UnitPart, bet: Bet) -> None:
+    """Refuse an entry that is not a unit of the bet, or that has another mean than its best.
+
+    Raises:
+        ResultError: it is one.
+    """
+    contrast = bet.contrast
+    named = {"unit", "seed" if contrast.by_cell else "divergence"}
+    expected = set() if contrast.by_user else named
+    of_unit = {"unit": row.unit, "seed": row.seed, "divergence": row.divergence}
+    if {key for key, value in of_unit.items() if value is not None} != expected:
+        keys = " and ".join(sorted(expected)) or "none of unit, seed and divergence"
+        raise ResultError(
+            f"{row.name}: its units are not those that Bet {bet.id} counts, {contrast.unit}; "
+            f"expected {keys}"
+        )
+    for label, means in row.candidates.items():
+        if not means or row.mean_nll.get(label) != min(means.values()):
+            raise ResultError(
+                f"{row.name}: mean_nll[{label!r}] = {row.mean_nll.get(label)}; "
+                "expected that of the best of its candidates"
+            )
+
+
+def _check_slices(rows: Sequence[UnitPart]) -> None:
     """Refuse rows of a result unless each is a different slice under its own name.
 
     Raises:
-        ValueError: a row has another slice's name, or a slice is repeated.
+        ResultError: a row has another slice's name, or a slice is repeated.
     """
-    seen: set[tuple[str, str]] = set()
+    seen: set[str] = set()
     for row in rows:
-        (piece,) = row["slices"]
-        if row["unit"] != f"{row['user']}, {piece['slice']}":
-            raise ValueError(f"unit {row['unit']!r} of slice {piece['slice']!r}")
-        seen |= {(row["user"], piece["slice"])}
-    if len(seen) < len(rows):
-        raise ValueError("a slice that stands there twice")
+        name = f"{row.user}, {row.piece.slice}"
+        if row.unit != name:
+            raise ResultError(f"unit {row.unit!r} of slice {row.piece.slice!r}; expected {name!r}")
+        if name in seen:
+            raise ResultError(f"unit {name!r}: given twice; expected each slice once")
+        seen.add(name)

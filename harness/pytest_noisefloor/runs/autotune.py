@@ -11,9 +11,11 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
-from pytest_noisefloor._files import write_atomically
+from pydantic import BaseModel
+
+from pytest_noisefloor._files import STRICT, validated, write_atomically
 from pytest_noisefloor.errors import NoisefloorError
 from pytest_noisefloor.specs import Kernel
 
@@ -29,8 +31,23 @@ TRIES = 2
 """Timed runs of each kernel. The fastest counts, since the first also warms up."""
 
 
+DELETE = "delete it to measure again"
+
+
 class KernelError(NoisefloorError):
     """A stored choice of kernel that cannot be used."""
+
+
+class KernelChoice(BaseModel):
+    """The file of a choice: the kernel, and the measurement that it was chosen by."""
+
+    model_config = STRICT
+
+    kernel: Kernel
+    seconds: dict[Kernel, float]
+    rows: int
+    threads: int
+    written: str
 
 
 def autotune(store: Store, base: str, device: str, head: Callable[[], LMHead], rows: int) -> Kernel:
@@ -47,35 +64,35 @@ def autotune(store: Store, base: str, device: str, head: Callable[[], LMHead], r
     if not path.is_file():
         with store.lock(f"kernel-{name}"):
             if not path.is_file():
-                content = json.dumps(_measured(head(), rows), indent=1)
+                content = _measured(head(), rows).model_dump_json(indent=1)
                 write_atomically(path, f"{content}\n".encode())
     try:
-        found: Kernel = json.loads(path.read_text(encoding="utf-8"))["kernel"]
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise KernelError(f"{path}: not readable ({error!r}); delete it to measure anew") from None
-    if found not in get_args(Kernel):
-        expected = " or ".join(get_args(Kernel))
-        raise KernelError(f"{path}: kernel {found!r}; expected {expected}; delete it")
-    return found
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise KernelError(f"{path}: not readable ({error}); {DELETE}") from None
+    try:
+        return validated(KernelChoice, content, str(path), KernelError).kernel
+    except KernelError as error:
+        raise KernelError(f"{error}; {DELETE}") from None
 
 
-def _measured(head: LMHead, rows: int) -> dict[str, object]:
+def _measured(head: LMHead, rows: int) -> KernelChoice:
     import torch
 
     from pytest_noisefloor.models import kernels
 
     candidates = kernels(head)
     vocabulary, width = head.weight.shape
-    seconds: dict[str, float] = {}
+    seconds: dict[Kernel, float] = {}
     if len(candidates) > 1 and rows * vocabulary * width >= WORTH_MEASURING:
         seconds = {kernel: _seconds(head, kernel, rows) for kernel in candidates}
-    return {
-        "kernel": min(seconds, key=seconds.__getitem__) if seconds else candidates[0],
-        "seconds": {kernel: round(value, 4) for kernel, value in seconds.items()},
-        "rows": rows,
-        "threads": torch.get_num_threads(),
-        "written": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
+    return KernelChoice(
+        kernel=min(seconds, key=seconds.__getitem__) if seconds else candidates[0],
+        seconds={kernel: round(value, 4) for kernel, value in seconds.items()},
+        rows=rows,
+        threads=torch.get_num_threads(),
+        written=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
 
 
 def _seconds(head: LMHead, kernel: Kernel, rows: int) -> float:

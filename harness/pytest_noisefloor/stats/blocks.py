@@ -10,7 +10,6 @@ import binascii
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +18,7 @@ from pytest_noisefloor._typing import Floats
 from pytest_noisefloor.specs import UNTRAINED
 
 from .contrast import StatisticsError
+from .effect import LARGEST_NLL
 
 
 @dataclass(frozen=True)
@@ -159,26 +159,54 @@ def decode_sums(rows: Sequence[str]) -> npt.NDArray[np.float64]:
         raise StatisticsError(f"packed sums: {error}") from None
 
 
-def bin_sums_from_record(user: str, slices: Sequence[Mapping[str, Any]]) -> BinSums:
-    """Rebuild a user's sums from the ``slices`` of the user's entry in a result file.
+def bin_sums_from_record(
+    user: str, lengths: Sequence[int], sums: Sequence[Mapping[str, Sequence[str]]]
+) -> BinSums:
+    """Rebuild a user's sums from what a result file says of each slice.
+
+    Args:
+        user: the user's name.
+        lengths: the tokens of each slice, at least 1.
+        sums: for each slice, each arm's encoded sums, one text per seed.
 
     Raises:
-        StatisticsError: the token counts or sums are invalid, or the slices have different arms.
+        StatisticsError: the sums are invalid or too many, or the slices have different arms.
     """
-    lengths = [piece["tokens"] for piece in slices]
-    if not slices or any(type(n) is not int or n < 1 for n in lengths):
-        raise StatisticsError(f"user {user!r}: slices of {lengths} tokens; expected at least one")
-    if any(piece["sums"].keys() != slices[0]["sums"].keys() for piece in slices):
+    if not lengths:
+        raise StatisticsError(f"user {user!r}: no slices; expected at least one")
+    if any(of_slice.keys() != sums[0].keys() for of_slice in sums):
         raise StatisticsError(f"user {user!r}: slices with different arms")
+    decoded = {
+        arm: [
+            _decoded(f"user {user!r}, arm {arm}", of_slice[arm], length)
+            for length, of_slice in zip(lengths, sums, strict=True)
+        ]
+        for arm in sums[0]
+    }
+    if any(len({len(rows) for rows in of_arm}) > 1 for of_arm in decoded.values()):
+        raise StatisticsError(f"user {user!r}: slices with different numbers of seeds")
     return BinSums(
         user=user,
         tokens=bin_tokens(lengths),
         slices=bin_slices(lengths),
-        sums={
-            arm: np.concatenate([decode_sums(piece["sums"][arm]) for piece in slices], axis=1)
-            for arm in slices[0]["sums"]
-        },
+        sums={arm: np.concatenate(of_arm, axis=1) for arm, of_arm in decoded.items()},
     )
+
+
+def _decoded(what: str, rows: Sequence[str], length: int) -> npt.NDArray[np.float64]:
+    """Decode the sums (seeds, bins) of a slice, and refuse what no scores give.
+
+    Raises:
+        StatisticsError: the number of bins is not that of so many tokens, or a sum is not finite or
+            larger than any mean NLL allows.
+    """
+    sums = decode_sums(rows)
+    bins = math.ceil(length / BIN_TOKENS)
+    if sums.shape[1] != bins:
+        raise StatisticsError(f"{what}: {sums.shape[1]} sums; expected {bins} of {length} tokens")
+    if not (np.abs(sums) <= LARGEST_NLL * BIN_TOKENS).all():
+        raise StatisticsError(f"{what}: a sum beyond {LARGEST_NLL:g} nats per token")
+    return sums
 
 
 WINDOW = 5.0

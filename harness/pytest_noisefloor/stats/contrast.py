@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from pytest_noisefloor.errors import NoisefloorError
 from pytest_noisefloor.specs import UNTRAINED
@@ -10,6 +11,11 @@ from pytest_noisefloor.specs import UNTRAINED
 
 class StatisticsError(NoisefloorError):
     """Scores that cannot be compared."""
+
+
+def _key(description: str) -> Any:
+    """Return a dataclass field; its description is that of the key in a bet file."""
+    return field(metadata={"description": description})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,12 +33,12 @@ class Contrast:
         StatisticsError: a label is used twice, or ``KNOWN`` lacks this way of computing.
     """
 
-    numerator: str
-    denominator: str
-    reach: str
-    slices: str
-    seeds: str
-    unit: str
+    numerator: str = _key("the condition whose perplexity is divided: the control, as a label")
+    denominator: str = _key("the condition that divides it: the user's own text, as a label")
+    reach: str = _key("the condition that says what was reachable, as a label")
+    slices: str = _key("how slices become one ratio, as the unit asks for")
+    seeds: str = _key("how seeds become one ratio, as the unit asks for")
+    unit: str = _key("what a level counts: user; user, seed and slice; or pair of slices")
 
     def __post_init__(self) -> None:
         labels = (*self.compared, self.reach)

@@ -69,19 +69,31 @@ def test_two_of_three_of_n_users_is_two_thirds_rounded_up(users, two_of_three):
     ("old", "new", "message"),
     [
         ('id = "60"\n', "", "key 'id' is missing"),
-        ('id = "60"', "id = 60", "id = 60; expected str"),
-        ("registered = 2026-11-23", 'registered = "today"', "registered = 'today'; expected date"),
-        ("registered = 2026-11-23", "registered = 2026-11-23T10:00:00", "expected date"),
-        ('id = "60"', 'id = "60"\nnote = "x"', "unknown key 'note'"),
-        ("seeds = [0]", "seeds = [0]\nslices = 3", "unknown key 'slices'"),
+        ('id = "60"', "id = 60", "id = 60; expected text"),
+        (
+            "registered = 2026-11-23",
+            'registered = "today"',
+            "registered = 'today'; expected a date",
+        ),
+        (
+            "registered = 2026-11-23",
+            "registered = 2026-11-23T10:00:00",
+            "10:00:00; expected a date",
+        ),
+        ('id = "60"', 'id = "60"\nnote = "x"', "unknown key 'note'; expected id, name"),
+        (
+            "seeds = [0]",
+            "seeds = [0]\nslices = 3",
+            "design: unknown key 'slices'; expected method, ",
+        ),
         ("seeds = [0]", "seeds = [0, 0]", r"seeds \[0, 0\]; .*each once"),
         ('id = "60"', 'id = "../60"', r"id = '\.\./60'; expected letters, digits, _ and -"),
         ('method = "norm-only"', 'method = "magic"', "method = 'magic'; expected norm-only"),
         ('users = ["programmer", "novelist", "scientist"]\n', "", "key 'users' is missing"),
-        ('users = ["programmer"', "users = [7", r"users \[7, .*expected names, each once"),
+        ('users = ["programmer"', "users = [7", r"design.users\[0\] = 7; expected text"),
         ('users = ["programmer"', 'users = ["novelist"', r"users \['novelist', .*each once"),
         ('users = ["programmer"', 'users = [""', r"users \['', .*expected names"),
-        ("[statistic]", "[statistics]", "key 'statistic' is missing"),
+        ("[statistic]", "[statistics]", "unknown key 'statistics'; expected .*, statistic, "),
         (
             'numerator = "random"',
             'numerator = "noise"',
@@ -90,10 +102,14 @@ def test_two_of_three_of_n_users_is_two_thirds_rounded_up(users, two_of_three):
         (
             'numerator = "random"',
             'numerator = ["random"]',
-            r"\[statistic\] numerator = \['random'\]; expected str",
+            r"statistic.numerator = \['random'\]; expected text",
         ),
         ('numerator = "random"', 'numerator = "real"', "arms real, real, oracle; expected three"),
-        ('numerator = "random"\n', "", r"\[statistic\] key 'numerator' is missing"),
+        (
+            'numerator = "random"\n',
+            "",
+            r"statistic: key 'numerator' is missing; expected the condition whose",
+        ),
         ('reach = "oracle"', 'reach = "real"', "arms real, random, real; expected three"),
         ('slices = "pooled by tokens"', 'slices = "mean"', "slices = 'mean'; expected 'pooled by"),
         ('"mean of the logarithm"', '"best"', "seeds = 'best'; expected 'mean of the logarithm'"),
@@ -101,45 +117,63 @@ def test_two_of_three_of_n_users_is_two_thirds_rounded_up(users, two_of_three):
         (
             'unit = "user"',
             'unit = "user"\nmode = 1',
-            r"\[statistic\] unknown key 'mode'; expected numerator,",
+            "statistic: unknown key 'mode'; expected numerator,",
         ),
-        ('id = "60"', 'id = "60"\nplanted = 1', "planted = 1; expected bool"),
+        ('id = "60"', 'id = "60"\nplanted = 1', "planted = 1; expected true or false"),
         ("seeds = [0]", "seeds = []", r"seeds \[\]; expected whole numbers"),
         ("seeds = [0]", "seeds = [-1]", r"seeds \[-1\]; expected whole numbers"),
-        ("seeds = [0]", 'seeds = ["0"]', r"seeds \['0'\]; expected whole numbers"),
-        ("seeds = [0]", "seeds = 0", "seeds = 0; expected list"),
+        ("seeds = [0]", 'seeds = ["0"]', r"design.seeds\[0\] = '0'; expected a whole number"),
+        ("seeds = [0]", "seeds = 0", "design.seeds = 0; expected a list"),
         ("steps = 100", "steps = 0", "steps=0, .*expected at least 1"),
-        ("steps = 100", 'steps = "100"', r"\[design.recipe\] steps = '100'; expected int"),
+        ("steps = 100", 'steps = "100"', "design.recipe.steps = '100'; expected a whole number"),
         (
             "steps = 100",
             "stepz = 100",
-            r"\[design.recipe\] unknown key 'stepz'; expected lr, steps",
+            "design.recipe: unknown key 'stepz'; expected lr, steps",
         ),
-        ("steps = 100", "steps = 100.0", r"steps = 100\.0; expected int"),
+        ("steps = 100", "steps = 100.0", r"design.recipe.steps = 100\.0; expected a whole number"),
         (
             "tokens = 8192",
             "tokens = 8192\nnoize = 0.1",
-            r"scoring\] unknown key 'noize'; expected win",
+            "design.scoring: unknown key 'noize'; expected window",
         ),
         ("stride = 256", "stride = 513", "stride=513, .*expected 1 ≤ stride ≤ window"),
-        ("[design.recipe]", "[recipe]", "key 'recipe' is missing"),
-        ("at_least = 1.5", "at_least = 0.0", "expected a bar above 0"),
-        ("at_least = 1.5", "at_least = nan", "expected a bar above 0"),
-        ("at_least = 1.5", "at_most = 1.5", "STRICT: at_most; expected one of at_least and below"),
+        ("[design.recipe]", "[recipe]", "unknown key 'recipe'; expected id,"),
+        (
+            "at_least = 1.5",
+            "at_least = 0.0",
+            "level 'STRICT'.at_least = 0.0; expected a finite ratio above 0",
+        ),
+        ("at_least = 1.5", "at_least = nan", "at_least = nan; expected a finite ratio above 0"),
+        (
+            "at_least = 1.5",
+            "at_most = 1.5",
+            "level 'STRICT': unknown key 'at_most'; expected name, at_least, below",
+        ),
         (
             "at_least = 1.5",
             "at_least = 1.5\nbelow = 2.0",
-            "STRICT: at_least, below; expected one of at_least and below",
+            r"level 'STRICT': at_least = 1\.5 and below = 2\.0; expected one of",
         ),
-        ("at_least = 1.5", 'at_least = "1.5"', "at_least = '1.5'; expected float"),
-        ('share = "1"', "share = 0.67", "share = 0.67; expected str"),
-        ('share = "1"', 'share = "0.67"', "share '0.67'; expected \"1\" or a fraction"),
-        ('share = "1"', 'share = "1/0"', "share '1/0'; expected"),
-        ('share = "1"', 'share = "4/3"', "a share of at most 1"),
-        ('share = "1"', 'share = "1"\nusers = 3', "unknown key 'users'"),
-        ('name = "STRICT"', 'name = "SUPER"', "level 'SUPER'; expected STRICT, LENIENT or"),
+        ("at_least = 1.5", 'at_least = "1.5"', "at_least = '1.5'; expected a finite ratio"),
+        ('share = "1"', "share = 0.67", 'share = 0.67; expected "1" or a fraction'),
+        ('share = "1"', 'share = "0.67"', "share = '0.67'; expected \"1\" or a fraction"),
+        ('share = "1"', 'share = "1/0"', "share = '1/0'; expected"),
+        ('share = "1"', 'share = "4/3"', "share = '4/3'; expected .* of at most 1"),
+        (
+            'share = "1"',
+            'share = "1"\nusers = 3',
+            "level 'STRICT': unknown key 'users'; expected name,",
+        ),
+        ('name = "STRICT"', 'name = "SUPER"', "name = 'SUPER'; expected 'STRICT', 'LENIENT' or"),
         ('name = "STRICT"', 'name = "LENIENT"', r"expected one \[\[level\]\] each"),
-        ('name = "STRICT"', 'name = "NOT_MET"', r"expected one \[\[level\]\] each"),
+        (
+            'name = "STRICT"',
+            'name = "NOT_MET"',
+            "name = 'NOT_MET'; expected 'STRICT', 'LENIENT' or",
+        ),
+        ("at_least = 1.5\n", "", "level 'STRICT': neither; expected one of at_least and below"),
+        ("lr = 5e-5", "lr = true", "design.recipe.lr = True; expected a number"),
         ("[design]", "[design", "not TOML"),
     ],
 )
@@ -178,9 +212,7 @@ def test_a_bet_may_be_about_three_hundred_users():
 @pytest.mark.parametrize("threshold", ["inf", "-inf", "-1.5", "0.0", "nan"])
 def test_a_threshold_that_no_ratio_can_be_measured_by_is_refused(bet_file, text, threshold):
     bet_file.write_text(text.replace("at_least = 1.5", f"at_least = {threshold}"), encoding="utf-8")
-    with pytest.raises(
-        BetError, match=r"STRICT: .*expected a bar above 0 and a share of at most 1"
-    ):
+    with pytest.raises(BetError, match=r"STRICT'.at_least = .*; expected a finite ratio above 0"):
         load_bet(bet_file)
 
 
@@ -211,6 +243,15 @@ def test_levels_may_share_a_threshold_and_just_not_overlap():
         replace(catastrophic, fraction=Fraction(1, 2)),
     )
     assert replace(BET, criteria=edges).criteria == edges
+
+
+def test_a_whole_number_is_a_number_too_but_no_table(bet_file, text):
+    bet_file.write_text(text.replace("lr = 5e-5", "lr = 1"), encoding="utf-8")
+    assert repr(load_bet(bet_file).recipe.lr) == "1.0"
+    head = text[: text.index("[[level]]")]
+    bet_file.write_text(f"level = [1]\n{head}", encoding="utf-8")
+    with pytest.raises(BetError, match=r"level\[0\] = 1; expected a table with name, at_least"):
+        load_bet(bet_file)
 
 
 @pytest.mark.parametrize("noise", ["0.05", "-1.0", '"much"'])

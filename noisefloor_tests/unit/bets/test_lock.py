@@ -67,14 +67,14 @@ def test_a_locked_text_that_is_gone_is_an_error(bet_file, lock, change):
 
 
 def test_the_lock_gives_its_entries_for_a_bet_oldest_first(bet_file, lock, change):
-    other = 'file = "other.toml"\nsha256 = "0"\ndate = 2026-11-24\nreason = "x"\n'
+    other = f'file = "other.toml"\nsha256 = "{"0" * 64}"\ndate = 2026-11-24\nreason = "x"\n'
     lock.write_text(
         f"{lock.read_text()}[[lock]]\n{other}" + lock_entry(bet_file, "2027-01-02", "a slip")
     )
     first, second = lock_entries("bet60.toml", lock)
     assert (first.date, first.reason) == (date(2026, 11, 23), "registered")
     found = hashlib.sha256(bet_file.read_bytes()).hexdigest()
-    assert second == Entry(found, date(2027, 1, 2), "a slip")
+    assert second == Entry(file="bet60.toml", sha256=found, date=date(2027, 1, 2), reason="a slip")
     assert str(second) == f"locked on 2027-01-02 as {found[:12]}: a slip"
 
 
@@ -112,12 +112,20 @@ def test_what_was_amended_is_no_longer_accepted(bet_file, lock, text, change):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("date = 2027-01-02\n", "", "key 'date' is missing; an entry has file, sha256, date"),
-        ("date = 2027-01-02", 'date = "today"', "date = 'today'; expected date"),
-        ('reason = "amended"', "", "key 'reason' is missing"),
-        ('reason = "amended"', 'reason = " "', "by date, each with its reason"),
-        ("date = 2027-01-02", "date = 2026-11-22", "by date, each with its reason"),
-        ("date = 2027-01-02", 'date = 2027-01-02\nby = "me"', "unknown key 'by'; an entry has"),
+        ("date = 2027-01-02\n", "", r"lock\[1\]: key 'date' is missing; expected the day"),
+        ("date = 2027-01-02", 'date = "today"', r"lock\[1\]\.date = 'today'; expected a date"),
+        ('reason = "amended"', "", "key 'reason' is missing; expected why it was locked or"),
+        ('reason = "amended"', 'reason = " "', "reason = ' '; expected why it was locked or"),
+        (
+            "date = 2027-01-02",
+            "date = 2026-11-22",
+            "2026-11-23, 2026-11-22; expected entries by date",
+        ),
+        (
+            "date = 2027-01-02",
+            'date = 2027-01-02\nby = "me"',
+            "unknown key 'by'; expected file, sha256, date, reason",
+        ),
         ("[[lock]]", "lock", "not TOML"),
     ],
 )

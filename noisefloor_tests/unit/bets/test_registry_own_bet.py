@@ -121,7 +121,11 @@ def test_a_lock_of_ones_own_that_is_none_or_kept_no_text_is_one_error(own):
     kept.unlink()
     with pytest.raises(BetError, match="not the text that was locked"):
         open_bet(str(own))
-    for text in ("", "lock = 3", "lock = [1]"):
+    for text, message in (
+        ("", "key 'lock' is missing; expected entries with file, sha256, date and reason"),
+        ("lock = 3", "lock = 3; expected a list of tables with file, sha256, date, reason"),
+        ("lock = [1]", r"lock\[0\] = 1; expected a table with file, sha256, date, reason"),
+    ):
         (own.parent / "LOCK").write_text(text)
-        with pytest.raises(BetError, match=r"LOCK: .*an entry has file, sha256, date and reason"):
+        with pytest.raises(BetError, match=f"LOCK: {message}"):
             open_bet(str(own))

@@ -41,32 +41,38 @@ def refused(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"colour": "red"}, "key 'colour' = 'red'; expected one of id, bet, base"),
-        ({"method": "full"}, "key 'method' = 'full'; expected 'norm-only', which Bet 60 is about"),
+        ({"colour": "red"}, "claim 'x': unknown key 'colour'; expected id, bet, base"),
+        ({"method": "full"}, ".method = 'full'; expected 'norm-only', which Bet 60 is about"),
         ({"bet": "bet52"}, "; expected 'reference+ternary', which Bet 52 is about"),
-        ({"bet": "bet99"}, "key 'bet': bet 'bet99': expected bet37 or"),
-        ({"bet": None}, "key 'bet' is missing; expected text"),
-        ({"base": "nowhere"}, "key 'base' = 'nowhere'; expected reference, smollm2-135m, a"),
-        ({"base": "tiny"}, "key 'base' = 'tiny'; expected reference, smollm2-135m, a"),
-        ({"method": "magic"}, "key 'method' = 'magic'; expected norm-only"),
-        ({"asserts": "MAYBE"}, "key 'asserts' = 'MAYBE'; expected STRICT or LENIENT or NOT_MET"),
-        ({"users": []}, "key 'users' = []; expected \"shipped\" or a list of names"),
-        ({"users": "ann"}, "key 'users' = 'ann'; expected \"shipped\" or a list of names"),
-        ({"users": "zoe"}, "key 'users' = 'zoe'; expected \"shipped\" or a list of names"),
-        ({"users": ["ann", "ann"]}, "key 'users' = ['ann', 'ann']; expected \"shipped\" or a "),
-        ({"users": ["../ann"]}, "key 'users' = ['../ann']; expected \"shipped\" or a list"),
-        ({"fingerprint": "xyz"}, "key 'fingerprint' = 'xyz'; expected 12 hexadecimal digits"),
+        ({"bet": "bet99"}, ".bet: bet 'bet99': expected bet37 or"),
+        ({"bet": None}, "claim 'x': key 'bet' is missing; expected a registered bet's name"),
+        ({"base": "nowhere"}, ".base = 'nowhere'; expected reference, smollm2-135m, a"),
+        ({"base": "tiny"}, ".base = 'tiny'; expected reference, smollm2-135m, a"),
+        ({"method": "magic"}, ".method = 'magic'; expected norm-only"),
+        ({"asserts": "MAYBE"}, ".asserts = 'MAYBE'; expected STRICT or LENIENT or NOT_MET"),
+        ({"users": []}, '.users = []; expected "shipped" or a list of names'),
+        ({"users": "ann"}, ".users = 'ann'; expected \"shipped\" or a list of names"),
+        ({"users": "zoe"}, ".users = 'zoe'; expected \"shipped\" or a list of names"),
+        ({"users": ["ann", "ann"]}, ".users = ['ann', 'ann']; expected \"shipped\" or a "),
+        ({"users": ["../ann"]}, ".users = ['../ann']; expected \"shipped\" or a list"),
+        ({"fingerprint": "xyz"}, ".fingerprint = 'xyz'; expected 12 hexadecimal digits"),
         ({"fingerprint": "f" * 11}, "'fffffffffff'; expected 12 hexadecimal digits or more"),
         ({"fingerprint": "f" * 65}, "; expected 12 hexadecimal digits or more"),
-        ({"fingerprint": None}, "key 'fingerprint' is missing; expected 12 hexadecimal digits"),
-        ({"note": 7}, "key 'note' = 7; expected text"),
-        ({"id": "a b"}, "key 'id' = 'a b'; expected letters"),
-        ({"id": ".."}, "key 'id' = '..'; expected letters"),
-        ({"evidence": "x.toml"}, "key 'evidence' = 'x.toml'; expected a .json file in the claims"),
-        ({"evidence": "../x.json"}, "key 'evidence' = '../x.json'; expected a .json file in the"),
-        ({"evidence": "/x.json"}, "key 'evidence' = '/x.json'; expected a .json file in"),
-        ({"texts": "nowhere"}, "key 'texts' = 'nowhere'; expected the folder of the users' texts"),
-        ({"texts": ".", "users": "shipped"}, "key 'texts' = '.'; expected the folder of the users"),
+        (
+            {"fingerprint": None},
+            "key 'fingerprint' is missing; expected how the base's fingerprint begins: 12",
+        ),
+        ({"note": 7}, ".note = 7; expected text"),
+        ({"id": "a b"}, ".id = 'a b'; expected letters"),
+        ({"id": ".."}, ".id = '..'; expected letters"),
+        ({"evidence": "x.toml"}, ".evidence = 'x.toml'; expected a .json file in the claims"),
+        ({"evidence": "../x.json"}, ".evidence = '../x.json'; expected a .json file in the"),
+        ({"evidence": "/x.json"}, ".evidence = '/x.json'; expected a .json file in"),
+        ({"texts": ""}, ".texts = ''; expected the folder of the users' texts"),
+        ({"users": [1]}, '.users = [1]; expected "shipped" or a list of names'),
+        ({"users": 7}, '.users = 7; expected "shipped" or a list of names'),
+        ({"texts": "nowhere"}, ".texts = 'nowhere'; expected the folder of the users' texts"),
+        ({"texts": ".", "users": "shipped"}, ".texts = '.'; expected the folder of the users"),
     ],
 )
 def test_a_malformed_entry_names_file_claim_and_key(refused, changes, message):
@@ -79,7 +85,7 @@ def test_a_malformed_entry_names_file_claim_and_key(refused, changes, message):
 @pytest.mark.parametrize("date", ["2026-11-23T10:00:00", '"2026-11-23"', "20261123"])
 def test_a_date_is_a_date(refused, date):
     text = refused(entry("x", "LENIENT").replace("2026-11-23", date))
-    assert "claim 'x': key 'date' = " in text
+    assert "claim 'x'.date = " in text
     assert text.endswith("; expected a date")
 
 
@@ -93,13 +99,13 @@ def test_a_file_of_anything_else_is_refused(refused, text):
 
 def test_an_id_that_is_given_twice_is_refused(refused):
     text = refused(entry("again", "LENIENT") + entry("again", "STRICT", base="other/model"))
-    assert "claim 'again': key 'id': given twice" in text
+    assert "claim 'again'.id: given twice" in text
 
 
 def test_evidence_of_two_claims_is_refused(refused):
     other = {"base": "other/model", "evidence": "./x.json"}
     text = refused(entry("x", "LENIENT") + entry("y", "LENIENT", **other))
-    assert "claim 'y': key 'evidence': given twice" in text
+    assert "claim 'y'.evidence: given twice" in text
 
 
 @pytest.mark.parametrize("asserts", ["STRICT", "NOT_MET", "LENIENT"])
@@ -114,8 +120,8 @@ def test_two_claims_about_one_thing_are_refused_whatever_they_assert(refused, as
 
 def test_an_entry_without_a_name_is_named_by_its_number(refused):
     nameless = entry("y", "LENIENT", id=None)
-    assert "claim 'number 1': key 'id' is missing; expected letters" in refused(nameless)
-    assert "claim 'number 2': key 'id'" in refused(entry("x", "LENIENT") + nameless)
+    assert "claim[0]: key 'id' is missing; expected a name" in refused(nameless)
+    assert "claim[1]: key 'id' is missing" in refused(entry("x", "LENIENT") + nameless)
 
 
 def test_one_folder_by_two_names_is_one_base(refused, tmp_path):
@@ -217,6 +223,6 @@ def test_a_base_of_another_fingerprint_is_refused_by_as_many_digits_as_are_claim
         with pytest.raises(ClaimError) as caught:
             claim.check_fingerprint(found)
         assert str(caught.value) == (
-            f"{claim.file}: claim 'x': key 'fingerprint' = '{claim.fingerprint}'; "
+            f"{claim.file}: claim 'x'.fingerprint = '{claim.fingerprint}'; "
             f"the base {MODEL} has '{found[:digits]}'"
         )

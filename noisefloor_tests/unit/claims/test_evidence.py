@@ -43,18 +43,18 @@ def test_evidence_of_what_the_claim_names_is_judged(claim):
         (("versions", "method"), 99, "the method's version is 99"),
         (("versions", "scorer"), "sliding/0", "the scorer is 'sliding/0'"),
         (("versions", "arms", "random"), 0, "the version of arm random is 0"),
-        (("recipe", "lr"), 5e-3, "the recipe is Recipe(lr=0.005"),
+        (("recipe", "lr"), 5e-3, "recipe.lr is 0.005, but claim 'x' rests on 5e-05"),
         (("seeds",), [1], "the seeds is [1]"),
         (("users", 0, "slices", 0, "sums"), {}, "scores in first, by arm is []"),
         (("users", 0, "user"), "dee", "the users is ['bob', 'cy', 'dee']"),
         (("verdict", "planted"), True, "it is PLANTED, made on a base or by a bet that only"),
-        (("versions",), {}, "not a result file (KeyError('method'))"),
-        (("times",), {}, "not a result file (KeyError('written'))"),
-        (("times", "written"), "2026-11-24T12:00:00", "not a result file (TypeError("),
-        (("times", "written"), "yesterday", "not a result file (ValueError("),
+        (("versions",), {}, "versions: key 'method' is missing; expected version of the method"),
+        (("times",), {}, "times: key 'written' is missing; expected when"),
+        (("times", "written"), "2026-11-24T12:00:00", "expected a time with its zone, as 2026"),
+        (("times", "written"), "yesterday", "times.written = 'yesterday'; expected a time"),
         (("schema",), 1, "the file's schema is 1"),
         (("users", 0, "mean_nll", "real"), 1.0, "mean NLL(real) is given as 1.0"),
-        (("users", 0, "slices"), [], "slices of [] tokens"),
+        (("users", 0, "slices"), [], "user 'ann': no slices; expected at least one"),
     ],
 )
 def test_evidence_of_something_else_is_an_error(claim, path, value, message):
@@ -111,9 +111,7 @@ def test_evidence_by_cell_lacks_no_cell(tmp_path):
         (("users", 0, "mean_nll", "real"), 1.0),
         (("users", 0, "delta"), 1.0),
         (("base", "fingerprint"), "f" * 63 + "e"),
-        (("note",), "edited"),
         (("seal",), "0" * 64),
-        (("seal",), None),
     ],
 )
 def test_an_edited_result_breaks_its_seal(claim, path, value):
@@ -138,8 +136,28 @@ def test_sums_and_means_that_were_edited_alike_break_the_seal(claim):
 def test_a_result_without_a_seal_is_no_evidence(claim):
     content = evidence(LENIENT)
     del content["seal"]
-    with pytest.raises(EvidenceError, match="or written without one; renew it with"):
+    with pytest.raises(EvidenceError, match="key 'seal' is missing; expected SHA-256 of all else"):
         judge_evidence(claim(content))
+    with pytest.raises(EvidenceError, match="or written without one; renew it with"):
+        judge_evidence(claim(as_version_2(content)))
+
+
+def test_a_key_that_no_result_has_is_named(claim):
+    message = r"x\.json: unknown key 'note'; expected schema, bet, .*; renew it with"
+    with pytest.raises(EvidenceError, match=message):
+        judge_evidence(claim(edited(evidence(LENIENT), ("note",), "edited")))
+
+
+def as_version_2(content):
+    """The content as version 2 had it: without what version 3 adds."""
+    verdict = {key: value for key, value in content["verdict"].items() if key != "findings"}
+    rates = [{k: v for k, v in of.items() if k != "bounds"} for of in verdict["error_rates"]]
+    return content | {"schema": 2, "verdict": verdict | {"error_rates": rates}}
+
+
+def test_evidence_of_version_2_stays_evidence(claim):
+    old = claim(sealed(as_version_2(evidence(LENIENT))))
+    assert judge_evidence(old).verdict == judge_evidence(claim()).verdict
 
 
 def test_rewriting_the_file_in_another_layout_keeps_the_seal(claim):

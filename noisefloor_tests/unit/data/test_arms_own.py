@@ -8,7 +8,8 @@ import pytest
 
 from noisefloor_tests.support import planted
 from pytest_noisefloor.data.arms import ARMS, ArmError, open_arm
-from pytest_noisefloor.results.rejudging import rejudge_content
+from pytest_noisefloor.results.lifting import lift
+from pytest_noisefloor.results.rejudging import rejudge_file
 
 HERE = __name__
 
@@ -49,7 +50,7 @@ def test_an_arm_of_ones_own_is_a_control_by_its_import_path(tmp_path):
     assert content["versions"]["arms"] == {label: 5, "oracle": 1, "real": 1}
     names = {path.stem for path in (tmp_path / "out").iterdir()}
     assert names == {f"PLANTED_{bet.id}_{arm}_ann" for arm in ("constant", "real")}
-    again = rejudge_content(content, bet)
+    again = rejudge_file(lift(content), bet)
     assert (again.level, again.met) == (one.verdict.level, one.verdict.met)
 
 

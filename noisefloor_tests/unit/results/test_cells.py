@@ -3,9 +3,16 @@
 import pytest
 
 from noisefloor_tests.support.cells_by_hand import grid
-from noisefloor_tests.support.results_by_hand import found
+from noisefloor_tests.support.results_by_hand import found, slice_record
+from pytest_noisefloor.bets.registry import registered_bet
 from pytest_noisefloor.results.cells import read_cells, signs
 from pytest_noisefloor.results.files import ResultError
+from pytest_noisefloor.stats.effect import Effect
+
+
+def _slice(name, nll):
+    effect = Effect(user=name, nll=nll, contrast=registered_bet("bet46").contrast)
+    return slice_record(name, effect, 64, {})
 
 
 def test_cells_are_read_from_a_result_by_cell():
@@ -24,9 +31,9 @@ def test_cells_are_read_from_a_result_by_cell():
             "user": "programmer",
             "unit": unit,
             "seed": int(unit.split(", ")[1].removeprefix("seed ")),
-            "slices": [{"slice": unit.split(", ", 2)[2]}],
+            "slices": [_slice(unit.split(", ", 2)[2], nll)],
         }
-        for unit in units
+        for unit, nll in units.items()
     ]
     result = found("bet46", units, rows=rows)
     read = read_cells(result)
@@ -39,7 +46,7 @@ def test_cells_are_read_from_a_result_by_cell():
         ("programmer", "core"): "-0+",
     }
     del result.content["users"][0]["seed"]
-    with pytest.raises(ResultError, match="key 'seed' is missing"):
+    with pytest.raises(ResultError, match="seed 0, a, seed 7, b: key 'seed' is missing"):
         read_cells(result)
 
 

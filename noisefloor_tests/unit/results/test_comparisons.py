@@ -38,7 +38,7 @@ def test_of_two_users_the_only_other_needs_no_name():
 def test_a_matrix_with_a_hole_is_refused():
     one = confusion()
     del one.content["users"][1]["candidates"]["other"]["other-scientist"]
-    with pytest.raises(ResultError, match="key 'scientist' is missing"):
+    with pytest.raises(ResultError, match="novelist: no mean NLL under the adapter of 'scientist'"):
         matrix(one)
 
 

@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 
-from noisefloor_tests.support.results_by_hand import found
+from noisefloor_tests.support.results_by_hand import found, slice_record
+from pytest_noisefloor.bets.registry import registered_bet
 from pytest_noisefloor.bets.roles import bet_roles
 from pytest_noisefloor.results.files import ResultError
 from pytest_noisefloor.results.ladder import ladders
 from pytest_noisefloor.stats.blocks import BIN_TOKENS, bin_tokens, encode_sums
+from pytest_noisefloor.stats.effect import Effect
 
 pytestmark = pytest.mark.usefixtures("few_resamples")
 
@@ -42,8 +44,9 @@ def result(bet, *, users=("ann",), noise=0.02, tokens=TOKENS, sha256="1" * 64):
             label: encode_sums((counts * (means[label] + of - of.mean()))[None])
             for label, of in drawn.items()
         }
-        return {"sha256": sha256, "tokens": tokens, "sums": sums}
+        return slice_record("piece", effect, tokens, sums, sha256)
 
+    effect = Effect(user="", nll=means, contrast=registered_bet(f"bet{bet}").contrast)
     rows = [{"slices": [slices(), slices()]} for _ in users]
     return found(f"bet{bet}", dict.fromkeys(users, means), rows=rows)
 
@@ -114,5 +117,5 @@ def test_rungs_that_were_measured_on_other_text_are_refused(change):
 def test_a_rung_that_a_result_lacks_is_refused_by_the_results_name():
     results = all_results()
     del results["61"].content["users"][0]["mean_nll"]["other"]
-    with pytest.raises(ResultError, match=r"^61_confusion_matrix.json: key 'other' is missing$"):
+    with pytest.raises(ResultError, match=r"^61_confusion_matrix.json: ann: key 'mean_nll\.other'"):
         ladders(results)

@@ -8,7 +8,8 @@ from noisefloor_tests.support.results_by_hand import by_pair
 from pytest_noisefloor.bets.registry import registered_bet
 from pytest_noisefloor.results.cells import nearest_first
 from pytest_noisefloor.results.files import ResultError
-from pytest_noisefloor.results.rejudging import rejudge_content
+from pytest_noisefloor.results.lifting import lift
+from pytest_noisefloor.results.rejudging import rejudge_file
 from pytest_noisefloor.stats.contrast import StatisticsError
 from pytest_noisefloor.stats.significance import rank_test
 
@@ -16,7 +17,7 @@ BET = registered_bet("bet60-why-vocabulary")
 
 
 def test_a_result_by_slices_is_judged_by_pairs_again():
-    again = rejudge_content(dict(by_pair().content), BET)
+    again = rejudge_file(by_pair().file, BET)
     assert [e.user for e in again.effects] == [
         "programmer, core over novelist, one",
         "programmer, core over programmer, tools",
@@ -27,25 +28,25 @@ def test_a_result_by_slices_is_judged_by_pairs_again():
 
 def test_a_result_by_slices_judges_no_users_and_no_cells():
     for other in ("bet60", "bet60-seeds"):
-        with pytest.raises(ValueError, match="its units are not those that Bet"):
-            rejudge_content(dict(by_pair().content), registered_bet(other))
+        with pytest.raises(ResultError, match="its units are not those that Bet"):
+            rejudge_file(by_pair().file, registered_bet(other))
 
 
 def test_means_that_are_not_those_of_the_sums_are_refused():
     one = by_pair().content
     one["users"][0]["mean_nll"]["random"] += 0.1
     with pytest.raises(StatisticsError, match="but the scores' sums give"):
-        rejudge_content(one, BET)
+        rejudge_file(lift(one), BET)
 
 
 def test_a_slice_that_stands_twice_or_under_another_name_is_refused():
     one = by_pair().content
     twice = [*one["users"], one["users"][0] | {"divergence": 0.5}]
-    with pytest.raises(ValueError, match="a slice that stands there twice"):
-        rejudge_content(one | {"users": twice}, BET)
+    with pytest.raises(ResultError, match="unit 'programmer, core': given twice; expected each"):
+        rejudge_file(lift(one | {"users": twice}), BET)
     one["users"][0]["unit"] = "novelist, two"
-    with pytest.raises(ValueError, match="unit 'novelist, two' of slice 'core'"):
-        rejudge_content(one, BET)
+    with pytest.raises(ResultError, match="unit 'novelist, two' of slice 'core'"):
+        rejudge_file(lift(one), BET)
 
 
 def test_the_rank_test_counts_pairs_within_and_between_users():

@@ -10,7 +10,8 @@ from pytest_noisefloor.bets.bet import Level
 from pytest_noisefloor.bets.judging import margin
 from pytest_noisefloor.bets.registry import registered_bet
 from pytest_noisefloor.report.tables import render
-from pytest_noisefloor.results.rejudging import rejudge, rejudge_content
+from pytest_noisefloor.results.lifting import lift
+from pytest_noisefloor.results.rejudging import rejudge, rejudge_file
 from pytest_noisefloor.stats.inference import infer
 
 pytestmark = pytest.mark.usefixtures("few_resamples")
@@ -20,7 +21,7 @@ BET = registered_bet("bet60")
 
 def test_a_file_is_judged_again_to_the_last_digit(tmp_path):
     content = planted_result({"a": (1.2, 1.0, 1.3), "b": (1.2, 1.1, 1.3), "c": (1.0, 1.0, 1.0)})
-    again = rejudge_content(json.loads(json.dumps(content)), BET)
+    again = rejudge_file(lift(json.loads(json.dumps(content))), BET)
     all_bins = planted_bins({"a": (1.2, 1.0, 1.3), "b": (1.2, 1.1, 1.3), "c": (1.0, 1.0, 1.0)})
     assert again.resolved == infer(all_bins, BET.contrast, margin=margin(BET))
     assert len(json.dumps(content)) < 200_000

@@ -9,8 +9,9 @@ import pytest
 from noisefloor_tests.support import planted
 from pytest_noisefloor.errors import BetError, NoisefloorError
 from pytest_noisefloor.models.scoring import score
-from pytest_noisefloor.results.rejudging import rejudge_content
-from pytest_noisefloor.results.schema import unit_name
+from pytest_noisefloor.results.errors import ResultError
+from pytest_noisefloor.results.lifting import lift
+from pytest_noisefloor.results.rejudging import rejudge_file
 from pytest_noisefloor.runs.planning import Plan
 from pytest_noisefloor.runs.request import Request
 from pytest_noisefloor.stats.contrast import CELL_UNIT, PAIR_UNIT
@@ -46,7 +47,7 @@ def content(experiment):
     """An experiment's result file, once it is known that it is judged again to the same verdict."""
     verdict = experiment.verdict
     found = json.loads(experiment.result_path.read_text())
-    again = rejudge_content(found, experiment.bet)
+    again = rejudge_file(lift(found), experiment.bet)
     assert (again.level, again.met) == (verdict.level, verdict.met)
     return found
 
@@ -116,9 +117,9 @@ def test_each_slice_under_each_seed_is_a_unit_with_one_seed(experiment):
     one = experiment(cells(), users=users, seeds=(0, 1))
     rows = content(one)["users"]
     names = ["ann, seed 0, s0", "ann, seed 0, s1", "ann, seed 1, s0", "ann, seed 1, s1"]
-    assert [unit_name(row) for row in rows] == [*names, "bob, seed 0, s0", "bob, seed 1, s0"]
+    assert [row["unit"] for row in rows] == [*names, "bob, seed 0, s0", "bob, seed 1, s0"]
     assert [row["user"] for row in rows] == ["ann"] * 4 + ["bob"] * 2
-    assert [effect.user for effect in one.verdict.effects] == [unit_name(row) for row in rows]
+    assert [effect.user for effect in one.verdict.effects] == [row["unit"] for row in rows]
     assert [row["seed"] for row in rows] == [0, 0, 1, 1, 0, 1]
     for row in rows:
         (piece,) = row["slices"]
@@ -130,7 +131,7 @@ def test_slices_are_measured_with_their_divergence_and_judged_in_pairs(experimen
     users = [planted.user("ann", 1, lengths=(600, 500))]
     one = experiment(by(unit=PAIR_UNIT, slices="nearer over farther"), users=users)
     rows = content(one)["users"]
-    assert [unit_name(row) for row in rows] == ["ann, s0", "ann, s1"]
+    assert [row["unit"] for row in rows] == ["ann, s0", "ann, s1"]
     assert len(one.verdict.effects) == 1
     encode = planted.SymbolTokenizer().encode
     ann, whole = users[0], one.bet.scoring.tokens
@@ -206,11 +207,11 @@ def test_a_result_whose_candidate_was_not_the_best_is_refused(experiment):
     one = experiment(by(numerator="other"))
     found = content(one)
     found["users"][0]["candidates"]["other"]["other-bob"] -= 1
-    with pytest.raises(ValueError, match="ann, other: not the best of its candidates"):
-        rejudge_content(found, one.bet)
+    with pytest.raises(ResultError, match=r"ann: mean_nll\['other'\] = .* best of its candidates"):
+        rejudge_file(lift(found), one.bet)
 
 
 def test_a_bet_by_cell_does_not_judge_users_nor_the_other_way_round(experiment):
     one = experiment(by())
-    with pytest.raises(ValueError, match=r"its units are not those that Bet .* counts, user, "):
-        rejudge_content(content(one), cells())
+    with pytest.raises(ResultError, match=r"its units are not those that Bet .* counts, user, "):
+        rejudge_file(lift(content(one)), cells())

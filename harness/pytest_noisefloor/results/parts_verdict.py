@@ -1,0 +1,124 @@
+"""Parts of a result file that hold its verdict: level, reach, error rates and findings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pydantic import Field, FiniteFloat
+
+from .parts_design import LevelName, Part, Rows
+
+
+class CriterionPart(Part):
+    """A criterion of the bet, and who satisfies it."""
+
+    level: LevelName
+    """the level"""
+    condition: str
+    """its condition, in words"""
+    n_required: int = Field(alias="needed")
+    """how many users it needs"""
+    met_by: Rows[str]
+    """the users that satisfy it"""
+
+
+class ReachPart(Part):
+    """Whether a level could have been met."""
+
+    level: LevelName
+    """a level with a least ratio"""
+    n_required: int = Field(alias="needed")
+    """how many users it needs"""
+    within: bool | None
+    """whether the level was within reach of the ratio. Null where the open users decide that"""
+    within_help: bool | None
+    """the same of help"""
+    by_ratio: Rows[str]
+    """the users whose own ratio, or whose oracle's upper bound, is large enough"""
+    open_ratio: Rows[str]
+    """those of whom that is not known, since their oracle has no interval"""
+    by_help: Rows[str]
+    """the same of help"""
+    open_help: Rows[str]
+    """the same of help"""
+
+
+class RatesPart(Part):
+    """How often each level came out in simulated repetitions."""
+
+    ratio: FiniteFloat = Field(alias="true_ratio")
+    """the true ratio of all users"""
+    trials: int
+    """simulated repetitions"""
+    counts: Mapping[LevelName, int]
+    """in how many of them each level came out"""
+    bounds: Mapping[LevelName, Rows[FiniteFloat]]
+    """95 % bounds of each level's probability, from `counts` (Clopper and Pearson). Empty in files
+    of versions 1 and 2"""
+
+
+class SlicesDifferPart(Part):
+    """The users whose slices differ."""
+
+    ratio: Rows[str]
+    """in the ratio"""
+    help: Rows[str]
+    """in help. Empty if the ratio is help alone"""
+
+
+class FindingsPart(Part):
+    """What a verdict shows beyond its level."""
+
+    alpha: FiniteFloat
+    """level of significance of every test here"""
+    tosses: int
+    """sign flips in a user's test: its p value is at least 1 / `tosses`"""
+    won: Rows[str]
+    """users with a difference after Holm's adjustment, in favour of their own text"""
+    lost: Rows[str]
+    """users with a difference after Holm's adjustment, in favour of the control"""
+    not_shown: Rows[str]
+    """users with a test that shows no difference, after Holm's adjustment"""
+    helped: Rows[str]
+    """units whose own text is shown to improve the base: help's lower bound is above 1"""
+    slices_differ: SlicesDifferPart
+    """users whose slices differ in the ratio (`ratio`) and in help (`help`), by `slices_p` and
+    `slices_help_p`"""
+    below_level: Rows[str]
+    """users with an effect shown, though the verdict meets no level"""
+    users_p: FiniteFloat | None
+    """one-sided sign-flip p value across users. Null where it is not given"""
+    users_p_exact: bool
+    """whether it counts all flips, and not random ones"""
+    users_p_least_users: int | None
+    """the fewest users for whom it can fall below `alpha`. Null where it is not given"""
+    coin_flip_rates: Mapping[LevelName, FiniteFloat]
+    """for each level with a threshold of 1, the share of coin tosses in the users' place that
+    meet it. Empty where a condition is the best of several, or where not users are counted"""
+    too_many_users: FiniteFloat | None
+    """the least `holm_p` that so many users can have, where it is not below `alpha`; else null"""
+    claimable: Rows[str]
+    """what a claim may assert"""
+
+
+class VerdictPart(Part):
+    """What came out."""
+
+    level: LevelName
+    """`STRICT`, `LENIENT`, `NOT_MET` or `CATASTROPHIC`"""
+    planted: bool
+    """true where only the machinery is proved"""
+    criteria: Rows[CriterionPart]
+    """for each level its condition and who satisfies it"""
+    rests_on_harm: Rows[LevelName]
+    """levels that would not be met with help in place of the ratio"""
+    reach: Rows[ReachPart]
+    """for each level with a least ratio whether it was within reach. Empty where that is not known,
+    and in files of version 1"""
+    error_rates: Rows[RatesPart]
+    """how often each level comes out by chance. With one seed the noise lacks the spread between
+    trainings. Empty for slices, which share adapters, and in files of version 1"""
+    unresolved: str
+    """why there are no intervals, or of whom, where there are none"""
+    findings: FindingsPart | None
+    """what was found, below. Absent from files of versions 1 and 2"""
