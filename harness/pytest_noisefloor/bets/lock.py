@@ -8,6 +8,7 @@ from dataclasses import MISSING, dataclass, fields
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
+from shlex import quote
 from typing import Any, TypeVar, cast
 
 from pytest_noisefloor._files import file_sha256, read_toml
@@ -41,9 +42,8 @@ def check_lock(path: Path, lock: Path) -> None:
         shown = "".join(_difference(locked_text(last, lock), path))
         raise BetError(
             f"{path}: it is not what was {last}. A registered bet does not change in place:\n\n"
-            f"{shown}\nRestore it, or amend it: copy it to {_locked(found, lock)} and add at the "
-            f'end of {lock}\n\n[[lock]]\nfile = "{path.name}"\nsha256 = "{found}"\n'
-            f'date = <today, as {last.date}>\nreason = "<what changed, and why>"'
+            f"{shown}\nRestore it, or amend it: "
+            f'noisefloor lock {quote(str(path))} --reason "<what changed, and why>"'
         )
 
 
