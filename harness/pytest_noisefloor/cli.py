@@ -114,7 +114,7 @@ def _print_version(wanted: bool) -> None:
 @app.callback(epilog=EXIT_CODES)
 def noisefloor(
     *,
-    version: Annotated[  # noqa: ARG001 (its callback prints it)
+    version: Annotated[
         bool,
         typer.Option(
             "--version", callback=_print_version, is_eager=True, help="Print the version."
@@ -140,6 +140,7 @@ def rejudge(
     file: Annotated[
         Path,
         typer.Argument(
+            metavar="FILE",
             show_default=False,
             help="The result file of a session, for example "
             "results/60_norm_only_noise_floor.json; or a table of perplexities, for example "
@@ -170,6 +171,7 @@ def summary(
     folder: Annotated[
         Path,
         typer.Argument(
+            metavar="FOLDER",
             show_default="the current folder",
             help="The folder that holds results/, for example the one that --noisefloor-out named. "
             "Results of other bases may lie one folder down.",
@@ -192,7 +194,9 @@ def summary(
 def lock(
     bet: Annotated[
         Path,
-        typer.Argument(show_default=False, help="Your bet file, for example my_bet.toml."),
+        typer.Argument(
+            metavar="BET", show_default=False, help="Your bet file, for example my_bet.toml."
+        ),
     ],
     *,
     reason: Annotated[

@@ -45,7 +45,7 @@ def shown_of_cells(verdict: Verdict) -> list[str]:
         f"{len(verdict.lost)}; {helped}.",
         interval_footnote(verdict),
         "Cells share users and adapters, so no test across them and no rate of chance is given: "
-        "for their signs and the split of the variance see `python -m pytest_noisefloor summary`.",
+        "for their signs and the split of the variance see `noisefloor summary`.",
     ]
 
 
