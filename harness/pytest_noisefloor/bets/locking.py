@@ -63,23 +63,23 @@ def append_to_lock(bet: Lockable, reason: str) -> Entry:
     Raises:
         BetError: a file cannot be written.
     """
-    entry, lock = Entry(bet.sha256, date.today(), reason.strip()), bet.path.parent / "LOCK"
+    lock = bet.path.parent / "LOCK"
     rows = (
         "[[lock]]",
         f"file = {_quoted(bet.path.name)}",
-        f'sha256 = "{entry.sha256}"',
-        f"date = {entry.date}",
-        f"reason = {_quoted(entry.reason)}\n",
+        f'sha256 = "{bet.sha256}"',
+        f"date = {date.today()}",
+        f"reason = {_quoted(reason.strip())}\n",
     )
     older = lock.read_bytes() if lock.is_file() else b""
     gap = b"" if not older else b"\n" if older.endswith(b"\n") else b"\n\n"
     text = bet.path.read_bytes().replace(b"\r\n", b"\n")  # the line ends that were hashed
     try:
-        write_atomically(_locked(entry.sha256, lock), text)
+        write_atomically(_locked(bet.sha256, lock), text)
         write_atomically(lock, older + gap + "\n".join(rows).encode())
     except OSError as error:
         raise BetError(f"{lock}: {error.strerror}; expected a folder to write to") from None
-    return entry
+    return lock_entries(bet.path.name, lock)[-1]
 
 
 def _quoted(words: str) -> str:
