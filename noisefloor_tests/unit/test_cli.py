@@ -13,7 +13,7 @@ from noisefloor_tests.support.results_by_hand import result
 from pytest_noisefloor import cli
 from pytest_noisefloor._files import resource_path
 from pytest_noisefloor.bets.registry import registered_bet
-from pytest_noisefloor.cli import Status, main
+from pytest_noisefloor.cli import ExitCode, main
 
 WHOLE = result(1.2, 1.2, 1.2)
 
@@ -143,7 +143,7 @@ def test_the_help_names_every_verb_and_every_exit_code(capsys):
     text = capsys.readouterr().out
     commands = text.partition("Commands:")[2]
     assert re.findall(r"^  (\w+)  +[A-Z].*\.$", commands, re.MULTILINE) == [*VERBS]
-    assert [int(code) for code in re.findall(r"^    (\d)  ", text, re.MULTILINE)] == [*Status]
+    assert [int(code) for code in re.findall(r"^    (\d)  ", text, re.MULTILINE)] == [*ExitCode]
 
 
 def test_the_version_is_the_packages(capsys):

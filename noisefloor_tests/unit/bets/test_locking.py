@@ -162,7 +162,7 @@ def test_a_shipped_bet_is_amended_by_the_same_command(own, today, monkeypatch):
         (lambda text: text.replace("2026-11-23", "2026-12-01"), "registered 2026-12-01; expected"),
         (lambda text: text.replace("steps = 100", "steps = 'x'"), "steps = 'x'"),
         (lambda _: "[", "not TOML"),
-        (lambda _: 'id = "7"', "design"),
+        (lambda _: 'id = "7"', "is missing"),
     ],
 )
 def test_what_is_no_bet_or_could_not_be_opened_once_locked_is_one_line(
