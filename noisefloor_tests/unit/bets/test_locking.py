@@ -95,24 +95,35 @@ def test_an_amendment_shows_the_difference_and_needs_a_reason(own, today, capsys
     assert open_bet(str(own)).status() == "REGISTERED"
 
 
-def test_a_text_may_come_back(own, today):
+def test_a_text_may_come_back_and_each_time_is_an_amendment(own, today):
+    """One of the two changes is to a hash that is larger, the other to one that is smaller."""
     text = own.read_bytes()
-    for change in (lambda: None, lambda: weaken(own), lambda: own.write_bytes(text)):
+    for why, change in (
+        ("first", lambda: None),
+        ("second", lambda: weaken(own)),
+        ("third", lambda: own.write_bytes(text)),
+    ):
         change()
-        append_to_lock(check_lockable(own), WHY)
+        assert check_lockable(own).locked is None
+        assert append_to_lock(check_lockable(own), why).reason == why
+        assert check_lockable(own).locked.reason == why
     assert len(lock_entries("ours.toml", own.parent / "LOCK")) == 3
     assert open_bet(str(own)).status() == "REGISTERED"
 
 
-@pytest.mark.parametrize("end", ["", "\n", "\r\n", "\n# a comment"])
-def test_older_entries_stay_byte_for_byte_whatever_they_end_in(own, today, end):
-    older = own.with_name("older.toml")
-    older.write_bytes(own.read_bytes())
-    before = lock_entry(older, "2026-11-24").rstrip("\n").encode() + end.encode()
-    (own.parent / "LOCK").write_bytes(before)
+@pytest.mark.parametrize("name", ["older.toml", "younger.toml"])
+@pytest.mark.parametrize(
+    ("end", "gap"), [("", "\n\n"), ("\n", "\n"), ("\r\n", "\n"), ("\n# a comment", "\n\n")]
+)
+def test_older_entries_stay_byte_for_byte_whatever_they_end_in(own, today, name, end, gap):
+    other = own.with_name(name)
+    other.write_bytes(own.read_bytes())
+    before = lock_entry(other, "2026-11-24").rstrip("\n") + end
+    (own.parent / "LOCK").write_bytes(before.encode())
     append_to_lock(check_lockable(own), WHY)
-    assert (own.parent / "LOCK").read_bytes().startswith(before)
-    for path in (older, own):
+    text = (own.parent / "LOCK").read_bytes().decode()
+    assert text.startswith(f'{before}{gap}[[lock]]\nfile = "ours.toml"\n')
+    for path in (other, own):
         check_lock(path, own.parent / "LOCK")
 
 
@@ -127,7 +138,7 @@ def test_the_text_is_kept_with_the_line_ends_that_were_hashed(own, today):
     assert check_lockable(own).locked
 
 
-@pytest.mark.parametrize("reason", ['a "slip"', "back\\slash", "two\nlines", "×\t\x07\x7f"])
+@pytest.mark.parametrize("reason", ['a "slip"', "back\\slash", "two\nlines", "×👍\t\x07\x7f"])
 def test_a_reason_is_read_back_as_it_was_given(own, today, reason):
     append_to_lock(check_lockable(own), reason)
     assert lock_entries("ours.toml", own.parent / "LOCK")[0].reason == reason
@@ -177,6 +188,22 @@ def test_what_is_no_bet_or_could_not_be_opened_once_locked_is_one_line(
     assert message in errors
     assert errors.count("\n") == 1
     assert everything(own) == before
+
+
+@pytest.mark.parametrize("name", ["ours", "ours.json", "ours.txt"])
+def test_a_bet_file_is_known_by_its_name(own, today, name):
+    """A session would take another for the name of a registered bet."""
+    with pytest.raises(BetError, match=r"expected a bet file, whose name ends in \.toml"):
+        check_lockable(own.rename(own.with_name(name)))
+
+
+def test_an_amendment_cannot_move_the_registration_behind_the_first_lock(own, today):
+    lock(own)
+    own.write_text(own.read_text("utf-8") + "# a slip\n", "utf-8")
+    append_to_lock(check_lockable(own), "a slip")
+    own.write_text(own.read_text("utf-8").replace("2026-11-23", "2026-11-25"), "utf-8")
+    with pytest.raises(BetError, match="no day after its first lock, 2026-11-24"):
+        check_lockable(own)
 
 
 @pytest.mark.parametrize("name", ["bet60", "nowhere.toml"])
