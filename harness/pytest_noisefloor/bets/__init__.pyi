@@ -13,7 +13,6 @@ from .findings import Findings as Findings
 from .judging import ABSENT as ABSENT
 from .judging import ASSERTIONS as ASSERTIONS
 from .judging import UNKNOWN as UNKNOWN
-from .judging import Reach as Reach
 from .judging import SimulatedRates as SimulatedRates
 from .judging import Verdict as Verdict
 from .judging import claimable as claimable
@@ -21,6 +20,8 @@ from .judging import judge as judge
 from .judging import margin as margin
 from .lock import lock_entries as lock_entries
 from .lock import read_lock as read_lock
+from .locking import append_to_lock as append_to_lock
+from .locking import check_lockable as check_lockable
 from .registry import open_bet as open_bet
 from .registry import other_design as other_design
 from .registry import registered_bet as registered_bet

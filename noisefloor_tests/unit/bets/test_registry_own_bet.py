@@ -105,7 +105,10 @@ def test_a_bet_that_changed_under_its_own_lock_is_an_error_that_shows_the_change
     ("change", "message"),
     [
         (lambda text: text.replace('id = "ours"', 'id = "60"'), "expected others than those of"),
-        (lambda text: text.replace("2026-11-23", "2026-11-25"), "registered 2026-11-25, but first"),
+        (
+            lambda text: text.replace("2026-11-23", "2026-11-25"),
+            "registered 2026-11-25; expected no day after its first lock",
+        ),
     ],
 )
 def test_a_lock_of_ones_own_does_not_cover_a_shipped_name_or_a_later_date(own, change, message):

@@ -1,4 +1,4 @@
-"""Where text and base come from: what is found, what is refused, a fetch that is cut off."""
+"""Where text and base come from: what is found, what is refused, a download that is cut off."""
 
 import hashlib
 import subprocess
@@ -127,12 +127,12 @@ def test_a_missing_package_is_one_error_with_its_purpose_and_the_command(cache):
         find_source("planted-package")
     text = str(caught.value)
     assert "planted-package 1.0, which planted text is read from, is not here. " in text
-    assert text.endswith(f"(1.8 MB) into {cache / 'sources'}: python -m pytest_noisefloor fetch")
+    assert text.endswith(f"(1.8 MB) into {cache / 'sources'}: noisefloor download")
 
 
 def test_a_wrong_version_is_refused_by_name(installed):
     plant(installed, PACKAGE, version="0.9")
-    with pytest.raises(SourceMissing, match=r"found: version 0\.9 in .*installed.*fetch$"):
+    with pytest.raises(SourceMissing, match=r"found: version 0\.9 in .*installed.*download$"):
         find_source("planted-package")
 
 
@@ -154,7 +154,7 @@ def test_a_package_that_is_not_pinned_is_an_error_that_lists_those_that_are():
         find_source("numpy")
 
 
-def test_fetch_says_what_comes_and_where_to_before_pip_starts(cache, pip, capsys):
+def test_a_download_says_what_comes_and_where_to_before_pip_starts(cache, pip, capsys):
     announced = []
 
     def install(target):
@@ -164,13 +164,13 @@ def test_fetch_says_what_comes_and_where_to_before_pip_starts(cache, pip, capsys
     pip.install = install
     download_sources()
     (text,) = announced
-    assert f"Fetching 1.8 MB into {cache / 'sources'}" in text
+    assert f"Downloading 1.8 MB into {cache / 'sources'}" in text
     assert "planted-package 1.0" in text
     assert "1.5 MB  planted text (MIT)" in text
     assert capsys.readouterr().out == f"All here: {cache / 'sources'}\n"
 
 
-def test_fetch_has_pip_check_hashes_and_leave_dependencies_out(cache, pip):
+def test_a_download_has_pip_check_hashes_and_leave_dependencies_out(cache, pip):
     download_sources()
     (command,) = pip.calls
     assert command[:4] == [sys.executable, "-m", "pip", "install"]
@@ -180,15 +180,17 @@ def test_fetch_has_pip_check_hashes_and_leave_dependencies_out(cache, pip):
     assert entries(cache / "sources").count("planted.py") == 1
 
 
-def test_fetch_does_nothing_when_all_is_here(installed, cache, pip, capsys):
+def test_a_download_does_nothing_when_all_is_here(installed, cache, pip, capsys):
     plant(installed, PACKAGE)
     plant(cache / "sources", MODULE)
     download_sources()
     assert not pip.calls
-    assert "Nothing to fetch: planted-package 1.0, planted 2.0 are here" in capsys.readouterr().out
+    assert (
+        "Nothing to download: planted-package 1.0, planted 2.0 are here" in capsys.readouterr().out
+    )
 
 
-def test_a_fetch_that_is_interrupted_leaves_nothing_behind(cache, pip):
+def test_a_download_that_is_interrupted_leaves_nothing_behind(cache, pip):
     def install(target):
         plant(target, PACKAGE)
         raise KeyboardInterrupt
@@ -201,7 +203,7 @@ def test_a_fetch_that_is_interrupted_leaves_nothing_behind(cache, pip):
         find_source("planted-package")
 
 
-def test_what_a_killed_fetch_left_is_not_trusted_and_goes_with_the_next(cache, pip):
+def test_what_a_killed_download_left_is_not_trusted_and_goes_with_the_next(cache, pip):
     plant(cache / "sources-killed" / "fresh", PACKAGE)
     with pytest.raises(SourceMissing):
         find_source("planted-package")
@@ -209,7 +211,7 @@ def test_what_a_killed_fetch_left_is_not_trusted_and_goes_with_the_next(cache, p
     assert "sources-killed" not in entries(cache)
 
 
-def test_fetch_replaces_a_damaged_or_outdated_cache(cache, pip):
+def test_a_download_replaces_a_damaged_or_outdated_cache(cache, pip):
     plant(cache / "sources", PACKAGE).unlink()
     plant(cache / "sources", MODULE, version="1.9")
     download_sources()
@@ -268,8 +270,8 @@ def index(tmp_path, monkeypatch):
     return requirement
 
 
-def test_the_command_fetches_with_the_real_pip(index, cache, capfd):
-    assert main(["fetch"]) == 0
+def test_the_command_downloads_with_the_real_pip(index, cache, capfd):
+    assert main(["download"]) == 0
     assert (find_source("planted") / "planted.py").read_text() == "twelve bytes"
     printed = capfd.readouterr().out
     assert printed.index("Fetching") < printed.index("Successfully installed") < len(printed)
@@ -277,7 +279,7 @@ def test_the_command_fetches_with_the_real_pip(index, cache, capfd):
 
 def test_the_real_pip_refuses_a_wheel_with_another_hash(index, cache, capfd):
     index.write_text(f"planted==2.0 --hash=sha256:{'0' * 64}\n")
-    assert main(["fetch"]) == 1
+    assert main(["download"]) == 1
     lines = capfd.readouterr().err.splitlines()
     assert lines[-1].startswith("error: pip ended with exit status 1")
     assert not (cache / "sources").exists()

@@ -104,7 +104,7 @@ def test_nothing_that_takes_cells_for_users_is_said_of_them():
     for word in ("seeds stand", "one seed", "One seed", "true ratio of all", "45 users", "user "):
         assert word not in text
     assert "Cells share users and adapters, so no test across them" in text
-    assert "`python -m pytest_noisefloor summary`" in text
+    assert "`noisefloor summary`" in text
     assert table(one.effects).startswith("cell ")
     assert "… and 25 more of 45 cells;" in interval_table(one)
 

@@ -133,7 +133,7 @@ def test_a_broken_file_is_one_line_and_nothing_is_written(tmp_path, floor, capsy
     save(tmp_path, floor)
     broken = tmp_path / "results" / "61_confusion_matrix.json"
     broken.write_text(text)
-    assert main(["summary", str(tmp_path)]) == 2
+    assert main(["summary", str(tmp_path)]) == 4
     printed, errors = capsys.readouterr()
     assert not printed
     assert errors.startswith(f"error: {broken}: {message}")
@@ -142,5 +142,5 @@ def test_a_broken_file_is_one_line_and_nothing_is_written(tmp_path, floor, capsy
 
 
 def test_a_folder_without_results_is_refused(tmp_path, capsys):
-    assert main(["summary", str(tmp_path / "nowhere")]) == 2
+    assert main(["summary", str(tmp_path / "nowhere")]) == 4
     assert f"{tmp_path / 'nowhere' / 'results'}: no result file" in capsys.readouterr().err

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from contextlib import suppress
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -174,6 +175,12 @@ def test_what_a_step_keeps_grows_with_its_tokens_and_leaves_the_base_out(model, 
 
 def test_this_machine_has_memory_free():
     assert batch_size._free("cpu") > 10**6
+
+
+def test_memory_that_only_caches_files_is_free(monkeypatch):
+    seen = SimpleNamespace(total=9999, available=1200, free=200)
+    monkeypatch.setattr(batch_size.psutil, "virtual_memory", lambda: seen)
+    assert batch_size._free("cpu") == 1200
 
 
 def test_what_torch_keeps_of_earlier_batches_on_a_card_is_free(monkeypatch):
