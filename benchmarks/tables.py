@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from tabulate import tabulate
+
 
 def show(part: str, found: dict[str, Any]) -> str:
     """A part's table, with what belongs under it."""
@@ -180,15 +182,6 @@ def _tiers(found: dict[str, Any]) -> str:
 
 def table(head: str, lines: list[list[str]]) -> str:
     """A Markdown table; all columns but the first lean right."""
-    rows = [head.split(" | "), *lines]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-
-    def line(cells: list[str]) -> str:
-        padded = [
-            c.ljust(w) if i == 0 else c.rjust(w)
-            for i, (c, w) in enumerate(zip(cells, widths, strict=True))
-        ]
-        return f"| {' | '.join(padded)} |"
-
-    rule = [("-" * w) if i == 0 else "-" * (w - 1) + ":" for i, w in enumerate(widths)]
-    return "\n".join([line(rows[0]), line(rule), *(line(row) for row in rows[1:])])
+    headings = head.split(" | ")
+    align = ["left"] + ["right"] * (len(headings) - 1)
+    return tabulate(lines, headings, tablefmt="pipe", colalign=align, disable_numparse=True)

@@ -10,21 +10,12 @@ from pytest_noisefloor.results import FIGURES, NOT_RUN, BudgetPoint, LadderRung,
 from pytest_noisefloor.specs import UNTRAINED
 from pytest_noisefloor.stats import Cell, RankTest, SignTest, SliceDivergence, VarianceComponent
 
+from .layout import markdown_table
+
 NONE = "–"
 _SIGN_WARNING = (
     "Cells share users, texts and adapters: fewer than these are independent, and p is too small."
 )
-
-
-def table(rows: Sequence[Sequence[str]]) -> str:
-    """Lay out rows under their headings, with columns as wide as their content."""
-    escaped = [[cell.replace("|", r"\|") for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*escaped, strict=True)]
-    lines = [
-        f"| {' | '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))} |"
-        for row in escaped
-    ]
-    return "\n".join([lines[0], f"|{'|'.join('-' * (width + 2) for width in widths)}|", *lines[1:]])
 
 
 def bet_table(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -32,7 +23,7 @@ def bet_table(rows: Sequence[Mapping[str, Any]]) -> str:
     head = ("bet", "title", "base", "level", "STRICT, LENIENT, CATASTROPHIC")
     figures = ("ratio, least to largest", "met LENIENT's bar")
     more = ("LENIENT's reach", "by help alone", "rests on harm", "written", "bet file", "note")
-    return table([(*head, *figures, *more), *map(_bet_row, rows)])
+    return markdown_table((*head, *figures, *more), map(_bet_row, rows))
 
 
 def _bet_row(row: Mapping[str, Any]) -> tuple[str, ...]:
@@ -78,7 +69,7 @@ def ladder_table(ladders: Mapping[str, Sequence[LadderRung]]) -> str:
     """One row per rung, one column per user: gain over the base, and its share of real's gain."""
     columns = [[rung.name for rung in next(iter(ladders.values()))]]
     columns += [[_rung(rung) for rung in rungs] for rungs in ladders.values()]
-    return table([("rung", *ladders), *zip(*columns, strict=True)])
+    return markdown_table(("rung", *ladders), zip(*columns, strict=True))
 
 
 def _rung(rung: LadderRung) -> str:
@@ -95,12 +86,12 @@ def _rung(rung: LadderRung) -> str:
 def matrix_table(matrix: Matrix) -> str:
     """Perplexities, each with its difference from the column's mean in nats per token."""
     cells = zip(matrix.users, matrix.perplexity, matrix.over_mean, strict=True)
-    return table(
-        [("trained on", *(f"scored on {user}" for user in matrix.users))]
-        + [
+    return markdown_table(
+        ("trained on", *(f"scored on {user}" for user in matrix.users)),
+        [
             (user, *(f"{_perplexity(p)} ({over:+z.4f})" for p, over in zip(ps, overs, strict=True)))
             for user, ps, overs in cells
-        ]
+        ],
     )
 
 
@@ -111,9 +102,9 @@ def _perplexity(value: float) -> str:
 def budget_table(points: Sequence[BudgetPoint]) -> str:
     """One row per rate, number of steps and user: quotients of perplexities."""
     head = ("lr × steps", "lr", "steps", "bet", "user", "ratio", "harm", "help", "oracle's help")
-    return table(
-        [head]
-        + [
+    return markdown_table(
+        head,
+        [
             (
                 f"{point.budget:g}",
                 f"{point.lr:g}",
@@ -123,7 +114,7 @@ def budget_table(points: Sequence[BudgetPoint]) -> str:
                 *(_quotient("value", point.figures.get(name)) for name in FIGURES),
             )
             for point in points
-        ]
+        ],
     )
 
 
@@ -131,9 +122,9 @@ def pareto_table(offers: Sequence[MethodCost]) -> str:
     """One row per method, with the NLL of each user's held-out text."""
     users = tuple(offers[0].nll)
     head = ("method", "trained values", "bytes", "seconds", *(f"NLL, {user}" for user in users))
-    return table(
-        [(*head, "dominated by")]
-        + [
+    return markdown_table(
+        (*head, "dominated by"),
+        [
             (
                 offer.method,
                 f"{offer.trained_values:,}",
@@ -143,25 +134,25 @@ def pareto_table(offers: Sequence[MethodCost]) -> str:
                 ", ".join(offer.dominated_by) or NONE,
             )
             for offer in offers
-        ]
+        ],
     )
 
 
 def sign_table(signs: Mapping[tuple[str, str], str], test: SignTest) -> str:
     """The sign of Δ in every cell, and the sign test over all cells."""
-    rows = [("user", "slice", "sign of Δ by seed")]
-    rows += [(user, piece, f"`{found}`") for (user, piece), found in signs.items()]
+    head = ("user", "slice", "sign of Δ by seed")
+    rows = [(user, piece, f"`{found}`") for (user, piece), found in signs.items()]
     ties = f", {test.ties} ties" if test.ties else ""
     return (
-        f"{table(rows)}\n\n{test.above} cells above 0, {test.below} below{ties}: p = {test.p:.2g} "
-        f"(exact two-sided sign test). {_SIGN_WARNING}"
+        f"{markdown_table(head, rows)}\n\n{test.above} cells above 0, {test.below} below{ties}: "
+        f"p = {test.p:.2g} (exact two-sided sign test). {_SIGN_WARNING}"
     )
 
 
 def near_table(slices: Sequence[SliceDivergence], test: RankTest) -> str:
     """Slices from nearest to farthest, each with its Δ, and the rank test of their order."""
-    rows = [("user", "slice", "divergence, nats", "Δ, nats per token")]
-    rows += [(s.user, s.slice, f"{s.divergence:.4f}", f"{s.delta:+.5f}") for s in slices]
+    head = ("user", "slice", "divergence, nats", "Δ, nats per token")
+    rows = [(s.user, s.slice, f"{s.divergence:.4f}", f"{s.delta:+.5f}") for s in slices]
     exact = "exact" if test.exact else "asymptotic, since there are ties"
     agree = ", ".join(
         f"{agreeing} of {pairs} {words}"
@@ -171,9 +162,10 @@ def near_table(slices: Sequence[SliceDivergence], test: RankTest) -> str:
         )
     )
     return (
-        f"{table(rows)}\n\nKendall's τ of Δ with nearness {test.tau:+.2f}, p = {test.p:.2g} "
-        f"({exact}, two-sided); pairs whose nearer slice has the larger Δ: {agree}. Slices share "
-        "users, texts and adapters: fewer than these are independent, and p is too small."
+        f"{markdown_table(head, rows)}\n\nKendall's τ of Δ with nearness {test.tau:+.2f}, "
+        f"p = {test.p:.2g} ({exact}, two-sided); pairs whose nearer slice has the larger Δ: "
+        f"{agree}. Slices share users, texts and adapters: fewer than these are independent, and p "
+        "is too small."
     )
 
 
@@ -194,9 +186,9 @@ def part_table(parts: Sequence[VarianceComponent]) -> str:
     """The parts of Δ's variance. Shares are of their sum, where a part below 0 counts as 0."""
     whole = sum(max(0.0, part.variance) for part in parts)
     head = ("part", "variance, nats²", "standard deviation", "share", "mean square", "freedom")
-    return table(
-        [head]
-        + [
+    return markdown_table(
+        head,
+        [
             (
                 part.name,
                 f"{part.variance:.3g}",
@@ -206,5 +198,5 @@ def part_table(parts: Sequence[VarianceComponent]) -> str:
                 f"{part.df}",
             )
             for part in parts
-        ]
+        ],
     )

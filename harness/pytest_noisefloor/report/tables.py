@@ -5,11 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from pytest_noisefloor.bets import UNKNOWN, Level, Status, Verdict, rate_bounds
+from pytest_noisefloor.bets import (
+    UNKNOWN,
+    Criterion,
+    Level,
+    SimulatedRates,
+    Status,
+    Verdict,
+    rate_bounds,
+)
 from pytest_noisefloor.specs import UNTRAINED
-from pytest_noisefloor.stats import Contrast, Effect
+from pytest_noisefloor.stats import Contrast, Effect, UserInference
 
 from .labels import SHOWN, has_harm, has_margin, has_reach, quotient
+from .layout import Column, terminal_table
 from .prose import render_prose
 
 
@@ -46,23 +55,20 @@ def title(verdict: Verdict) -> str:
 def table(effects: Sequence[Effect]) -> str:
     """Perplexity of each arm for each unit, and ratio = harm × help. Pairs have only the latter."""
     contrast = effects[0].contrast
-    arms = tuple(dict.fromkeys((UNTRAINED, *contrast.compared)))
-    rows: list[tuple[str, ...]] = [
-        (contrast.unit_word, *arms, "ratio", "harm", "help", "winner")
-    ] + [
-        (
-            effect.user,
-            *(_perplexity(effect.nll.get(arm)) for arm in arms),
-            *(_ratio(value) for value in (effect.ratio, effect.harm, effect.help)),
-            effect.winner,
-        )
-        for effect in effects[:SHOWN]
-    ]
-    if not has_harm(contrast):
-        rows = _without(rows, "harm")
-    if contrast.by_pair:
-        rows = _without(rows, *arms, "winner")
-    return _aligned(rows) + _more(len(effects), contrast)
+    columns = [Column[Effect](contrast.unit_word, lambda effect: effect.user, left=True)]
+    if not contrast.by_pair:
+        columns += map(_arm, dict.fromkeys((UNTRAINED, *contrast.compared)))
+    columns.append(Column("ratio", lambda effect: _ratio(effect.ratio)))
+    if has_harm(contrast):
+        columns.append(Column("harm", lambda effect: _ratio(effect.harm)))
+    columns.append(Column("help", lambda effect: _ratio(effect.help)))
+    if not contrast.by_pair:
+        columns.append(Column("winner", lambda effect: effect.winner, left=True))
+    return terminal_table(columns, effects[:SHOWN]) + _more(len(effects), contrast)
+
+
+def _arm(arm: str) -> Column[Effect]:
+    return Column(arm, lambda effect: _perplexity(effect.nll.get(arm)))
 
 
 def interval_table(verdict: Verdict) -> str:
@@ -71,109 +77,91 @@ def interval_table(verdict: Verdict) -> str:
     ``score`` is Δ(real)/Δ(oracle), given only if Δ(oracle) is resolved above 0.
     """
     contrast = verdict.bet.contrast
-    rows: list[tuple[str, ...]] = [
-        (contrast.unit_word, "ratio", "harm", "help", "oracle's ratio", "score", "detectable"),
-        *(
-            (
-                one.user,
-                quotient(one.delta),
-                quotient(one.harm),
-                quotient(one.help),
-                quotient(one.oracle),
-                "–" if one.fraction_of_oracle is None else f"{one.fraction_of_oracle:.2f}",
-                f"{math.exp(one.mde):.4f}",
-            )
-            for one in verdict.resolved[:SHOWN]
-        ),
+    columns = [
+        Column[UserInference](contrast.unit_word, lambda one: one.user, left=True),
+        Column[UserInference]("ratio", lambda one: quotient(one.delta)),
     ]
-    if not has_harm(contrast):
-        rows = _without(rows, "harm")
-    if not has_reach(contrast):
-        rows = _without(rows, "oracle's ratio", "score")
-    return _aligned(rows) + _more(len(verdict.resolved), contrast)
+    if has_harm(contrast):
+        columns.append(Column("harm", lambda one: quotient(one.harm)))
+    columns.append(Column("help", lambda one: quotient(one.help)))
+    if has_reach(contrast):
+        columns += [
+            Column("oracle's ratio", lambda one: quotient(one.oracle)),
+            Column("score", _score),
+        ]
+    columns.append(Column("detectable", lambda one: f"{math.exp(one.mde):.4f}"))
+    return terminal_table(columns, verdict.resolved[:SHOWN]) + _more(
+        len(verdict.resolved), contrast
+    )
 
 
 def chance_table(verdict: Verdict) -> str:
     """For each unit: the p-values of the tests. The sign-flip p is conditional on the adapters."""
-    contrast, within_bar = verdict.bet.contrast, "p of LENIENT's bar or more (TOST)"
-    rows: list[tuple[str, ...]] = [
-        (
-            contrast.unit_word,
+    contrast = verdict.bet.contrast
+    columns = [
+        Column[UserInference](contrast.unit_word, lambda one: one.user, left=True),
+        Column[UserInference](
             "p of no difference (sign-flip, Holm; given these adapters)",
-            within_bar,
-        ),
-        *(
-            (one.user, _probability(one.holm), _probability(one.equivalence_p))
-            for one in verdict.resolved[:SHOWN]
+            lambda one: _probability(one.holm),
         ),
     ]
-    if not has_margin(verdict):
-        rows = _without(rows, within_bar)
-    return _aligned(rows) + _more(len(verdict.resolved), contrast)
+    if has_margin(verdict):
+        columns.append(
+            Column("p of LENIENT's bar or more (TOST)", lambda one: _probability(one.equivalence_p))
+        )
+    return terminal_table(columns, verdict.resolved[:SHOWN]) + _more(
+        len(verdict.resolved), contrast
+    )
 
 
 def level_table(verdict: Verdict) -> str:
     """For each level: how many met it, whether that rests on harm, whether it was within reach."""
     units, contrast = len(verdict.effects), verdict.bet.contrast
     reach = {one.level: one for one in verdict.reach}
-    rows: list[tuple[str, ...]] = [
-        ("level", "needed", "met by", "rests on harm", "reach", "reach by help alone")
+
+    def unknown(criterion: Criterion) -> str:
+        return UNKNOWN if criterion.level > Level.NOT_MET else "–"
+
+    columns = [
+        Column[Criterion]("level", lambda c: c.level.name, left=True),
+        Column[Criterion]("needed", lambda c: f"{c.n_required(units)} of {units}"),
+        Column[Criterion]("met by", lambda c: f"{len(verdict.met[c.level])}"),
     ]
-    for c in verdict.bet.criteria:
-        one, good = reach.get(c.level), c.level > Level.NOT_MET
-        harm = any(effect.help is None for effect in verdict.effects)
-        rests = "unknown" if harm else "yes" if c.level in verdict.rests_on_harm else "no"
-        rows.append(
-            (
-                c.level.name,
-                f"{c.n_required(units)} of {units}",
-                f"{len(verdict.met[c.level])}",
-                rests if good and verdict.holds(c.level) else "–",
-                one.outcome if one else UNKNOWN if good else "–",
-                one.outcome_by_help if one else UNKNOWN if good else "–",
+    if has_harm(contrast):
+        columns.append(Column("rests on harm", lambda c: _rests_on_harm(verdict, c)))
+    if has_reach(contrast):
+        columns.append(
+            Column("reach", lambda c: reach[c.level].outcome if c.level in reach else unknown(c))
+        )
+    if has_reach(contrast) and has_harm(contrast):
+        columns.append(
+            Column(
+                "reach by help alone",
+                lambda c: reach[c.level].outcome_by_help if c.level in reach else unknown(c),
             )
         )
-    if not has_harm(contrast):
-        rows = _without(rows, "rests on harm", "reach by help alone")
-    if not has_reach(contrast):
-        rows = _without(rows, "reach", "reach by help alone")
-    return _aligned(rows)
+    return terminal_table(columns, verdict.bet.criteria)
+
+
+def _rests_on_harm(verdict: Verdict, criterion: Criterion) -> str:
+    if criterion.level < Level.NOT_MET or not verdict.holds(criterion.level):
+        return "–"
+    if any(effect.help is None for effect in verdict.effects):
+        return UNKNOWN
+    return "yes" if criterion.level in verdict.rests_on_harm else "no"
 
 
 def rate_table(verdict: Verdict) -> str:
     """What the bet's levels do by chance: each level's share of simulated repetitions."""
-    levels = sorted(Level, reverse=True)
     one_seed = verdict.resolved[0].delta.seeds == 1
     heading = f"true ratio of all users{' (noise of one seed)' if one_seed else ''}"
-    rows: list[tuple[str, ...]] = [(heading, *(level.name for level in levels))] + [
-        (
-            f"{scenario.ratio:g}",
-            *(_rate(scenario.counts[level], scenario.trials) for level in levels),
-        )
-        for scenario in verdict.error_rates
-    ]
-    return _aligned(rows)
+    columns = [Column[SimulatedRates](heading, lambda scenario: f"{scenario.ratio:g}", left=True)]
+    columns += map(_rate_of, sorted(Level, reverse=True))
+    return terminal_table(columns, verdict.error_rates)
 
 
-def _without(rows: Sequence[tuple[str, ...]], *headings: str) -> list[tuple[str, ...]]:
-    """Drop the columns under some headings."""
-    kept = [i for i, heading in enumerate(rows[0]) if heading not in headings]
-    return [tuple(row[i] for i in kept) for row in rows]
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> str:
-    """Align rows under their headings. The first column and a last column of words go left."""
-    last = len(rows[0]) - 1
-    left = {0} | ({last} if rows[0][last] == "winner" else set())
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = [
-        "  ".join(
-            cell.ljust(width) if i in left else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]
-    return "\n".join([lines[0], "─" * max(map(len, lines)), *lines[1:]])
+def _rate_of(level: Level) -> Column[SimulatedRates]:
+    return Column(level.name, lambda scenario: _rate(scenario.counts[level], scenario.trials))
 
 
 def _more(units: int, contrast: Contrast) -> str:
@@ -184,6 +172,10 @@ def _more(units: int, contrast: Contrast) -> str:
         f"\n… and {units - SHOWN} more of {units} {contrast.unit_word}s; all of them are in the "
         "result file"
     )
+
+
+def _score(one: UserInference) -> str:
+    return "–" if one.fraction_of_oracle is None else f"{one.fraction_of_oracle:.2f}"
 
 
 def _probability(p: float) -> str:

@@ -1,7 +1,12 @@
 """Tables: every figure once, in a fixed place, and no word beyond the numbers."""
 
+from types import SimpleNamespace
+
+import pytest
+
 from noisefloor_tests.support.verdicts import of_perplexities as verdict
 from pytest_noisefloor.bets.registry import registered_bet
+from pytest_noisefloor.report.layout import markdown_table
 from pytest_noisefloor.report.prose import render_prose
 from pytest_noisefloor.report.tables import level_table, render, table, title
 
@@ -11,10 +16,10 @@ BET = registered_bet("bet60")
 def test_the_table_has_a_row_for_each_user_with_ratio_harm_and_help():
     text = table(verdict(ann=(100, 80, 150), bartholomew=(2000, 1234, 1000)).effects)
     assert text.splitlines() == [
-        "user         untrained   real  random   ratio    harm    help  winner",
-        "─" * 69,
-        "ann                100     80     150  1.8750  1.5000  1.2500  real",
-        "bartholomew      2,000  1,234   1,000  0.8104  0.5000  1.6207  random",
+        "user           untrained    real    random    ratio    harm    help  winner",
+        "-----------  -----------  ------  --------  -------  ------  ------  --------",
+        "ann                  100      80       150   1.8750  1.5000  1.2500  real",
+        "bartholomew        2,000   1,234     1,000   0.8104  0.5000  1.6207  random",
     ]
 
 
@@ -66,4 +71,33 @@ def test_the_table_of_levels_says_who_met_them_and_what_is_unknown():
         "STRICT 3 of 3 1 – unknown unknown",
         "LENIENT 2 of 3 2 unknown unknown unknown",
         "CATASTROPHIC 2 of 3 1 – – –",
+    ]
+
+
+@pytest.mark.parametrize("installed", [False, True])
+def test_wide_characters_leave_columns_under_their_headings(monkeypatch, installed):
+    """Whether or not wcwidth is installed, which tabulate asks where it is."""
+
+    def width(text):
+        return sum(2 if "\u3000" < c < "\ua000" else c != "\u200b" for c in text)
+
+    monkeypatch.setattr("tabulate.wcwidth", SimpleNamespace(wcswidth=width))
+    monkeypatch.setattr("tabulate.WIDE_CHARS_MODE", installed)
+    text = table(verdict(ann=(100, 80, 150), 李小龍=(100, 80, 150)).effects)
+    assert {width(line.partition("real")[0]) for line in text.splitlines()[2:]} == {
+        width(text.splitlines()[0].partition("winner")[0])
+    }
+    assert "\u200b" not in text
+
+
+def test_a_name_that_looks_like_a_number_is_printed_as_it_is():
+    one = verdict(**{"1e5": (100, 80, 150), "007": (100, 80, 150)})
+    assert [line.split()[0] for line in table(one.effects).splitlines()[2:]] == ["1e5", "007"]
+    assert markdown_table(("a",), [("007",), ("1e5",)]).splitlines()[2:] == ["| 007 |", "| 1e5 |"]
+
+
+def test_an_upright_stroke_in_a_cell_starts_no_column_of_markdown():
+    assert markdown_table(("a|b",), [("c | d",)]).splitlines()[::2] == [
+        r"| a\|b   |",
+        r"| c \| d |",
     ]
