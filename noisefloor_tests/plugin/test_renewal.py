@@ -103,7 +103,10 @@ def test_what_was_trained_but_is_not_of_the_claim_leaves_the_old_bitwise_as_it_w
     result = train()
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(
-        [f"*mine.json: left as it was, since in what was trained anew the scorer is '{SCORER}', *"]
+        [
+            "*mine.json: left as it was, since what was trained anew does not fit it: the scorer "
+            f"is '{SCORER}', *"
+        ]
     )
     assert file.read_bytes() == before
     assert stored(pytester)

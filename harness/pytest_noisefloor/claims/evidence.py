@@ -59,7 +59,9 @@ def replace_evidence(claim: Claim, content: dict[str, Any]) -> None:
     """
     text = json.dumps(content, indent=1, ensure_ascii=False)
     _examine(
-        claim, json.loads(text), f"{claim.evidence}: left as it was, since in what was trained anew"
+        claim,
+        json.loads(text),
+        f"{claim.evidence}: left as it was, since what was trained anew does not fit it",
     )
     write_atomically(claim.evidence, f"{text}\n".encode())
 

@@ -194,6 +194,6 @@ def test_new_evidence_of_something_else_leaves_the_old_bitwise_as_it_was(
     with pytest.raises(EvidenceError) as caught:
         replace_evidence(one, sealed(edited(evidence(LENIENT), path, value)))
     assert message in str(caught.value)
-    assert "left as it was, since in what was trained anew" in str(caught.value)
+    assert "left as it was, since what was trained anew does not fit it" in str(caught.value)
     assert one.evidence.read_bytes() == before
     assert sorted(p.name for p in one.file.parent.iterdir()) == ["claims.toml", "x.json"]
