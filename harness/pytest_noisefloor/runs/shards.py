@@ -4,6 +4,12 @@ A shard is one safetensors file that never changes. Its records have arrays of t
 shapes, which are stacked: ``arrays/<name>`` is (records, *shape). ``facts`` holds the JSON of all
 records' facts, one after the other, as bytes. The metadata lists each record's key, its digest,
 and where its facts end.
+
+One SQLite file in place of shards was measured and declined (LOG.md, 2026-11-26). It finds and
+reads records faster. But one changed byte in its structure can hide records without an error, and
+later writes can destroy others. Its write-ahead log works on one machine only, and its rollback
+journal needs file locks that network drives often lack. A shard never changes, so it can be copied
+at any time, and can lie on a network drive or in an object store.
 """
 
 from __future__ import annotations
@@ -34,7 +40,6 @@ class Shards:
         self._folder = folder
         self._places: dict[str, tuple[str, int]] = {}  # key → (file's name, row)
         self._files: set[str] = set()
-        self._damage: str | None = None  # what is wrong with a shard that is not readable
 
     def add(self, records: Mapping[str, Record]) -> None:
         """Write records, one shard for each set of array names and shapes; never half a file."""
@@ -92,9 +97,9 @@ class Shards:
             StoreError: none does, but a shard is damaged, so that it is unknown what that one held.
         """
         if key not in self._places:
-            self._look()
-            if key not in self._places and self._damage:
-                raise StoreError(self._damage)
+            damage = self._look()
+            if damage and key not in self._places:
+                raise StoreError(damage)
         return key in self._places
 
     def keys(self) -> set[str]:
@@ -103,31 +108,31 @@ class Shards:
         Raises:
             StoreError: a shard is damaged, so that it is unknown which records it held.
         """
-        self._look()
-        if self._damage:
-            raise StoreError(self._damage)
+        if damage := self._look():
+            raise StoreError(damage)
         return set(self._places)
 
-    def _look(self) -> None:
-        """Index the shards that were added since the last look."""
+    def _look(self) -> str | None:
+        """Index the shards added since the last look; return what is wrong with a damaged one."""
         try:
             with os.scandir(self._folder) as entries:
                 files = {entry.name for entry in entries if entry.name.endswith(".safetensors")}
         except FileNotFoundError:
-            return
+            return None
         if self._files - files:
             self._forget()
-        self._damage = None
+        damage = None
         for name in sorted(files - self._files):
             path = self._folder / name
             try:
                 with safe_open(path, framework="numpy") as file:
                     table = _table(file)
             except (SafetensorError, OSError) as error:
-                self._damage = _damaged(path, error)
+                damage = _damaged(path, error)
             else:
                 self._places |= {key: (name, row) for row, (key, _, _) in enumerate(table)}
                 self._files.add(name)
+        return damage
 
     def _forget(self) -> None:
         self._places.clear()
