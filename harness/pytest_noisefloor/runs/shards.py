@@ -4,6 +4,12 @@ A shard is one safetensors file that never changes. Its records have arrays of t
 shapes, which are stacked: ``arrays/<name>`` is (records, *shape). ``facts`` holds the JSON of all
 records' facts, one after the other, as bytes. The metadata lists each record's key, its digest,
 and where its facts end.
+
+One SQLite file in place of shards was measured and declined (LOG.md, 2026-11-26). It finds and
+reads records faster. But one changed byte in its structure can hide records without an error, and
+later writes can destroy others. Its write-ahead log works on one machine only, and its rollback
+journal needs file locks that network drives often lack. A shard never changes, so it can be copied
+at any time, and can lie on a network drive or in an object store.
 """
 
 from __future__ import annotations
@@ -11,7 +17,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -25,10 +30,6 @@ from pytest_noisefloor.specs import canonical_json
 
 from .record import Record, StoreError, checked
 
-_SETTLED_NS = 2 * 10**9
-"""A folder that changed less than this ago may change again without a new time stamp, since file
-systems round time stamps, FAT to two seconds."""
-
 _PREFIX = "arrays/"
 
 
@@ -39,7 +40,6 @@ class Shards:
         self._folder = folder
         self._places: dict[str, tuple[str, int]] = {}  # key → (file's name, row)
         self._files: set[str] = set()
-        self._stamp: int | None = None
 
     def add(self, records: Mapping[str, Record]) -> None:
         """Write records, one shard for each set of array names and shapes; never half a file."""
@@ -71,7 +71,7 @@ class Shards:
         path = self._folder / name
         try:
             with safe_open(path, framework="numpy") as file:
-                table = _table(path, file)
+                table = _table(file)
                 found, digest, end = table[row]
                 begin = table[row - 1][2] if row else 0
                 facts = file.get_slice("facts")[begin:end].tobytes()
@@ -84,52 +84,59 @@ class Shards:
             self._forget()  # the file was deleted; perhaps another one holds the record
             return self.get(key)
         except (SafetensorError, OSError, LookupError) as error:
-            raise _damaged(path, error) from None
+            raise StoreError(_damaged(path, error)) from None
         if found != key:
-            raise _damaged(path, f"holds {found[:12]}… in the place of {key[:12]}…")
+            wrong = f"holds {found[:12]}… in the place of {key[:12]}…"
+            raise StoreError(_damaged(path, wrong))
         return checked(path, key, arrays, facts.decode(errors="replace"), digest)
 
     def __contains__(self, key: str) -> bool:
+        """Whether a readable shard holds a record.
+
+        Raises:
+            StoreError: none does, but a shard is damaged, so that it is unknown what that one held.
+        """
         if key not in self._places:
-            self._look()
+            damage = self._look()
+            if damage and key not in self._places:
+                raise StoreError(damage)
         return key in self._places
 
     def keys(self) -> set[str]:
-        """The keys of all records."""
-        self._look()
-        return set(self._places)
-
-    def _look(self) -> None:
-        """Update the index if the folder changed.
+        """The keys of all records.
 
         Raises:
             StoreError: a shard is damaged, so that it is unknown which records it held.
         """
+        if damage := self._look():
+            raise StoreError(damage)
+        return set(self._places)
+
+    def _look(self) -> str | None:
+        """Index the shards added since the last look; return what is wrong with a damaged one."""
         try:
-            stamp = self._folder.stat().st_mtime_ns
+            with os.scandir(self._folder) as entries:
+                files = {entry.name for entry in entries if entry.name.endswith(".safetensors")}
         except FileNotFoundError:
-            return
-        if stamp == self._stamp:
-            return
-        began = time.time_ns()
-        files = {path.name for path in self._folder.glob("*.safetensors")}
+            return None
         if self._files - files:
             self._forget()
+        damage = None
         for name in sorted(files - self._files):
             path = self._folder / name
             try:
                 with safe_open(path, framework="numpy") as file:
-                    table = _table(path, file)
+                    table = _table(file)
             except (SafetensorError, OSError) as error:
-                raise _damaged(path, error) from None
-            self._places |= {key: (name, row) for row, (key, _, _) in enumerate(table)}
-            self._files.add(name)
-        self._stamp = stamp if began - stamp > _SETTLED_NS else None
+                damage = _damaged(path, error)
+            else:
+                self._places |= {key: (name, row) for row, (key, _, _) in enumerate(table)}
+                self._files.add(name)
+        return damage
 
     def _forget(self) -> None:
         self._places.clear()
         self._files.clear()
-        self._stamp = None
 
 
 def _encode(records: Mapping[str, Record]) -> bytes:
@@ -149,14 +156,18 @@ def _encode(records: Mapping[str, Record]) -> bytes:
     return save(arrays, {"records": json.dumps(table)})
 
 
-def _table(path: Path, file: Any) -> list[tuple[str, str, int]]:
-    """Each record's key, digest and end of facts, from an open shard."""
+def _table(file: Any) -> list[tuple[str, str, int]]:
+    """Each record's key, digest and end of facts, from an open shard.
+
+    Raises:
+        SafetensorError: its metadata holds no such table.
+    """
     try:
         table = json.loads((file.metadata() or {})["records"])
         return [(str(key), str(digest), int(end)) for key, digest, end in table]
     except (KeyError, TypeError, ValueError) as error:
-        raise _damaged(path, error) from None
+        raise SafetensorError(str(error)) from None
 
 
-def _damaged(path: Path, problem: object) -> StoreError:
-    return StoreError(f"{path}: not readable ({problem}); delete it to make its records anew")
+def _damaged(path: Path, problem: object) -> str:
+    return f"{path}: not readable ({problem}); delete it to make its records anew"

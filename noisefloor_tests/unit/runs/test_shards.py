@@ -11,6 +11,7 @@ from hypothesis.extra import numpy as arrays
 
 from noisefloor_tests.support.records_planted import files, holds, key, record, records, same
 from pytest_noisefloor.runs import record as record_module
+from pytest_noisefloor.runs import shards as shards_module
 from pytest_noisefloor.runs import store as module
 from pytest_noisefloor.runs.record import Record, StoreError
 from pytest_noisefloor.runs.shards import Shards
@@ -90,6 +91,33 @@ def test_a_truncated_shard_is_refused_whatever_is_asked_for(store, shard, left):
     for ask in (Store.has, Store.get):
         with pytest.raises(StoreError, match=rf"{shard.name}: not readable .* its records anew"):
             ask(Store(store.root), "adapters", key(9))
+
+
+def test_a_damaged_shard_costs_no_record_of_another_shard(store):
+    store.put_many("adapters", records(0, 1))
+    store.put_many("adapters", records(2, 3))
+    for file in files(store)[1]:
+        sound = file.read_bytes()
+        file.write_bytes(sound[:100])
+        found = [outcome(Store(store.root), number) for number in range(4)]
+        assert sorted(found) == ["refused", "refused", "sound", "sound"]
+        for ask in (lambda s: s.has("adapters", key(9)), lambda s: s.keys("adapters")):
+            with pytest.raises(StoreError, match=f"{file.name}: not readable"):
+                ask(Store(store.root))
+        file.write_bytes(sound)
+    assert holds(store, range(4))
+
+
+def test_a_shard_that_was_damaged_is_read_once_it_is_whole_or_gone(store, shard):
+    store.put_many("adapters", records(4, 5))
+    sound, reader = shard.read_bytes(), Store(store.root)
+    shard.write_bytes(sound[:100])
+    assert outcome(reader, 0) == "refused"
+    shard.write_bytes(sound)
+    assert holds(reader, range(6))
+    assert not reader.has("adapters", key(9))
+    shard.unlink()
+    assert reader.keys("adapters") == records(4, 5).keys()
 
 
 def test_a_shard_without_a_table_is_refused(store, shard):
@@ -226,11 +254,9 @@ def test_a_finished_run_leaves_no_lock_behind_and_an_unfinished_one_keeps_its_ow
     assert not [*locks.iterdir()]
 
 
-def test_an_index_is_read_once_for_a_folder_that_has_settled(store, shard, monkeypatch):
-    past = shard.parent.stat().st_mtime_ns - 10**10
-    os.utime(shard.parent, ns=(past, past))
+def test_a_shard_is_opened_once_however_many_unknown_keys_are_asked_for(store, shard, monkeypatch):
     shards = Shards(shard.parent)
     assert key(0) in shards
-    monkeypatch.setattr(type(shard), "glob", lambda *_: pytest.fail("listed again"))
+    monkeypatch.setattr(shards_module, "safe_open", lambda *_, **__: pytest.fail("opened again"))
     assert key(0) in shards
     assert key(9) not in shards
