@@ -43,7 +43,8 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 REASONS = CHECKOUT / "docs" / "mutation.md"
 
 _BETS = [f"unit/bets/test_{page}.py" for page in ("bet", "lock", "registry", "registry_own_bet")]
-_JUDGING = ("judging", "judging_by_hand", "judging_reach", "judging_pairs", "error_rates")
+_PAGES = ("judging", "judging_by_hand", "judging_reach", "judging_pairs", "error_rates")
+_JUDGING = [f"unit/bets/test_{page}.py" for page in _PAGES]
 WHOLE = {
     "data.arms": ["unit/data/test_arms.py", "unit/data/test_arms_own.py"],
     "bets.bet": [*_BETS, "unit/bets/test_judging.py", "unit/report/test_labels.py"],
@@ -51,10 +52,7 @@ WHOLE = {
     "bets.registry": [*_BETS, "unit/results/test_rejudging_own_bet.py"],
     "bets.lock": _BETS,
     "bets.locking": ["unit/bets/test_locking.py"],
-    "bets.judging": [
-        *(f"unit/bets/test_{page}.py" for page in _JUDGING),
-        "unit/report/test_prose_chance.py",
-    ],
+    "bets.judging": [*_JUDGING, "unit/report/test_prose_chance.py"],
     "claims.claims_file": ["unit/claims/test_claim.py", "repo/test_schemas.py"],
     "claims.claim": [
         *("unit/claims/test_claim.py", "unit/claims/test_claim_own_bet.py"),
@@ -141,7 +139,7 @@ def main(names: list[str]) -> int:
 def prepare(name: str, tests: list[str], folder: Path) -> None:
     """A copy of what the tests need, its session, and a run without any mutant, which must pass."""
     folder.mkdir()
-    for part in ("harness", "noisefloor_tests", "fixtures"):
+    for part in ("harness", "noisefloor_tests", "fixtures", "scripts"):
         compiled = shutil.ignore_patterns("__pycache__")
         shutil.copytree(CHECKOUT / part, folder / part, ignore=compiled)
     shutil.copy(CHECKOUT / "conftest.py", folder)

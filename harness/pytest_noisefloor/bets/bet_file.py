@@ -63,11 +63,11 @@ class LevelTable(BaseModel):
 
     @model_validator(mode="after")
     def _one_bar(self) -> LevelTable:
-        if bool(self.at_least) == bool(self.below):
-            both = f"at_least = {self.at_least} and below = {self.below}"
+        both = self.at_least and self.below
+        if both or not (self.at_least or self.below):
+            found = f"at_least = {self.at_least} and below = {self.below}" if both else "neither"
             raise BetError(
-                f"level {self.name!r}: {both if self.below else 'neither'}; expected one of "
-                "at_least and below, with a ratio"
+                f"level {self.name!r}: {found}; expected one of at_least and below, with a ratio"
             )
         return self
 
