@@ -119,6 +119,7 @@ def locked_text(entry: Entry, lock: Path) -> str:
 
 
 def kept_text(sha256: str, lock: Path) -> Path:
+    """Return where the text of a hash is kept beside a lock."""
     return lock.parent / "locked" / f"{sha256}.toml"
 
 

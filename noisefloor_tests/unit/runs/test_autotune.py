@@ -70,7 +70,7 @@ def test_a_small_head_is_not_worth_a_measurement(store, some_head):
         ('{"kernel": "tiles/1"}', "key 'seconds' is missing; delete it"),
         (
             '{"kernel": "abacus/1", "seconds": {}, "rows": 1, "threads": 1, "written": "x"}',
-            "kernel = 'abacus/1'; expected 'attention/1', 'tiles/1' or 'tiles-onednn/1'; delete it",
+            "kernel = 'abacus/1'; expected 'attention/1', 'tiles/1', 'tiles-onednn/1' or 'tiles-wide/1'; delete it",
         ),
     ],
 )
