@@ -39,15 +39,15 @@ class KernelError(NoisefloorError):
 
 
 class KernelChoice(BaseModel):
-    """The file of a choice: the kernel, and the measurement that it was chosen by."""
+    """The file of a choice. Only the kernel is needed; the rest records how it was chosen."""
 
     model_config = STRICT
 
     kernel: Kernel
-    seconds: dict[Kernel, float]
-    rows: int
-    threads: int
-    written: str
+    seconds: dict[Kernel, float] = {}
+    rows: int = 0
+    threads: int = 0
+    written: str = ""
 
 
 def autotune(store: Store, base: str, device: str, head: Callable[[], LMHead], rows: int) -> Kernel:
