@@ -186,7 +186,7 @@ def _tiles(head: LMHead) -> tuple[int, list[slice]]:
     """The number of rows in a tile, and the parts of the vocabulary."""
     vocabulary = len(head.weight)
     rows, columns = CPU_TILE
-    if head.weight.device.type != "cpu":
+    if head.kernel == "tiles-wide/1" or head.weight.device.type != "cpu":
         rows, columns = _wide_rows(head), vocabulary
     return rows, [slice(at, at + columns) for at in range(0, vocabulary, columns)]
 

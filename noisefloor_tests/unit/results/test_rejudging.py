@@ -187,10 +187,20 @@ def test_a_missing_key_is_named(save, path):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("value", [None, "text", 7, -1.5, [], {}, [7], {"a": 7}, True, math.nan])
-def test_whatever_stands_at_a_key_the_file_is_judged_or_one_message(save, value):
+VALUES = [None, "text", 7, -1.5, [], {}, [7], {"a": 7}, True, math.nan]
+
+
+def replaced(first):
+    """Every path of a result file with one of the values, each value by turns."""
+    return [(path, VALUES[(first + i) % len(VALUES)]) for i, path in enumerate(paths(WHOLE))]
+
+
+@pytest.mark.parametrize(
+    "first", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in range(1, len(VALUES)))]
+)
+def test_whatever_stands_at_a_key_the_file_is_judged_or_one_message(save, first):
     outcomes = set()
-    for path in paths(WHOLE):
+    for path, value in replaced(first):
         try:
             outcomes.add(rejudge(save(changed(WHOLE, path, value))).verdict.level)
         except ResultError as error:

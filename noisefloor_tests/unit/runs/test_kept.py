@@ -124,6 +124,7 @@ PORTABLE = {
 """What makes torch and MKL take the same instructions on every x86-64 processor."""
 
 
+@pytest.mark.slow  # another process with torch and a model
 def test_an_adapter_of_before_is_trained_again_to_the_last_bit():
     """On x86-64 with the torch that made it; elsewhere within what other instructions round.
 
