@@ -8,6 +8,7 @@ import tempfile
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -165,17 +166,30 @@ def validated(
         NoisefloorError: of the class ``error``. The content is not what the model allows; the
             message has one line. A ValueError in a check of ours stays a ValueError.
     """
-    from pydantic import TypeAdapter, ValidationError
+    from pydantic import ValidationError
 
-    adapter = model if isinstance(model, TypeAdapter) else TypeAdapter(model)
+    known: Any = model
     try:
-        return adapter.validate_python(content, context=context)
+        valid: T = _adapter(known).validate_python(content, context=context)
+        return valid
     except ValidationError as failed:
         _raise_own_mistake(failed)
-        line = _in_one_line(failed, content, adapter.json_schema())
+        line = _in_one_line(failed, content, _schema(known))
     except NoisefloorError as refused:
         line = str(refused)
     raise error(f"{where}: {line}")
+
+
+@cache  # the models of files are few, and making what validates one takes longer than using it
+def _adapter(model: Any) -> TypeAdapter[Any]:
+    from pydantic import TypeAdapter
+
+    return model if isinstance(model, TypeAdapter) else TypeAdapter(model)
+
+
+@cache
+def _schema(model: Any) -> dict[str, Any]:
+    return _adapter(model).json_schema()
 
 
 _WORDS = {

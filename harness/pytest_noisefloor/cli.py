@@ -19,7 +19,7 @@ from . import __version__
 from .bets import append_to_lock, check_lockable
 from .data import download_sources
 from .errors import NoisefloorError
-from .report import MISSING, can_draw, render, summarise
+from .report import NO_MATPLOTLIB, can_draw, render, summarise
 from .results import rejudge as rejudge_file
 
 
@@ -187,7 +187,7 @@ def summary(
         text = summarise(folder)
     print(text, end="")
     if not can_draw():
-        print(MISSING)
+        print(NO_MATPLOTLIB)
 
 
 @app.command(epilog=LOCK_CODES)

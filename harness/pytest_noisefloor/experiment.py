@@ -88,7 +88,7 @@ class Experiment:
             planted=self.planted,
             divergences=[one.divergence for one in units if one.divergence is not None],
         )
-        filed = export_adapters(
+        exported = export_adapters(
             planned, self.out, bet=self.bet, prefix=self._prefix, first_seed=self.seeds[0]
         )
         file = result(
@@ -98,7 +98,7 @@ class Experiment:
             verdict=verdict,
             units=units,
             repeats=[one.effect.user for one in every if one.effect.user not in kept],
-            filed=filed,
+            exported=exported,
         )
         write_result(self.result_path, file)
         return verdict
@@ -176,8 +176,8 @@ class Experiment:
         leaks = dict(zip(user.heldout, self._leaks[user.name], strict=True))
         slices = []
         for at, piece in enumerate(pieces):
-            own = bins.slices == at
-            sums = {label: encode_sums(of[:, own]) for label, of in bins.sums.items()}
+            in_slice = bins.slices == at
+            sums = {label: encode_sums(of[:, in_slice]) for label, of in bins.sums.items()}
             slices.append(self._slice_part(piece, leaks[piece], scores[at], sums))
         return Unit(
             effect=effect,

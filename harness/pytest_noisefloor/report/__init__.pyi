@@ -1,4 +1,4 @@
-from .figures import MISSING as MISSING
+from .figures import NO_MATPLOTLIB as NO_MATPLOTLIB
 from .figures import can_draw as can_draw
 from .labels import SHOWN as SHOWN
 from .labels import render_label as render_label

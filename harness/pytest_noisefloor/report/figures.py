@@ -17,7 +17,7 @@ from pytest_noisefloor.specs import UNTRAINED
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-MISSING = (
+NO_MATPLOTLIB = (
     "No pictures: they need matplotlib, which pip install 'pytest-noisefloor[catalogue]' brings."
 )
 FORMATS = ("png", "svg")

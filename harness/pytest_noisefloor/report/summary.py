@@ -104,18 +104,18 @@ def _pictures(summary: Summary) -> dict[str, bytes]:
     return {f"{name}.{kind}": file for name, files in drawn.items() for kind, file in files.items()}
 
 
-def summarised(catalogue: Collection) -> Summary:
+def summarised(collection: Collection) -> Summary:
     """Gather all that a summary says.
 
     Raises:
         ResultError: results do not fit together, or lack what the summary needs.
     """
-    bases = tuple(_on_base(catalogue, base) for base in catalogue.bases)
-    return Summary(collection_rows(catalogue), catalogue.left_out, bases)
+    bases = tuple(_on_base(collection, base) for base in collection.bases)
+    return Summary(collection_rows(collection), collection.left_out, bases)
 
 
-def _on_base(catalogue: Collection, base: str) -> BaseSummary:
-    found = catalogue.on(base)
+def _on_base(collection: Collection, base: str) -> BaseSummary:
+    found = collection.on(base)
     points, roles = budget(found), bet_roles()
     return BaseSummary(
         base=base,

@@ -62,10 +62,10 @@ def result(
     verdict: Verdict,
     units: Sequence[Unit],
     repeats: Sequence[str],
-    filed: Sequence[ExportedAdapter],
+    exported: Sequence[ExportedAdapter],
 ) -> ResultFile:
     """Build the result file, which docs/results.md describes."""
-    own = next(one for one in filed if one.run.runner is runner)
+    own = next(one for one in exported if one.run.runner is runner)
     inferred = {one.user: one for one in verdict.resolved}
     more = {"repeats": tuple(repeats)} if bet.contrast.by_cell else {}
     file = ResultFile(
@@ -79,16 +79,16 @@ def result(
         method=MethodPart(
             name=runner.method.name, trained_values=own.count, adapter_bytes=own.nbytes
         ),
-        versions=_versions_part(bet, runner, filed),
+        versions=_versions_part(bet, runner, exported),
         recipe=RecipePart(**asdict(runner.recipe)),
         kernel=runner.kernel,
         scoring=ScoringPart(**asdict(runner.scoring)),
         seeds=tuple(seeds),
         cell=BIN_TOKENS,
         users=tuple(unit_part(unit, inferred.get(unit.effect.user)) for unit in units),
-        adapters=tuple(map(_adapter_part, filed)),
+        adapters=tuple(map(_adapter_part, exported)),
         verdict=verdict_part(verdict),
-        times=_times_part(filed, runner.recipe),
+        times=_times_part(exported, runner.recipe),
         environment=_environment_part(runner.device),
         seal="",
         **more,
@@ -112,9 +112,9 @@ def bet_part(bet: Bet) -> BetPart:
     )
 
 
-def _versions_part(bet: Bet, runner: Runner, filed: Sequence[ExportedAdapter]) -> VersionsPart:
-    methods = {one.run.runner.method for one in filed} - {runner.method}
-    arms = {one.run.request.arm for one in filed}
+def _versions_part(bet: Bet, runner: Runner, exported: Sequence[ExportedAdapter]) -> VersionsPart:
+    methods = {one.run.runner.method for one in exported} - {runner.method}
+    arms = {one.run.request.arm for one in exported}
     arms |= {c.arm for c in parse_label(bet.contrast.reach)}
     return VersionsPart(
         method=runner.method.version,
@@ -141,8 +141,8 @@ def _adapter_part(one: ExportedAdapter) -> AdapterPart:
     )
 
 
-def _times_part(filed: Sequence[ExportedAdapter], recipe: Recipe) -> TimesPart:
-    times = {one.stem: one.adapter.seconds for one in filed}
+def _times_part(exported: Sequence[ExportedAdapter], recipe: Recipe) -> TimesPart:
+    times = {one.stem: one.adapter.seconds for one in exported}
     return TimesPart(
         written=datetime.now(UTC).isoformat(timespec="seconds"),
         training_s={stem: round(seconds, 3) for stem, seconds in times.items()},

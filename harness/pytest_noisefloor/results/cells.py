@@ -9,7 +9,7 @@ from pytest_noisefloor.stats import Cell, SliceDivergence
 from .collection import LoadedResult
 from .files import errors_about
 
-MISSING = "·"
+LEFT_OUT = "·"
 
 
 def read_cells(found: LoadedResult) -> tuple[Cell, ...]:
@@ -42,7 +42,7 @@ def signs(found: Sequence[Cell]) -> dict[tuple[str, str], str]:
         (c.user, c.slice, c.seed): "+" if c.delta > 0 else "-" if c.delta else "0" for c in found
     }
     return {
-        (user, piece): "".join(by_cell.get((user, piece, seed), MISSING) for seed in seeds)
+        (user, piece): "".join(by_cell.get((user, piece, seed), LEFT_OUT) for seed in seeds)
         for user, piece in dict.fromkeys((c.user, c.slice) for c in found)
     }
 

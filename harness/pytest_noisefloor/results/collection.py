@@ -73,8 +73,8 @@ class Collection:
 
     def on(self, base: str) -> dict[str, LoadedResult]:
         """Return the results on a base by the bet's id, in the order of the bets."""
-        collection_rows = ((bet.id, self.found.get((bet.id, base))) for bet in self.bets)
-        return {bet: found for bet, found in collection_rows if found}
+        rows = ((bet.id, self.found.get((bet.id, base))) for bet in self.bets)
+        return {bet: found for bet, found in rows if found}
 
 
 def read_collection(folder: Path) -> Collection:
@@ -168,17 +168,17 @@ def _judged(path: Path, file: ResultFile, bet: Bet, *, sealed: bool) -> LoadedRe
 # --- a row for every bet and base -------------------------------------------------------------
 
 
-def collection_rows(catalogue: Collection) -> list[dict[str, Any]]:
+def collection_rows(collection: Collection) -> list[dict[str, Any]]:
     """Return a row for each registered bet on each base that it needs or has a result on."""
     return [
-        collection_row(bet, base, catalogue.found.get((bet.id, base)))
-        for bet in catalogue.bets
-        for base in _bases(bet, catalogue)
+        collection_row(bet, base, collection.found.get((bet.id, base)))
+        for bet in collection.bets
+        for base in _bases(bet, collection)
     ]
 
 
-def _bases(bet: Bet, catalogue: Collection) -> list[str]:
-    bases = {base for of, base in catalogue.found if of == bet.id}
+def _bases(bet: Bet, collection: Collection) -> list[str]:
+    bases = {base for of, base in collection.found if of == bet.id}
     bases.add(bet.base or DEFAULT_BASE)
     if bet.id in bet_roles().larger_bases:
         bases.add("smollm2-135m")

@@ -51,7 +51,7 @@ class Shards:
             name = hashlib.sha256("\n".join(alike).encode()).hexdigest()
             write_atomically(self._folder / f"{name}.safetensors", _encode(alike))
 
-    def settle(self) -> None:
+    def sync(self) -> None:
         """Return once the names of all files are on disk; their content already is."""
         folder = os.open(self._folder, os.O_RDONLY)
         try:

@@ -137,7 +137,7 @@ class Store:
                     records[path.stem] = record
         there = shards.keys()  # an interrupted move may have left some of them there already
         shards.add({key: record for key, record in records.items() if key not in there})
-        shards.settle()
+        shards.sync()
         for key, record in records.items():
             moved = shards.get(key)  # verifies its digest
             if moved is not None and moved.digest(key) == record.digest(key):

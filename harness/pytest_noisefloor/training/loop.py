@@ -147,7 +147,7 @@ class _Training:
         steps_done = {len(start.losses) for start in starts}
         if len(steps_done) > 1:
             raise StackError(
-                f"unfinished trainings after {sorted(steps_done)} steps; expected one age"
+                f"unfinished trainings after {sorted(steps_done)} steps; expected equally many"
             )
         if len(starts) == 1:
             restore(self._tensors, starts[0].tensors)

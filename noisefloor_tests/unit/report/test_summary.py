@@ -48,7 +48,7 @@ def test_the_command_writes_what_it_prints_and_the_same_as_json(tmp_path, monkey
     printed, errors = capsys.readouterr()
     assert not errors
     text = (tmp_path / "results" / "SUMMARY.md").read_text(encoding="utf-8")
-    assert printed == f"{text}{figures.MISSING}\n"
+    assert printed == f"{text}{figures.NO_MATPLOTLIB}\n"
     assert not list(tmp_path.glob("results/*.png"))
     assert "\nLeft out: 1 PLANTED.\n" in printed
     lines = [" ".join(line.split()) for line in printed.splitlines()]

@@ -149,7 +149,7 @@ def test_trainings_of_unequal_age_do_not_share_a_batch(model, head, recipe):
         model, head, USERS, recipe, on_step=lambda n, _, progress: taken.update({n: progress()})
     )
     mixed = {user: taken[1 + (user == "cem")][user] for user in USERS}
-    with pytest.raises(StackError, match=re.escape("after [1, 2] steps; expected one age")):
+    with pytest.raises(StackError, match=re.escape("after [1, 2] steps; expected equally many")):
         together(model, head, USERS, recipe, starts=mixed)
 
 
