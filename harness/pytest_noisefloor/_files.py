@@ -64,6 +64,8 @@ def read_toml(path: Path) -> dict[str, Any]:
         content = path.read_bytes()
     except OSError as error:
         raise BetError(f"{path}: {error.strerror}") from None
+    except ValueError as error:  # a null in the name
+        raise BetError(f"{str(path)!r}: {error}") from None
     return parse_toml(content, path)
 
 
@@ -75,7 +77,7 @@ def parse_toml(content: bytes, path: Path) -> dict[str, Any]:
     """
     try:
         return tomllib.loads(content.decode("utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BetError(f"{path}: not TOML ({error})") from None
 
 
@@ -247,9 +249,16 @@ def _in_one_line(failed: ValidationError, content: object, schema: Mapping[str, 
         words = f"a table with {known}"
     elif words == "a list" and (known := _known(list(_step(nodes, 0, schema)))):
         words = f"a list of tables with {known}"
-    shown = str(value) if isinstance(value, date) else repr(value)
-    shown = shown if len(shown) <= SHOWN else f"{shown[:SHOWN]}…"
-    return f"{path}{' = ' if path else ''}{shown}; expected {words}"
+    return f"{path}{' = ' if path else ''}{shown(value)}; expected {words}"
+
+
+def shown(value: object) -> str:
+    """Return a wrong value as a message has it: the beginning of a long one."""
+    try:
+        text = str(value) if isinstance(value, date) else repr(value)
+    except ValueError:  # Python writes no whole number of more than 4,300 digits
+        return "a number of thousands of digits"
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
 
 
 def _known(nodes: Sequence[Mapping[str, Any]]) -> str:

@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 import pytest
 from pydantic import AfterValidator, BaseModel, Field, TypeAdapter
 
-from pytest_noisefloor._files import SHOWN, STRICT, Expected, Table, validated
-from pytest_noisefloor.errors import NoisefloorError
+from pytest_noisefloor._files import SHOWN, STRICT, Expected, Table, read_toml, shown, validated
+from pytest_noisefloor.errors import BetError, NoisefloorError
 
 
 class FileError(NoisefloorError):
@@ -159,3 +159,17 @@ def test_the_words_of_an_expectation_describe_the_value_in_the_schema():
     users = schema["$defs"]["Row"]["properties"]["users"]
     assert users["description"] == '"all" or a list of names known here'
     assert schema["$defs"]["Pace"]["properties"]["lr"]["description"] == "the learning rate"
+
+
+def test_nesting_and_names_that_python_cannot_take_are_one_line(tmp_path):
+    deep = tmp_path / "deep.toml"
+    deep.write_text(f"a = {'[' * 5000}{']' * 5000}\n", "utf-8")
+    for path, message in ((deep, "not TOML"), (tmp_path / "a\0.toml", "null")):
+        with pytest.raises(BetError, match=message) as caught:
+            read_toml(path)
+        assert "\n" not in str(caught.value)
+
+
+def test_a_number_of_more_digits_than_python_writes_is_said_to_be_one():
+    assert shown(16**5000) == "a number of thousands of digits"
+    assert shown("x" * 1000) == f"'{'x' * 99}…"

@@ -27,7 +27,7 @@ Bar = Annotated[
 
 Share = Annotated[
     str,
-    Field(pattern=r"^(1|[1-9][0-9]*/[1-9][0-9]*)$"),
+    Field(pattern=r"^(1|[1-9][0-9]{0,8}/[1-9][0-9]{0,8})$"),
     Expected('"1" or a fraction of at most 1 such as "2/3"', lambda text, _: Fraction(text) <= 1),
 ]
 

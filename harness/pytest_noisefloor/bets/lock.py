@@ -70,11 +70,16 @@ def read_lock(lock: Path) -> tuple[Entry, ...]:
         content = lock.read_bytes()
     except OSError as error:
         raise BetError(f"{lock}: {error.strerror}") from None
-    return _parse_lock(content, lock)
+    return parse_lock(content, lock)
 
 
 @lru_cache(maxsize=16)  # opening a bet reads its lock more than once
-def _parse_lock(content: bytes, lock: Path) -> tuple[Entry, ...]:
+def parse_lock(content: bytes, lock: Path) -> tuple[Entry, ...]:
+    """Return the entries of a lock's content.
+
+    Raises:
+        BetError: the content is not a lock's.
+    """
     return validated(LockFile, parse_toml(content, lock), str(lock), BetError).lock
 
 

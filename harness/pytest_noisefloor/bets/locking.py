@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import date
+from hashlib import sha256
 from pathlib import Path
 
-from pytest_noisefloor._files import write_atomically
+from filelock import FileLock
+
+from pytest_noisefloor._files import cache_path, file_sha256, write_atomically
 from pytest_noisefloor.errors import BetError
 
 from .bet import load_bet
-from .lock import Entry, difference, kept_text, lock_entries, locked_text, read_lock
+from .lock import Entry, difference, kept_text, lock_entries, locked_text, parse_lock, read_lock
 from .registry import check_own
 
 
@@ -58,10 +61,12 @@ def check_lockable(path: Path) -> Lockable:
 def append_to_lock(bet: Lockable, reason: str) -> Entry:
     """Keep a bet's text in ``locked/``, append its entry of today to LOCK, and return the entry.
 
-    The lock's older entries stay byte for byte.
+    The lock's older entries stay byte for byte. Two commands wait for each other, and nothing is
+    written before the whole is known to be right.
 
     Raises:
-        BetError: a file cannot be written.
+        BetError: the bet changed since it was checked, the reason is not Unicode text, LOCK is
+            written in a form to which nothing can be appended, or a file cannot be written.
     """
     lock = bet.path.parent / "LOCK"
     rows = (
@@ -71,15 +76,33 @@ def append_to_lock(bet: Lockable, reason: str) -> Entry:
         f"date = {date.today()}",
         f"reason = {_quoted(reason.strip())}\n",
     )
-    older = lock.read_bytes() if lock.is_file() else b""
-    gap = b"" if not older else b"\n" if older.endswith(b"\n") else b"\n\n"
-    text = bet.path.read_bytes().replace(b"\r\n", b"\n")  # the line ends that were hashed
     try:
-        write_atomically(kept_text(bet.sha256, lock), text)
-        write_atomically(lock, older + gap + "\n".join(rows).encode())
-    except OSError as error:
-        raise BetError(f"{lock}: {error.strerror}; expected a folder to write to") from None
-    return lock_entries(bet.path.name, lock)[-1]
+        entry = "\n".join(rows).encode()
+    except UnicodeEncodeError:
+        raise BetError(f"reason {reason!r}; expected Unicode text") from None
+    turn = cache_path("locks", f"{sha256(str(lock.resolve()).encode()).hexdigest()}.lock")
+    turn.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(turn):
+        text = bet.path.read_bytes().replace(b"\r\n", b"\n")  # the line ends that are hashed
+        if sha256(text).hexdigest() != bet.sha256:
+            raise BetError(f"{bet.path}: it changed while it was being locked; lock it again")
+        older = lock.read_bytes() if lock.is_file() else b""
+        gap = b"" if not older else b"\n" if older.endswith(b"\n") else b"\n\n"
+        before = parse_lock(older, lock) if older else ()
+        try:
+            after = parse_lock(older + gap + entry, lock)
+        except BetError:
+            after = ()
+        if after[:-1] != before or not after:
+            raise BetError(f"{lock}: nothing can be appended; expected each entry as [[lock]]")
+        kept = kept_text(bet.sha256, lock)
+        try:
+            if not kept.is_file() or file_sha256(kept) != bet.sha256:
+                write_atomically(kept, text)
+            write_atomically(lock.resolve(), older + gap + entry)  # a shared lock may be a link
+        except OSError as error:
+            raise BetError(f"{lock}: {error.strerror}; expected a folder to write to") from None
+    return after[-1]
 
 
 def _quoted(words: str) -> str:

@@ -23,16 +23,22 @@ _PROVING = tuple(name for name in SHIPPED if name != "tiny")
 def _is_base(value: str, here: Path) -> bool:
     value = value.removesuffix(TERNARY)
     hub_id = re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", value)
-    return value in _PROVING or (here / value).is_dir() or bool(hub_id)
+    return value in _PROVING or _is_folder(value, here) or bool(hub_id)
 
 
 def _is_evidence(value: str, here: Path) -> bool:
-    inside = (here / value).resolve().is_relative_to(here.resolve())
+    try:
+        inside = (here / value).resolve().is_relative_to(here.resolve())
+    except (OSError, ValueError):  # too long, or with a null
+        return False
     return value.endswith(".json") and inside and not Path(value).is_absolute()
 
 
 def _is_folder(value: str, here: Path) -> bool:
-    return bool(value) and (here / value).is_dir()
+    try:
+        return bool(value) and (here / value).is_dir()
+    except (OSError, ValueError):  # too long, or with a null
+        return False
 
 
 _UserNames = Annotated[

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pytest_noisefloor._files import validated
+from pytest_noisefloor._files import shown, validated
 from pytest_noisefloor.specs import Recipe, Scoring
 from pytest_noisefloor.stats import BIN_TOKENS
 
@@ -30,7 +30,8 @@ def lift(content: Any, where: str = "result file") -> ResultFile:
     version = content.get("schema", RESULT_SCHEMA)
     if type(version) is not int or version not in READABLE:
         *older, newest = map(str, READABLE)
-        raise ResultError(f"{where}: schema {version!r}; expected {', '.join(older)} or {newest}")
+        known = f"{', '.join(older)} or {newest}"
+        raise ResultError(f"{where}: schema {shown(version)}; expected {known}")
     if version < RESULT_SCHEMA:
         content = _from_2(_from_1(content) if version == 1 else content)
     file = validated(ResultFile, content, where, ResultError)

@@ -44,7 +44,7 @@ class KernelChoice(BaseModel):
     model_config = STRICT
 
     kernel: Kernel
-    seconds: dict[Kernel, float] = {}
+    seconds: dict[str, float] = {}
     rows: int = 0
     threads: int = 0
     written: str = ""
@@ -68,7 +68,7 @@ def autotune(store: Store, base: str, device: str, head: Callable[[], LMHead], r
                 write_atomically(path, f"{content}\n".encode())
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise KernelError(f"{path}: not readable ({error}); {DELETE}") from None
     try:
         return validated(KernelChoice, content, str(path), KernelError).kernel

@@ -1,13 +1,15 @@
 """The command locks a bet file: what it writes, what it leaves alone, and what it refuses."""
 
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
+from threading import Barrier
 
 import pytest
 
 from noisefloor_tests.support.locking import lock, lock_entry
 from pytest_noisefloor._files import file_sha256, resource_path
-from pytest_noisefloor.bets.lock import check_lock, lock_entries, locked_text
+from pytest_noisefloor.bets.lock import check_lock, lock_entries, locked_text, read_lock
 from pytest_noisefloor.bets.locking import append_to_lock, check_lockable
 from pytest_noisefloor.bets.registry import open_bet
 from pytest_noisefloor.cli import main
@@ -243,4 +245,74 @@ def test_a_folder_that_cannot_be_written_to_is_one_line_and_leaves_the_lock(own,
     errors = capsys.readouterr().err
     assert errors.startswith(f"error: {own.parent / 'LOCK'}: ")
     assert errors.endswith("expected a folder to write to\n")
+    assert everything(own) == before
+
+
+def bets(folder, numbers):
+    """Bets of one folder, each with an id and a name of its own."""
+    text = resource_path("bets", "bet60.toml").read_text("utf-8")
+    for n in numbers:
+        own = text.replace('id = "60"', f'id = "own-{n}"')
+        own = own.replace('name = "60_norm_only_noise_floor"', f'name = "own_{n}"')
+        path = folder / f"own{n}.toml"
+        path.write_text(own, "utf-8")
+        yield path
+
+
+def test_commands_at_once_wait_for_each_other_and_lose_no_entry(tmp_path, today):
+    paths = list(bets(tmp_path, range(8)))
+    ready = Barrier(len(paths))
+
+    def command(path):
+        found = check_lockable(path)
+        ready.wait()
+        return append_to_lock(found, WHY)
+
+    with ThreadPoolExecutor(len(paths)) as pool:
+        entries = list(pool.map(command, paths))
+    assert {entry.file for entry in read_lock(tmp_path / "LOCK")} == {p.name for p in paths}
+    assert [entry.file for entry in entries] == [path.name for path in paths]
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "lock = []\n",
+        'lock = [{file = "a.toml", sha256 = "%s", date = 2026-11-01, reason = "x"}]\n' % ("0" * 64),
+    ],
+)
+def test_a_lock_to_which_nothing_can_be_appended_is_refused_and_left(own, today, form):
+    """TOML knows two forms of a list of tables, and a file can have but one."""
+    register = own.parent / "LOCK"
+    register.write_text(form, "utf-8")
+    before = everything(own)
+    with pytest.raises(BetError, match=r"nothing can be appended; expected each entry as \[\[lock"):
+        append_to_lock(check_lockable(own), WHY)
+    assert everything(own) == before
+
+
+def test_a_bet_that_changes_while_it_is_locked_is_refused_and_nothing_is_written(own, today):
+    found = check_lockable(own)
+    own.write_text(own.read_text("utf-8") + "# a later thought\n", "utf-8")
+    before = everything(own)
+    with pytest.raises(BetError, match="it changed while it was being locked; lock it again"):
+        append_to_lock(found, WHY)
+    assert everything(own) == before
+
+
+def test_a_lock_that_is_a_link_stays_one_and_the_shared_file_gets_the_entry(own, today, tmp_path):
+    (own.parent / "LOCK").write_text(lock_entry(own, "2026-11-24"), "utf-8")
+    shared = (own.parent / "LOCK").rename(tmp_path / "SHARED")
+    (own.parent / "LOCK").symlink_to(shared)
+    weaken(own)
+    entry = append_to_lock(check_lockable(own), WHY)
+    assert (own.parent / "LOCK").is_symlink()
+    assert read_lock(shared)[1:] == (entry,)
+    assert locked_text(entry, own.parent / "LOCK") == own.read_text("utf-8")
+
+
+def test_a_reason_that_is_no_text_is_refused_before_anything_is_written(own, today):
+    before = everything(own)
+    with pytest.raises(BetError, match="expected Unicode text"):
+        append_to_lock(check_lockable(own), "\udcff")
     assert everything(own) == before
