@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 from pytest_noisefloor.data.users import Slice, User
-from pytest_noisefloor.models.base import Base
 from pytest_noisefloor.models.loading import open_base
 from pytest_noisefloor.plugin.terminal import header
 from pytest_noisefloor.specs import Recipe, Scoring
@@ -21,6 +20,7 @@ from pytest_noisefloor.stats import bootstrap, significance
 
 if TYPE_CHECKING:
     from pytest_noisefloor.experiment import Experiment
+    from pytest_noisefloor.runs.runner import Runner
 
 TIERS = {
     "fast": "tiny models, CPU only, about a minute; what a plain pytest runs",
@@ -86,31 +86,19 @@ def write_users() -> Callable[..., Path]:
 
 @pytest.fixture(scope="session")
 def planted_experiment(
-    tmp_path_factory: pytest.TempPathFactory, write_users: Callable[..., Path], tiny: Base
+    tmp_path_factory: pytest.TempPathFactory,
+    write_users: Callable[..., Path],
+    new_runner: Callable[..., Runner],
 ) -> Experiment:
     """Bet 60 on the tiny base for two users, with two seeds and two steps; not yet judged."""
     from pytest_noisefloor.bets.registry import registered_bet
     from pytest_noisefloor.data.users import load_users
     from pytest_noisefloor.experiment import Experiment
-    from pytest_noisefloor.runs.context import RunContext
-    from pytest_noisefloor.runs.progress import ProgressBar
-    from pytest_noisefloor.runs.runner import Runner
-    from pytest_noisefloor.runs.store import Store
-    from pytest_noisefloor.training.methods.registry import METHODS
 
     out = tmp_path_factory.mktemp("planted")
     bet = registered_bet("bet60")
-    runner = Runner(
-        RunContext(
-            store=Store(out / "store"),
-            base=tiny,
-            device="cpu",
-            method=METHODS[bet.method],
-            recipe=replace(bet.recipe, steps=2),
-            scoring=bet.scoring,
-            progress_bar=ProgressBar(),
-        )
-    )
+    recipe = replace(bet.recipe, steps=2)
+    runner = new_runner(out / "store", recipe=recipe, scoring=bet.scoring)
     users = load_users(write_users(out / "users", "ann", "bob"))
     return Experiment(bet=bet, runner=runner, users=users, seeds=(0, 1), out=out)
 
@@ -235,6 +223,30 @@ def recipe():
 @pytest.fixture(scope="session")
 def scoring():
     return Scoring(window=32, stride=16, tokens=100)
+
+
+@pytest.fixture(scope="session")
+def new_runner(tiny, recipe, scoring):
+    """A function: a runner of norm-only on the tiny base, whose store is in a folder."""
+    from pytest_noisefloor.runs.context import RunContext
+    from pytest_noisefloor.runs.progress import ProgressBar
+    from pytest_noisefloor.runs.runner import Runner
+    from pytest_noisefloor.runs.store import Store
+    from pytest_noisefloor.training.methods.registry import METHODS
+
+    def new_runner(folder, **changes):
+        context = RunContext(
+            store=Store(folder),
+            base=tiny,
+            device="cpu",
+            method=METHODS["norm-only"],
+            recipe=recipe,
+            scoring=scoring,
+            progress_bar=ProgressBar(),
+        )
+        return Runner(replace(context, **changes))
+
+    return new_runner
 
 
 def letters(seed):

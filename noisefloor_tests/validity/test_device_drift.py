@@ -5,13 +5,8 @@ from dataclasses import replace
 import pytest
 
 from pytest_noisefloor.models.device import resolve_device
-from pytest_noisefloor.runs.context import RunContext
-from pytest_noisefloor.runs.progress import ProgressBar
 from pytest_noisefloor.runs.request import Request
-from pytest_noisefloor.runs.runner import Runner
-from pytest_noisefloor.runs.store import Store
 from pytest_noisefloor.stats.effect import mean_nll
-from pytest_noisefloor.training.methods.registry import METHODS
 
 # On one CPU rounding moves Δ by less than 1e-4 nats; another device sums in another order, step
 # after step, and is allowed ten times that: a hundredth of the smallest registered effect,
@@ -20,20 +15,14 @@ DRIFT = 1e-3
 
 
 @pytest.fixture
-def delta(tiny, recipe, scoring, ann, tmp_path):
+def delta(new_runner, recipe, ann, tmp_path):
     """A function: Δ on a device, in nats per token."""
 
     def delta(device, **changes):
-        runner = Runner(
-            RunContext(
-                store=Store(tmp_path),  # one for both devices, as a user has
-                base=tiny,
-                device=device,
-                method=METHODS["norm-only"],
-                recipe=replace(recipe, **{"lr": 0.3, "steps": 20, **changes}),
-                scoring=scoring,
-                progress_bar=ProgressBar(),
-            )
+        runner = new_runner(
+            tmp_path,  # one store for both devices, as a user has
+            device=device,
+            recipe=replace(recipe, **{"lr": 0.3, "steps": 20, **changes}),
         )
         nll = {
             arm: mean_nll([runner.scores(Request(ann, arm), piece) for piece in ann.heldout])

@@ -7,12 +7,7 @@ import torch
 
 from pytest_noisefloor.models import device as devices
 from pytest_noisefloor.models.device import DeviceError, exact_fp32, resolve_device
-from pytest_noisefloor.runs.context import RunContext
-from pytest_noisefloor.runs.progress import ProgressBar
 from pytest_noisefloor.runs.request import Request
-from pytest_noisefloor.runs.runner import Runner
-from pytest_noisefloor.runs.store import Store
-from pytest_noisefloor.training.methods.registry import METHODS
 
 
 @pytest.fixture
@@ -115,7 +110,7 @@ def test_a_setting_for_all_products_is_still_heard_after_a_run(device):
 
 
 def test_every_part_of_a_run_computes_in_full_fp32(
-    matrices, tiny, recipe, scoring, ann, tmp_path, monkeypatch
+    matrices, new_runner, ann, tmp_path, monkeypatch
 ):
     """Training, scoring, the check of the head, and the check that adapters stack."""
     seen = {}
@@ -134,18 +129,7 @@ def test_every_part_of_a_run_computes_in_full_fp32(
 
         monkeypatch.setattr(module, name, spy)
     matrices("medium")
-    runner = Runner(
-        RunContext(
-            store=Store(tmp_path),
-            base=tiny,
-            device="cpu",
-            method=METHODS["norm-only"],
-            recipe=recipe,
-            scoring=scoring,
-            progress_bar=ProgressBar(),
-            stack_size=2,
-        )
-    )
+    runner = new_runner(tmp_path, stack_size=2)
     runner.complete([Request(ann, "untrained"), Request(ann, "real"), Request(ann, "random")])
     runner.complete([Request(ann, "oracle")])
     assert seen.keys() == {"train", "score", "lm_head", "check_stackable"}

@@ -10,7 +10,6 @@ from pytest_noisefloor.models.head import LMHead, kernels
 from pytest_noisefloor.runs import autotune as module
 from pytest_noisefloor.runs.autotune import KernelError, autotune
 from pytest_noisefloor.runs.request import Request
-from pytest_noisefloor.runs.runner import Runner
 from pytest_noisefloor.runs.store import Store
 
 BASE = "0123456789abcdef0"
@@ -97,31 +96,12 @@ def test_only_plain_heads_go_by_attention_and_only_fp32_by_onednn(some_head):
     assert "tiles-onednn/1" not in kernels(low)
 
 
-def test_another_kernel_makes_another_adapter_in_the_store(tiny, ann, recipe, scoring, tmp_path):
-    from pytest_noisefloor.runs.context import RunContext
-    from pytest_noisefloor.runs.progress import ProgressBar
-    from pytest_noisefloor.training.methods.registry import METHODS
-
-    store = Store(tmp_path)
-
-    def runner():
-        return Runner(
-            RunContext(
-                store=store,
-                base=tiny,
-                device="cpu",
-                method=METHODS["norm-only"],
-                recipe=recipe,
-                scoring=scoring,
-                progress_bar=ProgressBar(),
-            )
-        )
-
+def test_another_kernel_makes_another_adapter_in_the_store(new_runner, ann, store, tmp_path):
     request = Request(ann, "real")
-    first = runner().adapter(request)
+    first = new_runner(tmp_path).adapter(request)
     file = written(store)
     file.write_text(json.dumps({"kernel": "tiles/1"}))
-    second = runner().adapter(request)
+    second = new_runner(tmp_path).adapter(request)
     assert first.key != second.key
     for name, gain in first.tensors.items():
         # two ways of summing 257 logits in fp32, over three steps at lr 0.01; a step moves 0.01

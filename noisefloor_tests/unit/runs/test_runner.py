@@ -14,11 +14,7 @@ from pytest_noisefloor import training
 from pytest_noisefloor.errors import NoisefloorError
 from pytest_noisefloor.models.scoring import score
 from pytest_noisefloor.runs import worker
-from pytest_noisefloor.runs.context import RunContext
-from pytest_noisefloor.runs.progress import ProgressBar
 from pytest_noisefloor.runs.request import Request
-from pytest_noisefloor.runs.runner import Runner
-from pytest_noisefloor.runs.store import Store
 from pytest_noisefloor.training.checks import TrainingError
 from pytest_noisefloor.training.methods.base import restore
 from pytest_noisefloor.training.methods.registry import METHODS
@@ -27,21 +23,11 @@ NORM_ONLY = METHODS["norm-only"]
 
 
 @pytest.fixture
-def runner(tiny, recipe, scoring, tmp_path):
+def runner(new_runner, tmp_path):
     """A function: a new runner, as in a new session, on one store unless another is named."""
 
     def runner(store="store", **changes):
-        context = RunContext(
-            store=Store(tmp_path / store),
-            base=tiny,
-            device="cpu",
-            method=NORM_ONLY,
-            recipe=recipe,
-            scoring=scoring,
-            progress_bar=ProgressBar(),
-            stack_size=1,  # test_worker.py has the others
-        )
-        return Runner(replace(context, **changes))
+        return new_runner(tmp_path / store, stack_size=1, **changes)  # test_worker.py has others
 
     return runner
 

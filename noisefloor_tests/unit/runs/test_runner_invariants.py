@@ -15,12 +15,8 @@ from noisefloor_tests.support.tensors import bits
 from pytest_noisefloor.data.arms import ARMS, ArmInput
 from pytest_noisefloor.data.users import Slice
 from pytest_noisefloor.models.head import lm_head
-from pytest_noisefloor.runs.context import RunContext
 from pytest_noisefloor.runs.export import _torch_file
-from pytest_noisefloor.runs.progress import ProgressBar
 from pytest_noisefloor.runs.request import Adapter, Request
-from pytest_noisefloor.runs.runner import Runner
-from pytest_noisefloor.runs.store import Store
 from pytest_noisefloor.specs import Recipe
 from pytest_noisefloor.training.loop import train
 from pytest_noisefloor.training.methods.norm_only import gain_names
@@ -76,21 +72,11 @@ def test_tied_weights_stay_tied(build, kind):
 
 
 @pytest.fixture(scope="module")
-def runner(tiny, recipe, scoring, tmp_path_factory):
+def runner(new_runner, recipe, tmp_path_factory):
     """A function: a runner on an empty store."""
 
     def runner():
-        return Runner(
-            RunContext(
-                store=Store(tmp_path_factory.mktemp("store")),
-                base=tiny,
-                device="cpu",
-                method=NORM_ONLY,
-                recipe=replace(recipe, steps=2),
-                scoring=scoring,
-                progress_bar=ProgressBar(),
-            )
-        )
+        return new_runner(tmp_path_factory.mktemp("store"), recipe=replace(recipe, steps=2))
 
     return runner
 

@@ -17,11 +17,8 @@ from pytest_noisefloor import training
 from pytest_noisefloor.models.base import Base
 from pytest_noisefloor.models.tiny import ByteTokenizer
 from pytest_noisefloor.runs import worker
-from pytest_noisefloor.runs.context import RunContext
 from pytest_noisefloor.runs.progress import ProgressBar
 from pytest_noisefloor.runs.request import Request
-from pytest_noisefloor.runs.runner import Runner
-from pytest_noisefloor.runs.store import Store
 from pytest_noisefloor.training import batch_size
 from pytest_noisefloor.training.methods.registry import METHODS
 
@@ -33,20 +30,11 @@ RATE, SAME = 1e-3, 1e-6
 
 
 @pytest.fixture
-def runner(tiny, recipe, scoring, tmp_path):
+def runner(new_runner, recipe, tmp_path):
     """A function: a new runner on one store unless another is named, with stacks of any size."""
 
     def runner(store="store", **changes):
-        context = RunContext(
-            store=Store(tmp_path / store),
-            base=tiny,
-            device="cpu",
-            method=NORM_ONLY,
-            recipe=replace(recipe, lr=RATE),
-            scoring=scoring,
-            progress_bar=ProgressBar(),
-        )
-        return Runner(replace(context, **changes))
+        return new_runner(tmp_path / store, **{"recipe": replace(recipe, lr=RATE), **changes})
 
     return runner
 
