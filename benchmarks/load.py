@@ -28,9 +28,9 @@ BET = Path(__file__).with_name("load.toml")
 TRAIN, HELDOUT = 4000, 1500  # characters of a page
 TEST = "def test_everybody_is_measured(noise_floor):\n    assert len(noise_floor.effects) == {}\n"
 ALONE = """
-from pytest_noisefloor.runs.runner import Runner
+from pytest_noisefloor.runs.context import RunContext
 
-Runner.__init__.__kwdefaults__["group"] = 1
+RunContext.__init__.__kwdefaults__["stack_size"] = 1
 """
 SHOWN = 30  # lines of what a session printed
 

@@ -58,12 +58,12 @@ def tiers(plan: Plan) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as scratch:
         full = [*_PYTEST, "-m", "full", f"--noisefloor-base={plan.base}"]
         alone, shared = f"--noisefloor-out={scratch}/1", f"--noisefloor-out={scratch}/2"
-        judge = [sys.executable, "-m", "pytest_noisefloor", "judge"]
+        rejudge = [sys.executable, "-m", "pytest_noisefloor", "rejudge"]
         sessions = {
             "fast": _PYTEST,
             f"full, {plan.base}, cold": [*full, alone],
             f"full, {plan.base}, warm": [*full, alone],
-            "judge its result again": [*judge, f"{scratch}/1/results/{RESULT}"],
+            "judge its result again": [*rejudge, f"{scratch}/1/results/{RESULT}"],
         }
         if find_spec("xdist"):
             sessions[f"full, {plan.base}, cold, -n 2"] = [*full, shared, "-n", "2"]

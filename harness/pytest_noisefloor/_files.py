@@ -60,13 +60,21 @@ def read_toml(path: Path) -> dict[str, Any]:
     Raises:
         BetError: the file is missing, not UTF-8 or not TOML.
     """
+    return parse_toml(read_bytes(path), path)
+
+
+def read_bytes(path: Path) -> bytes:
+    """Read a file of a bet, a lock or a user.
+
+    Raises:
+        BetError: the file cannot be read.
+    """
     try:
-        content = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise BetError(f"{path}: {error.strerror}") from None
     except ValueError as error:  # a null in the name
         raise BetError(f"{str(path)!r}: {error}") from None
-    return parse_toml(content, path)
 
 
 def parse_toml(content: bytes, path: Path) -> dict[str, Any]:
@@ -81,9 +89,9 @@ def parse_toml(content: bytes, path: Path) -> dict[str, Any]:
         raise BetError(f"{path}: not TOML ({error})") from None
 
 
-def file_sha256(path: Path) -> str:
-    """SHA-256 (hex) of a file, with its line ends converted to those of a POSIX checkout."""
-    return hashlib.sha256(path.read_bytes().replace(b"\r\n", b"\n")).hexdigest()
+def text_sha256(content: bytes) -> str:
+    """SHA-256 (hex) of a text with its line ends converted to those of a POSIX checkout."""
+    return hashlib.sha256(content.replace(b"\r\n", b"\n")).hexdigest()
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -208,12 +216,9 @@ _WORDS = {
     "dataclass_type": "a table",
     "greater_than_equal": "{ge} or more",
     "greater_than": "more than {gt}",
-    "less_than_equal": "{le} or less",
-    "less_than": "less than {lt}",
     "too_short": "{min_length} or more",
     "too_long": "{max_length} or fewer",
     "literal_error": "{expected}",
-    "enum": "{expected}",
     "expected": "{words}",
 }
 """What was expected, by pydantic's type of error."""
@@ -243,8 +248,9 @@ def _in_one_line(failed: ValidationError, content: object, schema: Mapping[str, 
         described = [n["description"] for n in _step(nodes, key, schema) if "description" in n]
         expected = f"; expected {described[0].partition('. ')[0]}" if described else ""
         return f"{inside}key {key!r} is missing{expected}"
-    plain = found["msg"].removeprefix("Input should be ").removeprefix("a valid ")
-    words = _WORDS.get(kind, plain).format(**found.get("ctx", {}))
+    words = found["msg"].removeprefix("Input should be ").removeprefix("a valid ")
+    if kind in _WORDS:
+        words = _WORDS[kind].format(**found.get("ctx", {}))
     if words == "a table" and known:
         words = f"a table with {known}"
     elif words == "a list" and (known := _known(list(_step(nodes, 0, schema)))):

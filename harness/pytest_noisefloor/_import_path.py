@@ -45,6 +45,6 @@ def imported(words: str, members: Mapping[str, Any], shipped: Mapping[str, objec
     else:
         return found
     raise NoisefloorError(
-        f"{words!r}: {wrong}; expected an object with {', '.join(members)}, of which the name is "
-        "its own and the version a whole number"
+        f"{words!r}: {wrong}; expected an object with {', '.join(members)}, a name that no "
+        "shipped one has, and a whole number as its version"
     )

@@ -100,7 +100,7 @@ class Experiment:
             repeats=[one.effect.user for one in every if one.effect.user not in kept],
             exported=exported,
         )
-        write_result(self.result_path, file)
+        write_result(self.result_path, file.content)
         return verdict
 
     def _check_names(self) -> None:
@@ -114,8 +114,8 @@ class Experiment:
             for seed in self.seeds[1:]:
                 if (other := f"{user.name}_seed{seed}") in names:
                     raise NoisefloorError(
-                        f"users {user.name!r} and {other!r}: expected no user named like another's "
-                        "adapter in files, by _seed and its number"
+                        f"users {user.name!r} and {other!r}: their adapter files would have the "
+                        "same name; rename one user"
                     )
 
     @property

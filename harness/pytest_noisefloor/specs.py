@@ -43,6 +43,16 @@ def _key(default: T, description: str) -> T:
     return field(default=default, metadata={"description": description})
 
 
+_BELOW = {
+    "beta1": 1.0,
+    "beta2": 1.0,
+    "eps": math.inf,
+    "weight_decay": math.inf,
+    "budget_s": math.inf,
+}
+"""Numbers of a recipe that are 0 or more, and what each is below."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
     """How an adapter is trained. The defaults are the registered recipe of Bet 60.
@@ -77,6 +87,12 @@ class Recipe:
             )
         if not 0 <= self.lr < math.inf:
             raise NoisefloorError(f"recipe: lr={self.lr}; expected a learning rate of 0 or more")
+        for key, below in _BELOW.items():
+            if not 0 <= (value := getattr(self, key)) < below:
+                most = "" if below == math.inf else f", below {below:g}"
+                raise NoisefloorError(
+                    f"recipe: {key}={value}; expected a finite number of 0 or more{most}"
+                )
         if self.dtype != "float32":
             raise NoisefloorError(
                 f"recipe: dtype={self.dtype!r}; gains train in float32 only, since in half "

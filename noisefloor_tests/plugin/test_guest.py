@@ -2,7 +2,8 @@
 
 from noisefloor_tests.plugin.conftest import BARE
 
-HEAVY = ["torch", "transformers", "numpy", "scipy", "safetensors", "tqdm", "typer"]
+HEAVY = ["torch", "transformers", "numpy", "scipy", "safetensors", "tqdm", "typer", "pydantic"]
+HEAVY += ["jinja2", "tabulate"]
 
 
 def test_a_project_without_use_for_it_sees_neither_output_nor_selection_nor_torch(pytester):

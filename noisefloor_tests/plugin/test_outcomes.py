@@ -108,7 +108,7 @@ def test_random_tokens_winning_on_most_users_is_red(criteria):
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     # the whole report stands in the failure, and no traceback
     result.stdout.re_match_lines([r"user +untrained +real", r"CATASTROPHIC\. STRICT"])
-    assert "claims.py" not in result.stdout.str()
+    assert "outcomes.py" not in result.stdout.str()
 
 
 def test_what_is_planted_is_skipped_with_its_numbers_and_never_passes(criteria):

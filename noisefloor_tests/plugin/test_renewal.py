@@ -104,7 +104,7 @@ def test_what_was_trained_but_is_not_of_the_claim_leaves_the_old_bitwise_as_it_w
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(
         [
-            "*mine.json: left as it was, since what was trained anew does not fit it: the scorer "
+            "*mine.json: left as it was, since the new result does not fit it: the scorer "
             f"is '{SCORER}', *"
         ]
     )

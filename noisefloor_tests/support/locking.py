@@ -1,11 +1,11 @@
 """Locks on bet files in a test's own folder."""
 
-from pytest_noisefloor._files import file_sha256
+from pytest_noisefloor._files import text_sha256
 
 
 def lock_entry(path, day, reason="registered"):
     """A lock entry for a file as it stands now, whose text is kept."""
-    sha256 = file_sha256(path)
+    sha256 = text_sha256(path.read_bytes())
     kept = path.parent / "locked" / f"{sha256}.toml"
     kept.parent.mkdir(exist_ok=True)
     kept.write_bytes(path.read_bytes())

@@ -57,9 +57,9 @@ def planted_bins(users, *, noise: float = 0.1, spreads=None) -> list[BinSums]:
     return all_bins
 
 
-def effects_of(all_bins) -> list[Effect]:
-    """The effects that bin sums give, by Bet 60's contrast."""
-    contrast = registered_bet("bet60").contrast
+def effects_of(all_bins, contrast=None) -> list[Effect]:
+    """The effects that bin sums give, by Bet 60's contrast if no other is given."""
+    contrast = contrast or registered_bet("bet60").contrast
     return [
         Effect(user=t.user, nll={arm: t.mean(arm) for arm in t.sums}, contrast=contrast)
         for t in all_bins

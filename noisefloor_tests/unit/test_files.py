@@ -51,6 +51,13 @@ class Whole(BaseModel):
     either: int | Pace = 1
 
 
+class Coded(BaseModel):
+    model_config = STRICT
+
+    day: date
+    code: str = Field(pattern="^a{3}$")
+
+
 RIGHT = {"day": date(2026, 11, 23)}
 
 
@@ -159,6 +166,11 @@ def test_the_words_of_an_expectation_describe_the_value_in_the_schema():
     users = schema["$defs"]["Row"]["properties"]["users"]
     assert users["description"] == '"all" or a list of names known here'
     assert schema["$defs"]["Pace"]["properties"]["lr"]["description"] == "the learning rate"
+
+
+def test_a_pattern_with_braces_is_shown_as_it_is():
+    with pytest.raises(FileError, match=r"'b'; expected .*\^a\{3\}\$"):
+        read({"code": "b"}, Coded)
 
 
 def test_nesting_and_names_that_python_cannot_take_are_one_line(tmp_path):

@@ -156,6 +156,11 @@ def test_the_registered_recipe_is_the_default():
         ({"lr": float("nan")}, "lr=nan"),
         ({"lr": float("inf")}, "lr=inf"),
         ({"dtype": "bfloat16"}, "float32 only"),
+        ({"beta1": 1.0}, r"beta1=1\.0; expected a finite number of 0 or more, below 1"),
+        ({"beta2": float("nan")}, "beta2=nan"),
+        ({"eps": -1e-8}, "eps=-1e-08; expected a finite number of 0 or more$"),
+        ({"weight_decay": float("inf")}, "weight_decay=inf"),
+        ({"budget_s": float("nan")}, "budget_s=nan"),
     ],
 )
 def test_a_recipe_that_no_run_could_follow_is_refused(value, message):

@@ -14,7 +14,7 @@ from pytest_noisefloor.stats.bootstrap import TooFewBlocks, block_bootstrap
 pytestmark = pytest.mark.usefixtures("few_resamples")
 
 
-def covered(monkeypatch, trials, **design):
+def covered(trials, **design):
     """How many intervals hold the truth, 0.3 nats per token, of how many that ``trials`` gave.
 
     Scores that leave too few independent blocks are refused and give none.
@@ -28,13 +28,13 @@ def covered(monkeypatch, trials, **design):
 
 
 @pytest.mark.parametrize("rho", [0.0, 0.9])
-def test_intervals_hold_the_truth_as_often_as_they_say(monkeypatch, rho):
+def test_intervals_hold_the_truth_as_often_as_they_say(rho):
     """Of autocorrelated scores with heavy tails; the time is 19 tokens at 0.9.
 
     Seeded, so nothing here varies. With another seed, a true coverage of 95 % would fall below
     the bar, 87 of 100, in 0.05 % of draws, and one of 80 % would pass in 5 %.
     """
-    hits, given = covered(monkeypatch, 100, rho=rho)
+    hits, given = covered(100, rho=rho)
     low, high = rate_bounds(hits, given)
     assert given == 100
     assert hits >= 87, f"coverage {hits} of 100, 95 % bounds {low:.3f} to {high:.3f}"
@@ -43,7 +43,7 @@ def test_intervals_hold_the_truth_as_often_as_they_say(monkeypatch, rho):
 def test_tokens_taken_as_independent_would_not_cover(monkeypatch):
     """The cheat: two bins a block, whatever depends on what. At 0.995 three in five cover."""
     monkeypatch.setattr(blocks, "autocorrelation_time", lambda _: 1.0)
-    assert covered(monkeypatch, 40, rho=0.995)[0] < 30
+    assert covered(40, rho=0.995)[0] < 30
 
 
 @pytest.mark.slow
@@ -61,13 +61,13 @@ def test_tokens_taken_as_independent_would_not_cover(monkeypatch):
     ],
     ids=str,
 )
-def test_coverage_measured(monkeypatch, design, least_given):
+def test_coverage_measured(design, least_given):
     """2,000 intervals each, with the figure in the test's output (-rP).
 
     A true coverage of 93 % falls below 91 % in 0.03 % of draws. At the longest time intervals that
     are given are those whose time looked short.
     """
-    hits, given = covered(monkeypatch, 2000, **design)
+    hits, given = covered(2000, **design)
     told(f"{design}: coverage", hits, given)
     assert given >= least_given * 2000
     assert hits >= 0.91 * given

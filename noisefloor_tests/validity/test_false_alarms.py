@@ -10,6 +10,7 @@ import pytest
 from noisefloor_tests.support.bins_planted import CONTRAST, differing, slices_p, told
 from noisefloor_tests.support.evidence_noise import USERS, simulated
 from noisefloor_tests.support.planted import BET
+from noisefloor_tests.support.results_planted import effects_of
 from pytest_noisefloor.bets.bet import Level
 from pytest_noisefloor.bets.error_rates import error_rates, rate_bounds
 from pytest_noisefloor.bets.judging import judge, margin
@@ -17,7 +18,6 @@ from pytest_noisefloor.bets.registry import registered_bet
 from pytest_noisefloor.stats import bootstrap, significance
 from pytest_noisefloor.stats.blocks import block_sums, slice_blocks
 from pytest_noisefloor.stats.bootstrap import TooFewBlocks, block_bootstrap
-from pytest_noisefloor.stats.effect import Effect
 from pytest_noisefloor.stats.inference import FLIP_TIMES, infer
 from pytest_noisefloor.stats.significance import (
     ALPHA,
@@ -70,11 +70,7 @@ def test_false_alarms_of_levels_measured():
     counts, simulated = dict.fromkeys(Level, 0), dict.fromkeys(Level, 0.0)
     for _ in range(500):
         all_bins = [differing(rng, rho=0.98, true=0.0, user=user) for user in "abc"]
-        effects = [
-            Effect(user=t.user, nll={arm: t.mean(arm) for arm in t.sums}, contrast=CONTRAST)
-            for t in all_bins
-        ]
-        counts[judge(bet, effects).level] += 1
+        counts[judge(bet, effects_of(all_bins)).level] += 1
     noise = tuple(one.noise for one in infer(all_bins, CONTRAST, margin=0.1))
     scenario = next(s for s in error_rates(bet, noise) if s.ratio == 1)
     for level in Level:

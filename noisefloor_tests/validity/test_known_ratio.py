@@ -14,12 +14,12 @@ from scipy.signal import lfilter
 
 from noisefloor_tests.support.evidence_noise import USERS, noise, simulated
 from noisefloor_tests.support.planted import BET
+from noisefloor_tests.support.results_planted import effects_of
 from pytest_noisefloor.bets.bet import Level
 from pytest_noisefloor.bets.error_rates import rate_bounds
 from pytest_noisefloor.bets.judging import judge
 from pytest_noisefloor.stats import bootstrap
 from pytest_noisefloor.stats.bootstrap import block_bootstrap
-from pytest_noisefloor.stats.effect import Effect
 
 RATIOS = (1.0, 1.05, 1.1, 1.5, 2.0)
 
@@ -32,11 +32,7 @@ def measured(ratio, trios):
         users = [simulated(rng, user, ratio) for user in range(3)]
         found = [block_bootstrap(one, "random", "real") for one in users]
         hits += [one.low <= math.log(ratio) <= one.high for one in found]
-        effects = [
-            Effect(user=t.user, nll={a: t.mean(a) for a in t.sums}, contrast=BET.contrast)
-            for t in users
-        ]
-        levels.append(judge(BET, effects).level)
+        levels.append(judge(BET, effects_of(users, BET.contrast)).level)
     return hits, levels
 
 

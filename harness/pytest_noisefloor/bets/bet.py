@@ -11,7 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
-from pytest_noisefloor._files import file_sha256, read_toml, validated
+from pytest_noisefloor._files import parse_toml, read_bytes, text_sha256, validated
 from pytest_noisefloor.errors import BetError
 from pytest_noisefloor.specs import UNTRAINED, Recipe, Scoring
 from pytest_noisefloor.stats import Contrast
@@ -139,11 +139,15 @@ class Bet:
             or catastrophic.fraction + lenient.fraction <= 1
         ):
             raise BetError(
-                "levels that could hold together or out of order; expected CATASTROPHIC below a "
-                "bar at or under LENIENT's, STRICT at least at LENIENT's bar and share, and the "
-                "shares of LENIENT and CATASTROPHIC to be more than all"
+                "levels that could hold together or out of order; expected CATASTROPHIC's bar at "
+                "most LENIENT's, STRICT's bar and share at least LENIENT's, and the shares of "
+                "LENIENT and CATASTROPHIC to add up to more than 1"
             )
         self._check_conditions()
+
+    def criterion(self, level: Level) -> Criterion:
+        """The criterion of a level."""
+        return next(c for c in self.criteria if c.level == level)
 
     def _check_conditions(self) -> None:
         """Refuse a condition compared with itself, and comparisons without the bet's own method."""
@@ -195,7 +199,8 @@ def load_bet(path: Path) -> Bet:
     Raises:
         BetError: the file is not TOML, or has a key or value that a bet cannot have.
     """
-    file = validated(BetFile, read_toml(path), str(path), BetError)
+    content = read_bytes(path)
+    file = validated(BetFile, parse_toml(content, path), str(path), BetError)
     design = file.design
     try:
         return Bet(
@@ -211,7 +216,7 @@ def load_bet(path: Path) -> Bet:
             scoring=design.scoring,
             contrast=file.statistic,
             criteria=tuple(map(_criterion, file.level)),
-            sha256=file_sha256(path),
+            sha256=text_sha256(content),
             base=design.base or None,
             planted=file.planted,
         )

@@ -116,7 +116,7 @@ class Verdict:
 
     def holds(self, level: Level) -> bool:
         """Return whether a level's condition holds; STRICT and LENIENT can both hold."""
-        criterion = next(c for c in self.bet.criteria if c.level == level)
+        criterion = self.bet.criterion(level)
         return len(self.met[level]) >= criterion.n_required(len(self.effects))
 
     @property
@@ -143,7 +143,7 @@ class Verdict:
     @property
     def lenient_reachable(self) -> bool:
         """Whether LENIENT is shown to be within reach: enough oracles' lower bounds meet it."""
-        lenient = next(c for c in self.bet.criteria if c.level == Level.LENIENT)
+        lenient = self.bet.criterion(Level.LENIENT)
         lows = [math.exp(one.oracle.low) for one in self.resolved if one.oracle is not None]
         return sum(compare(low, lenient) for low in lows) >= lenient.n_required(len(self.effects))
 
@@ -183,7 +183,7 @@ def claimable(verdict: Verdict) -> tuple[str, ...]:
 
 def margin(bet: Bet) -> float:
     """Return the largest |Δ| that counts as no effect, in nats: the log of LENIENT's threshold."""
-    return math.log(next(c.threshold for c in bet.criteria if c.level == Level.LENIENT))
+    return math.log(bet.criterion(Level.LENIENT).threshold)
 
 
 def judge(

@@ -12,7 +12,15 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from pytest_noisefloor._files import STRICT, Expected, Table, file_sha256, parse_toml, validated
+from pytest_noisefloor._files import (
+    STRICT,
+    Expected,
+    Table,
+    parse_toml,
+    read_bytes,
+    text_sha256,
+    validated,
+)
 from pytest_noisefloor.errors import BetError
 
 
@@ -49,7 +57,7 @@ def check_lock(path: Path, lock: Path) -> None:
         BetError: the hash differs, and the message shows the difference and how to amend the bet;
             or as ``lock_entries``.
     """
-    found = file_sha256(path)
+    found = text_sha256(path.read_bytes())
     last = lock_entries(path.name, lock)[-1]
     if last.sha256 != found:
         shown = "".join(difference(locked_text(last, lock), path))
@@ -66,11 +74,7 @@ def read_lock(lock: Path) -> tuple[Entry, ...]:
     Raises:
         BetError: the file is not a lock.
     """
-    try:
-        content = lock.read_bytes()
-    except OSError as error:
-        raise BetError(f"{lock}: {error.strerror}") from None
-    return parse_lock(content, lock)
+    return parse_lock(read_bytes(lock), lock)
 
 
 @lru_cache(maxsize=16)  # opening a bet reads its lock more than once
@@ -118,7 +122,7 @@ def locked_text(entry: Entry, lock: Path) -> str:
         BetError: the text is missing, or its hash differs.
     """
     path = kept_text(entry.sha256, lock)
-    if not path.is_file() or file_sha256(path) != entry.sha256:
+    if not path.is_file() or text_sha256(path.read_bytes()) != entry.sha256:
         raise BetError(f"{path}: not the text that was {entry}")
     return path.read_text(encoding="utf-8")
 

@@ -10,7 +10,12 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from pytest_noisefloor._files import cache_path, file_sha256, write_atomically
+from pytest_noisefloor._files import (
+    cache_path,
+    read_bytes,
+    text_sha256,
+    write_atomically,
+)
 from pytest_noisefloor.errors import BetError
 
 from .bet import load_bet
@@ -83,10 +88,10 @@ def append_to_lock(bet: Lockable, reason: str) -> Entry:
     turn = cache_path("locks", f"{sha256(str(lock.resolve()).encode()).hexdigest()}.lock")
     turn.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(turn):
-        text = bet.path.read_bytes().replace(b"\r\n", b"\n")  # the line ends that are hashed
-        if sha256(text).hexdigest() != bet.sha256:
+        text = read_bytes(bet.path)
+        if text_sha256(text) != bet.sha256:
             raise BetError(f"{bet.path}: it changed while it was being locked; lock it again")
-        older = lock.read_bytes() if lock.is_file() else b""
+        older = read_bytes(lock) if lock.is_file() else b""
         gap = b"" if not older else b"\n" if older.endswith(b"\n") else b"\n\n"
         before = parse_lock(older, lock) if older else ()
         try:
@@ -97,8 +102,8 @@ def append_to_lock(bet: Lockable, reason: str) -> Entry:
             raise BetError(f"{lock}: nothing can be appended; expected each entry as [[lock]]")
         kept = kept_text(bet.sha256, lock)
         try:
-            if not kept.is_file() or file_sha256(kept) != bet.sha256:
-                write_atomically(kept, text)
+            if not kept.is_file() or text_sha256(kept.read_bytes()) != bet.sha256:
+                write_atomically(kept, text.replace(b"\r\n", b"\n"))
             write_atomically(lock.resolve(), older + gap + entry)  # a shared lock may be a link
         except OSError as error:
             raise BetError(f"{lock}: {error.strerror}; expected a folder to write to") from None

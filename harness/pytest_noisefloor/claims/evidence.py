@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, time, timedelta, timezone
 from typing import Any
 
-from pytest_noisefloor._files import write_atomically
 from pytest_noisefloor.bets import Verdict, parse_label
 from pytest_noisefloor.data import User, load_users, open_arm, shipped_file
 from pytest_noisefloor.errors import NoisefloorError
 from pytest_noisefloor.models import fingerprints_at_hand
-from pytest_noisefloor.results import ResultError, ResultFile, lift, read_file, rejudge_file, seal
+from pytest_noisefloor.results import (
+    ResultError,
+    ResultFile,
+    lift,
+    read_file,
+    rejudge_file,
+    seal,
+    write_result,
+)
 from pytest_noisefloor.specs import SCORER, UNTRAINED
 from pytest_noisefloor.training import METHODS, open_method
 
@@ -48,7 +54,11 @@ def judge_evidence(claim: Claim) -> Evidence:
     how = "; renew it with --noisefloor-train"
     if not path.is_file():
         raise EvidenceError(f"{path}: the evidence of claim {claim.id!r} is missing{how}")
-    return _examine(claim, read_file(path), str(path), how)
+    try:
+        content = read_file(path)
+    except ResultError as error:
+        raise EvidenceError(f"{error}{how}") from None
+    return _examine(claim, content, str(path), how)
 
 
 def replace_evidence(claim: Claim, content: dict[str, Any]) -> None:
@@ -57,13 +67,9 @@ def replace_evidence(claim: Claim, content: dict[str, Any]) -> None:
     Raises:
         EvidenceError: as ``judge_evidence``; the file is then left as it was.
     """
-    text = json.dumps(content, indent=1, ensure_ascii=False)
-    _examine(
-        claim,
-        json.loads(text),
-        f"{claim.evidence}: left as it was, since what was trained anew does not fit it",
-    )
-    write_atomically(claim.evidence, f"{text}\n".encode())
+    where = f"{claim.evidence}: left as it was, since the new result does not fit it"
+    _examine(claim, content, where)
+    write_result(claim.evidence, content)
 
 
 def _examine(claim: Claim, content: Any, where: str, how: str = "") -> Evidence:

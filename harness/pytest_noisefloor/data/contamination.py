@@ -125,7 +125,7 @@ def check_between_users(users: Sequence[User]) -> None:
     Raises:
         LeakError: two texts share more than LEAK_SHARE.
     """
-    longest_first = sorted(users, key=lambda user: -len(user.train))  # it holds the other
+    longest_first = sorted(users, key=lambda user: -len(user.train))  # it is named first
     texts = [(user.name, "training text", user.train) for user in longest_first]
     texts += [(u.name, f"slice {piece.name}", piece.text) for u in users for piece in u.heldout]
     grams, sizes = _hashed([text for _, _, text in texts])
@@ -138,7 +138,7 @@ def check_between_users(users: Sequence[User]) -> None:
         reference = ngrams(another)
         passage = next(" ".join(g) for g in _ngrams(text, NGRAM) if g in reference)
         mend = (
-            "Train each user on their own text alone, and take out of both what is nobody's own"
+            "Train each user on their own text alone: remove from both what neither user wrote"
             if user != other
             else "The same text twice is no second measurement; take it out of one of the two"
         )

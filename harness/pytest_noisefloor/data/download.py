@@ -24,7 +24,7 @@ from pytest_noisefloor.errors import NoisefloorError
 DOWNLOAD = "noisefloor download"
 
 
-class SourceMissing(NoisefloorError):  # noqa: N818 - what is the matter, not that something is
+class SourceMissing(NoisefloorError):  # noqa: N818 (the name says what is wrong)
     """A package that holds a text or the base is missing, incomplete or not the pinned version."""
 
 

@@ -12,7 +12,7 @@ from pytest_noisefloor._typing import Ids
 from pytest_noisefloor.errors import NoisefloorError
 from pytest_noisefloor.specs import Recipe, Scoring, digest
 
-from .arms import Arm, ArmError, Reads
+from .arms import Arm, Reads
 from .users import Slice, User
 
 
@@ -52,12 +52,7 @@ class Texts:
         return self._source(user, arm).sha256
 
     def _source(self, user: User, arm: Arm) -> _Source:
-        try:
-            reads = Reads(arm.reads)
-        except ValueError:
-            expected = " or ".join(Reads)
-            raise ArmError(f"arm {arm.name!r}: reads {arm.reads!r}; expected {expected}") from None
-        match reads:
+        match Reads(arm.reads):
             case Reads.NOTHING:
                 return _Source("", lambda: None)
             case Reads.TRAINING_TEXT:

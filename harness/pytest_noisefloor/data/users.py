@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -106,9 +106,10 @@ def shipped_file(name: str) -> UserFile:
 def _shipped_user(name: str) -> User:
     """Load a shipped user, and check each text against the hash in the user's file."""
     about = shipped_file(name)
+    read = _reader(about)
 
     def text(key: str, described: TextParts) -> str:
-        cleaned = "\n\n".join(_pieces(about, described.parts))
+        cleaned = "\n\n".join(map(read, described.parts))
         if _sha256(cleaned) != described.sha256:
             raise CorpusError(
                 f"{resource_path('users', f'{name}.toml')}: {key}, from {list(described.parts)} of "
@@ -123,17 +124,15 @@ def _shipped_user(name: str) -> User:
     return User(about.name, train, tuple(slices))
 
 
-def _pieces(about: UserFile, parts: Sequence[str | int]) -> Iterator[str]:
-    """Yield the cleaned text of each part: a file, a chapter by number, or an article by number."""
+def _reader(about: UserFile) -> Callable[[str | int], str]:
+    """A function: the cleaned text of a part, which is a file, a chapter or an article."""
     folder = find_source(about.package)
     if about.kind == "code":
-        yield from (normalise(_read(folder / str(part))) for part in parts)
-    elif about.kind == "novel":
+        return lambda name: normalise(_read(folder / str(name)))
+    if about.kind == "novel":
         found = chapters(_read(folder / about.file))
-        yield from (found[int(number) - 1] for number in parts)
-    else:
-        files = (folder / about.file.format(part) for part in parts)
-        yield from (article(path.read_bytes()) for path in files)
+        return lambda number: found[int(number) - 1]
+    return lambda number: article((folder / about.file.format(number)).read_bytes())
 
 
 def _folder_user(folder: Path) -> User:

@@ -64,7 +64,7 @@ def exact_fp32(device: str) -> Iterator[None]:
     """Compute a device's fp32 products in full fp32, whatever the session has set.
 
     On leaving, the session's settings are back. TF32 keeps only 10 of 23 bits. By default torch
-    lets cuDNN's convolutions use it, and what is a default before a run on CUDA is a setting after.
+    lets cuDNN's convolutions use it. After a run on CUDA, that default is an explicit setting.
     """
     import torch
 

@@ -161,7 +161,7 @@ def _from_hub(name: str) -> Path:
         return Path(snapshot_download(name, allow_patterns=wanted))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         raise BaseError(
-            f"base {name!r}: neither a folder here nor to be had from the hub "
+            f"base {name!r}: neither a folder here nor available from the hub "
             f"({_first_line(error)})"
         ) from None
 

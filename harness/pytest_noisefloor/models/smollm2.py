@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ _GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
 
 
 def converted(part: str) -> Path:
-    """The folder of the converted model or tokenizer. It exists once the conversion was done."""
+    """The folder of the converted model or tokenizer. It exists once the conversion is done."""
     return cache_path("bases", f"smollm2-135m-{part}")
 
 
@@ -36,7 +35,7 @@ def smollm2(part: str) -> Path:
             with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
                 fresh = Path(scratch, part)
                 _convert(package, part, fresh)
-                shutil.move(fresh, target)
+                fresh.rename(target)
     return target
 
 

@@ -1,4 +1,4 @@
-"""The pytest plugin: options, fixtures, header and summary. It imports nothing heavy at start.
+"""The pytest plugin: options, fixtures, claims and summary. It imports nothing heavy at start.
 
 In a project that only installs it, it adds its options and nothing else. It deselects no test,
 imports no torch, and prints nothing until a test asks for one of its fixtures.

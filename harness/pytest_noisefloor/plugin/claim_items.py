@@ -15,6 +15,8 @@ import pytest
 
 from pytest_noisefloor.errors import NoisefloorError
 
+from .options import given
+
 if TYPE_CHECKING:
     from pytest_noisefloor.bets import Bet
     from pytest_noisefloor.claims import Claim, Evidence
@@ -35,7 +37,7 @@ def add_claim_options(parser: pytest.Parser) -> None:
     group.addoption(
         "--noisefloor-train",
         action="store_true",
-        help="train anew what the claims rest on, and renew their evidence files",
+        help="renew the evidence files of the claims; what the store lacks is trained first",
     )
 
 
@@ -90,11 +92,10 @@ class Gate:
         texts = where if where == "shipped" else str(Path(where).resolve())
         about = (claim for claim in self.claims if claim.subject == subject)
         claim = next((claim for claim in about if claim.where in (None, texts)), None)
-        registered = bet.status() is Status.REGISTERED
-        if claim and (not registered or claim.bet.sha256 != bet.sha256):
-            return None  # claims are only about registered bets, unchanged
-        if claim:
-            claim.check_fingerprint(fingerprint)
+        # claims are only about registered bets, unchanged
+        if claim is None or bet.status() is not Status.REGISTERED or claim.bet.sha256 != bet.sha256:
+            return None
+        claim.check_fingerprint(fingerprint)
         return claim
 
     def evidence(self, claim: Claim) -> Evidence:
@@ -218,11 +219,7 @@ def _claims_file(config: pytest.Config) -> Path | None:
     A path on the command line is relative to the current folder. A path in the ini file is relative
     to that file's folder.
     """
-    here = config.invocation_params.dir
-    value = config.getoption("noisefloor_claims")
-    if value is None:
-        value = config.getini("noisefloor_claims")
-        here = config.inipath.parent if config.inipath else here
+    value, here = given(config, "claims")
     if value is None:
         return None
     file = (here / Path(value).expanduser()).resolve()

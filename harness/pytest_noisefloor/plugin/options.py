@@ -42,19 +42,20 @@ _OPTIONS = {
     "base": (
         DEFAULT_BASE,
         "base to train on: reference, smollm2-135m, tiny, a folder with config.json and "
-        "safetensors weights, or a hub id; with +ternary behind it its weights are ternary",
+        "safetensors weights, or a hub id; append +ternary to make its weights ternary",
     ),
     "users": ("shipped", "users' texts: 'shipped' (programmer, novelist, scientist) or a folder"),
     "device": ("auto", "auto (mps, then cuda, then cpu), mps, cuda or cpu"),
     "seeds": (
         "",
-        "seeds to train each arm with, as 0,1,2 (default: those of the bet); by others its "
-        "results are marked UNREGISTERED",
+        "seeds to train each arm with, as 0,1,2 (default: those of the bet); with any "
+        "others, results are marked UNREGISTERED",
     ),
     "matmul": (
         "",
-        "matrix products while training: float32 or bfloat16; gains, optimiser and scores are fp32 "
-        "always (default: those of the bet; by others its results are marked UNREGISTERED)",
+        "dtype of matrix products in training: float32 or bfloat16; trained values, optimiser and "
+        "scores are always fp32 (default: those of the bet; with any other, results are marked "
+        "UNREGISTERED)",
     ),
     "out": (".", "folder for results/, out/ and the store of everything trained"),
 }
@@ -87,8 +88,8 @@ def read_settings(config: pytest.Config) -> Settings:
     )
 
 
-def _given(config: pytest.Config, name: str) -> tuple[str, Path]:
-    """An option's value, and the folder that a path in it is relative to.
+def given(config: pytest.Config, name: str) -> tuple[str | None, Path]:
+    """An option's value, if it is given, and the folder that a path in it is relative to.
 
     This is the ini file's folder if the value is from the ini file, and the current folder
     otherwise.
@@ -97,6 +98,12 @@ def _given(config: pytest.Config, name: str) -> tuple[str, Path]:
     value = config.getoption(f"noisefloor_{name}")
     if value is None and (value := config.getini(f"noisefloor_{name}")) is not None:
         here = config.inipath.parent if config.inipath else here
+    return value, here
+
+
+def _given(config: pytest.Config, name: str) -> tuple[str, Path]:
+    """The same, with the default where the option is not given."""
+    value, here = given(config, name)
     return _OPTIONS[name][0] if value is None else str(value), here
 
 

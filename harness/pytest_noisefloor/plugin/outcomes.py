@@ -6,7 +6,7 @@ import pytest
 
 from pytest_noisefloor.bets import Level, Status, Verdict
 from pytest_noisefloor.claims import Claim, criterion_disagreement
-from pytest_noisefloor.report import criterion, criterion_sentence, render
+from pytest_noisefloor.report import criterion_sentence, render
 
 
 def check_criterion(verdict: Verdict, level: Level, claim: Claim | None = None) -> None:
@@ -25,7 +25,7 @@ def check_criterion(verdict: Verdict, level: Level, claim: Claim | None = None) 
     to the verdict stays an error.
     """
     __tracebackhide__ = True
-    wanted = criterion(verdict, level)
+    wanted = verdict.bet.criterion(level)
     sentence = criterion_sentence(verdict, wanted)
     if verdict.status is Status.PLANTED:
         pytest.skip(f"PLANTED, no registered criterion: {sentence}")

@@ -45,11 +45,6 @@ def criterion_sentence(verdict: Verdict, criterion: Criterion) -> str:
     return str(macros.criterion_sentence(verdict, criterion)).strip("\n")
 
 
-def criterion(verdict: Verdict, level: Level) -> Criterion:
-    """The criterion of a level."""
-    return next(c for c in verdict.bet.criteria if c.level == level)
-
-
 @cache
 def _environment() -> Environment:
     """Return what renders the templates. Jinja2 is imported here, when something is rendered."""
@@ -83,7 +78,7 @@ def _each(values: Iterable[Any], pattern: str) -> list[str]:
 
 
 def _context(verdict: Verdict) -> dict[str, Any]:
-    """Return what the template names, apart from what belongs to intervals alone."""
+    """Return all names that the template uses. Those of intervals need intervals."""
     bet, contrast, effects = verdict.bet, verdict.bet.contrast, verdict.effects
     reason = verdict.unresolved.rstrip(".")
     within = {reach.level: reach.within for reach in verdict.reach}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,7 +27,7 @@ from .errors import ResultError
 from .files import errors_about, read_file
 from .lifting import lift
 from .rejudging import rejudge_file
-from .schema import ResultFile, seal
+from .schema import ResultFile, is_whole
 
 SUMMARY_NAME = "SUMMARY"
 NOT_RUN = "not run"
@@ -105,8 +104,7 @@ def read_collection(folder: Path) -> Collection:
             if other := _no_result(path, file, by_id):
                 left_out[other] += 1
                 continue
-            whole = file.seal == seal(content)
-            one = _judged(path, file, by_id[file.bet.id], sealed=whole)
+            one = _judged(path, file, by_id[file.bet.id], sealed=is_whole(content))
             key = (one.verdict.bet.id, one.base)
             if key in found:
                 raise ResultError(
@@ -241,5 +239,5 @@ def quotient_record(
     name: str, value: float, interval: Interval | None
 ) -> dict[str, float | list[float] | None]:
     """Return a quotient of perplexities under its name, with the bounds of its 95 % interval."""
-    bounds = [math.exp(interval.low), math.exp(interval.high)] if interval else None
+    bounds = list(interval.ratios[1:]) if interval else None
     return {name: value, "interval": bounds}

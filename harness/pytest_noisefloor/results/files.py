@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,11 @@ from pytest_noisefloor._files import read_toml, write_atomically
 from pytest_noisefloor.errors import BetError, NoisefloorError
 
 from .errors import ResultError
-from .schema import ResultFile
 
 
-def write_result(path: Path, file: ResultFile) -> None:
-    """Write a result file whole or not at all."""
-    text = json.dumps(file.content, indent=1, ensure_ascii=False)
-    write_atomically(path, f"{text}\n".encode())
+def write_result(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a result file's content whole or not at all."""
+    write_atomically(path, f"{json.dumps(content, indent=1, ensure_ascii=False)}\n".encode())
 
 
 def read_file(path: Path) -> Any:

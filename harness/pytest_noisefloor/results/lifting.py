@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pytest_noisefloor._files import shown, validated
-from pytest_noisefloor.specs import Recipe, Scoring
 from pytest_noisefloor.stats import BIN_TOKENS
 
 from .errors import ResultError
@@ -63,8 +62,8 @@ def _from_2(content: Mapping[str, Any]) -> dict[str, Any]:
     found = {"kernel": "", "seal": "", **content}
     _change(found, "base", lambda base: {"model": ""} | base)
     _change(found, "versions", lambda versions: {"other_methods": {}} | versions)
-    _change(found, "recipe", lambda recipe: {"matmul": Recipe().matmul} | recipe)
-    _change(found, "scoring", lambda scoring: {"noise": Scoring().noise} | scoring)
+    _change(found, "recipe", lambda recipe: {"matmul": "float32"} | recipe)
+    _change(found, "scoring", lambda scoring: {"noise": 0.0} | scoring)
     _change_each(found, "users", _unit_from_2)
     _change_each(found, "adapters", lambda adapter: _adapter_from_2(adapter, found))
     _change(found, "verdict", _verdict_from_2)

@@ -78,7 +78,7 @@ class VersionsPart(Part):
     method: int
     """version of the method. 0 in files of version 1, which did not record it"""
     other_methods: Mapping[str, int]
-    """versions of the methods that it is compared with, by name"""
+    """versions of the methods that it is compared with, by name. Empty in the oldest files"""
     arms: Mapping[str, int]
     """versions of the arms, by name"""
     scorer: str

@@ -116,7 +116,7 @@ class UnitPart(EffectPart, _UnitNamed):
 
     candidates: Mapping[str, Means]
     """for each of the bet's labels that several adapters stand for (`other`; `a | b`): the mean
-    NLL of each, of which the lowest counts. Empty in files of version 1"""
+    NLL of each, of which the lowest counts. Empty in the oldest files"""
     train_sha256: str
     """SHA-256 of the cleaned training text"""
     tokens: NonNegativeInt

@@ -30,13 +30,14 @@ class ReachPart(Part):
     n_required: int = Field(alias="needed")
     """how many users it needs"""
     within: bool | None
-    """whether the level was within reach of the ratio. Null where the open users decide that"""
+    """whether the level was within reach by the ratio. Null where it depends on users whose oracle
+    has no interval"""
     within_help: bool | None
     """the same of help"""
     by_ratio: Rows[str]
     """the users whose own ratio, or whose oracle's upper bound, is large enough"""
     open_ratio: Rows[str]
-    """those of whom that is not known, since their oracle has no interval"""
+    """the users for whom this is unknown, because their oracle has no interval"""
     by_help: Rows[str]
     """the same of help"""
     open_help: Rows[str]
@@ -109,7 +110,7 @@ class VerdictPart(Part):
     planted: bool
     """true where only the machinery is proved"""
     criteria: Rows[CriterionPart]
-    """for each level its condition and who satisfies it"""
+    """for each level its condition, and which units satisfy it"""
     rests_on_harm: Rows[LevelName]
     """levels that would not be met with help in place of the ratio"""
     reach: Rows[ReachPart]
@@ -119,6 +120,6 @@ class VerdictPart(Part):
     """how often each level comes out by chance. With one seed the noise lacks the spread between
     trainings. Empty for slices, which share adapters, and in files of version 1"""
     unresolved: str
-    """why there are no intervals, or of whom, where there are none"""
+    """why intervals are missing, and for whom. Empty where all are there"""
     findings: FindingsPart | None
     """what was found, below. Absent from files of versions 1 and 2"""

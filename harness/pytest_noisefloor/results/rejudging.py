@@ -32,7 +32,7 @@ from .files import errors_about, read_file
 from .lifting import lift
 from .parts_design import LevelName, Part, Rows
 from .parts_measured import UnitPart
-from .schema import ResultFile, seal
+from .schema import ResultFile, is_whole
 
 
 class PublishedUser(BaseModel):
@@ -95,8 +95,7 @@ def rejudge(path: Path, *, against: str | None = None) -> Rejudged:
             return _judge_table(table, bet)
     file = lift(content, str(path))
     with errors_about(path):
-        whole = "seal" not in content or file.seal == seal(content)  # the oldest have none
-        return _judge_result(file, bet, sealed=whole)
+        return _judge_result(file, bet, sealed=is_whole(content))
 
 
 def _by_another(bet: Bet | None) -> list[str]:

@@ -90,6 +90,11 @@ class ResultFile(Part):
         return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
 
+def is_whole(content: Mapping[str, Any]) -> bool:
+    """Return whether a file has the seal of its content, or none, as the oldest files."""
+    return "seal" not in content or content["seal"] == seal(content)
+
+
 def seal(content: Mapping[str, Any]) -> str:
     """Return the SHA-256 (hex) of a result file's content without its key ``seal``.
 

@@ -88,7 +88,8 @@ class Plan:
             # each adapter is another user's own; the held-out text is this user's
             trained_for = [replace(other, heldout=user.heldout) for other in others]
         elif condition.source == POOLED:
-            trained_for = [replace(user, train="\n\n".join(other.train for other in others))]
+            text = "\n\n".join(other.train for other in others)
+            trained_for = [replace(user, train=text)] if others else []
         for owner in trained_for:
             parts = (
                 condition.method,

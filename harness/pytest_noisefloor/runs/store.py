@@ -135,6 +135,8 @@ class Store:
                 record = read_record(path, path.stem)
                 if record is not None:
                     records[path.stem] = record
+        if not records:
+            return
         there = shards.keys()  # an interrupted move may have left some of them there already
         shards.add({key: record for key, record in records.items() if key not in there})
         shards.sync()

@@ -65,7 +65,7 @@ class BinSums:
             if sums.shape != shape or not seeds or not len(self.tokens):
                 raise StatisticsError(
                     f"user {self.user!r}, arm {arm}: {sums.shape} sums (seeds, bins); "
-                    f"expected {shape}, and not none"
+                    f"expected {shape}, at least one each"
                 )
             if not np.isfinite(sums).all():
                 raise StatisticsError(f"user {self.user!r}, arm {arm}: scores that are not finite")

@@ -27,7 +27,7 @@ SEED = 60
 """Seed of the resampling: the same scores give the same interval, to the last digit."""
 
 
-class TooFewBlocks(StatisticsError):  # noqa: N818 (what is missing, as SourceMissing says it)
+class TooFewBlocks(StatisticsError):  # noqa: N818 (the name says what is wrong)
     """The held-out text is too short for an interval and gives only a point estimate."""
 
 

@@ -43,7 +43,7 @@ class Contrast:
     def __post_init__(self) -> None:
         labels = (*self.compared, self.reach)
         if len(set(labels)) < len(labels):
-            raise StatisticsError(f"arms {', '.join(labels)}; expected three")
+            raise StatisticsError(f"arms {', '.join(labels)}; expected three different ones")
         if self.unit not in KNOWN:
             raise StatisticsError(f"unit = {self.unit!r}; expected {' or '.join(map(repr, KNOWN))}")
         for key, known in KNOWN[self.unit].items():

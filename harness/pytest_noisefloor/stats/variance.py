@@ -87,9 +87,7 @@ def _balanced(found: Sequence[Cell]) -> np.ndarray[tuple[int, int, int], np.dtyp
     slices = {len(of) for of in by_user.values()}
     seeds = {tuple(sorted(of)) for pieces in by_user.values() for of in pieces.values()}
     if len(slices) != 1 or len(seeds) != 1:
-        raise ValueError(
-            "not every slice has every seed, since a cell that repeats another is gone"
-        )
+        raise ValueError("not every slice has every seed, because repeated cells were left out")
     if min(slices) < 2 or len(min(seeds)) < 2:  # noqa: PLR2004 (one does not vary)
         raise ValueError("fewer than two slices or seeds")
     return np.array(

@@ -1,11 +1,12 @@
 """How many adapters train as one batch: as many as fit into memory, if that is faster.
 
 One adapter alone leaves an accelerator mostly idle. On a CPU only small steps get faster as one
-batch. The table has CPU-seconds for each adapter and step, then for each adapter apart from its
-steps (the base is hashed before and after). They are the smaller of two measurements on one thread
-of an AMD EPYC (Zen 3) that was also busy with other work (2026-11-24):
+batch. The table gives the CPU time of each adapter and step. Its last two columns give what each
+adapter costs besides its steps (the base is hashed before and after). Each figure is the smaller of
+two measurements on one thread of an AMD EPYC (Zen 3) that was also busy with other work
+(2026-11-24):
 
-| base, tokens a step |         alone | 8 at once | 32 at once |       apart: alone | 32 at once |
+| base, tokens a step |         alone | 8 at once | 32 at once | besides steps, alone | 32 at once |
 |---------------------|---------------|-----------|------------|--------------------|------------|
 | tiny, 1 × 64        |        3.7 ms |    1.2 ms |     0.8 ms |             2.1 ms |     0.3 ms |
 | tiny, 4 × 256       |       15.7 ms |   13.4 ms |            |             1.1 ms |            |
@@ -61,8 +62,8 @@ BACKWARD = 2
 """Peak memory of a batch over what it keeps for the backward pass, both in bytes.
 
 At 4 × 256 tokens of the reference base each further adapter took 116 MB on a CPU (2026-11-24). On
-CUDA it took 77 MB, of which 70 MB were kept, so a batch takes a third of the free memory there
-rather than half (2026-11-26)."""
+CUDA it took 77 MB, of which 70 MB were kept, so a batch takes 28 % of the free memory there rather
+than half (2026-11-26)."""
 
 
 def batching_pays(device: str, recipe: Recipe) -> bool:

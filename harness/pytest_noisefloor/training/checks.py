@@ -1,4 +1,4 @@
-"""What makes a training no result: wrong tokens, tensors that did not move, a base that did."""
+"""Refuse a training with wrong tokens, tensors that did not move, or a base that did."""
 
 from __future__ import annotations
 

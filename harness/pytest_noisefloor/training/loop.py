@@ -17,7 +17,7 @@ from pytest_noisefloor.specs import Recipe
 
 from .checks import TrainingError, attach_checked, check_moved, checked_batches, naming
 from .methods.base import Method, restore, snapshot
-from .stacking import Stack, StackError, check_stackable_output, load_stack, stacked
+from .stacking import Stack, StackError, check_stackable_output, stacked
 from .state import TrainingState, adamw, load_moments, moments
 
 if TYPE_CHECKING:
@@ -149,10 +149,7 @@ class _Training:
             raise StackError(
                 f"unfinished trainings after {sorted(steps_done)} steps; expected equally many"
             )
-        if len(starts) == 1:
-            restore(self._tensors, starts[0].tensors)
-        else:
-            load_stack(self._tensors, [start.tensors for start in starts])
+        restore(self._tensors, _join([start.tensors for start in starts]))
         running_means = _join([start.moments for start in starts])
         load_moments(self._optimizer, self._tensors, running_means, step=steps_done.pop())
         self._losses = [list(losses) for losses in zip(*(s.losses for s in starts), strict=True)]

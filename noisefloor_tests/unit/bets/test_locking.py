@@ -8,7 +8,7 @@ from threading import Barrier
 import pytest
 
 from noisefloor_tests.support.locking import lock, lock_entry
-from pytest_noisefloor._files import file_sha256, resource_path
+from pytest_noisefloor._files import resource_path, text_sha256
 from pytest_noisefloor.bets.lock import check_lock, lock_entries, locked_text, read_lock
 from pytest_noisefloor.bets.locking import append_to_lock, check_lockable
 from pytest_noisefloor.bets.registry import open_bet
@@ -42,7 +42,7 @@ def weaken(own):
 
 def test_a_first_lock_keeps_the_text_and_says_what_when_and_why(own, today, capsys):
     assert main(["lock", str(own), "--reason", f" {WHY}\n"]) == 0
-    sha256 = file_sha256(own)
+    sha256 = text_sha256(own.read_bytes())
     assert capsys.readouterr().out == f"{own}: locked on 2026-11-30 as {sha256[:12]}: {WHY}\n"
     (entry,) = tomllib.loads((own.parent / "LOCK").read_text("utf-8"))["lock"]
     assert entry == {"file": "ours.toml", "sha256": sha256, "date": today, "reason": WHY}
@@ -233,7 +233,7 @@ def test_a_lock_that_is_broken_or_ahead_of_today_is_refused(own, today):
     with pytest.raises(BetError, match="expected a day up to today, 2026-11-30"):
         check_lockable(own)
     lock(own)
-    (own.parent / "locked" / f"{file_sha256(own)}.toml").unlink()
+    (own.parent / "locked" / f"{text_sha256(own.read_bytes())}.toml").unlink()
     with pytest.raises(BetError, match="not the text that was locked"):
         check_lockable(own)
 

@@ -33,6 +33,13 @@ def test_evidence_of_what_the_claim_names_is_judged(claim):
     )
 
 
+def test_evidence_that_is_not_json_is_one_error_that_says_how_to_renew_it(claim):
+    one = claim()
+    one.evidence.write_text("{", encoding="utf-8")
+    with pytest.raises(EvidenceError, match=r"not JSON .*; renew it with --noisefloor-train$"):
+        judge_evidence(one)
+
+
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
@@ -194,6 +201,6 @@ def test_new_evidence_of_something_else_leaves_the_old_bitwise_as_it_was(
     with pytest.raises(EvidenceError) as caught:
         replace_evidence(one, sealed(edited(evidence(LENIENT), path, value)))
     assert message in str(caught.value)
-    assert "left as it was, since what was trained anew does not fit it" in str(caught.value)
+    assert "left as it was, since the new result does not fit it" in str(caught.value)
     assert one.evidence.read_bytes() == before
     assert sorted(p.name for p in one.file.parent.iterdir()) == ["claims.toml", "x.json"]

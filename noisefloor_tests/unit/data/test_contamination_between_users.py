@@ -50,7 +50,7 @@ def test_the_same_user_is_named_whatever_the_order_of_users(order):
         "user bob, training text: word 13-grams shared with user ann's training text are 100.00% "
         "of the smaller of the two (at most 1% may); the first: 'annt0 annt1 annt2 annt3 annt4 "
         "annt5 annt6 annt7 annt8 annt9 annt10 annt11 annt12'. Train each user on their own text "
-        "alone, and take out of both what is nobody's own"
+        "alone: remove from both what neither user wrote"
     )
 
 

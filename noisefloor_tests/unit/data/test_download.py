@@ -274,7 +274,7 @@ def test_the_command_downloads_with_the_real_pip(index, cache, capfd):
     assert main(["download"]) == 0
     assert (find_source("planted") / "planted.py").read_text() == "twelve bytes"
     printed = capfd.readouterr().out
-    assert printed.index(" MB into ") < printed.index("Successfully installed") < len(printed)
+    assert printed.index(" MB into ") < printed.index("Successfully installed")
 
 
 def test_the_real_pip_refuses_a_wheel_with_another_hash(index, cache, capfd):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from pytest_noisefloor.data.arms import ArmError, Reads
+from pytest_noisefloor.data.arms import Reads
 from pytest_noisefloor.data.tokens import Texts
 from pytest_noisefloor.models.tiny import ByteTokenizer
 
@@ -36,9 +36,3 @@ def test_an_arm_is_given_the_text_that_it_declares_and_no_other(texts, scoring, 
     assert tokens.tolist() == first + second
     assert given("nothing") == (None, "")
     assert len({training, heldout, ""}) == 3
-
-
-def test_what_no_arm_can_read_is_an_error(texts, ann):
-    expected = "reads 'letters'; expected nothing or training text or held-out text"
-    with pytest.raises(ArmError, match=expected):
-        texts.read(ann, Reading("letters"))

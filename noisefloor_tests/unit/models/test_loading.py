@@ -206,7 +206,7 @@ def use(folder):
 
 
 def test_a_mistyped_folder_is_one_error_and_is_not_asked_for_at_the_hub():
-    with pytest.raises(BaseError, match=r"^base '\./nowhere': neither a folder here nor to be had"):
+    with pytest.raises(BaseError, match=r"^base '\./nowhere': neither a folder here nor available"):
         open_base("./nowhere")
 
 

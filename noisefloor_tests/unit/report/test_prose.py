@@ -6,7 +6,7 @@ from itertools import product
 
 import pytest
 
-from noisefloor_tests.support.results_planted import planted_bins
+from noisefloor_tests.support.results_planted import effects_of, planted_bins
 from pytest_noisefloor.bets.bet import Level
 from pytest_noisefloor.bets.error_rates import assess
 from pytest_noisefloor.bets.judging import SimulatedRates, claimable, judge, margin
@@ -125,11 +125,7 @@ def short(bins):
 
 def assessed(name, all_bins):
     bet = registered_bet(name)
-    effects = [
-        Effect(user=t.user, nll={arm: t.mean(arm) for arm in t.sums}, contrast=bet.contrast)
-        for t in all_bins
-    ]
-    return assess(bet, effects, all_bins)
+    return assess(bet, effects_of(all_bins, bet.contrast), all_bins)
 
 
 def test_a_user_too_short_for_an_interval_costs_no_other_its_own():

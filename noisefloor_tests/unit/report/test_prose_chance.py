@@ -53,7 +53,7 @@ def test_rates_of_several_seeds_have_their_spread_in_the_noise_and_say_so():
 
 def test_rates_of_one_seed_say_what_they_lack():
     text = render_prose(verdict(a=(1.0, 1.0, 1.0)))
-    assert "so LENIENT and STRICT come by chance at least so often." in text
+    assert "so LENIENT and STRICT come by chance at least that often." in text
     assert "conditional on these adapters and texts" in text
     assert "noise of one seed" in rate_table(verdict(a=(1.0, 1.0, 1.0)))
 

@@ -15,14 +15,13 @@ from pathlib import Path
 
 import pytest
 
-from noisefloor_tests.support.results_planted import planted_bins
+from noisefloor_tests.support.results_planted import effects_of, planted_bins
 from noisefloor_tests.support.verdicts import of_perplexities, of_slices
 from pytest_noisefloor.bets.bet import Level, Registration
 from pytest_noisefloor.bets.error_rates import assess
 from pytest_noisefloor.bets.judging import ABSENT
 from pytest_noisefloor.bets.registry import registered_bet
 from pytest_noisefloor.report.tables import render
-from pytest_noisefloor.stats.effect import Effect
 
 pytestmark = pytest.mark.usefixtures("few_resamples")
 
@@ -36,11 +35,7 @@ NAMES = BET.users
 
 
 def measured(all_bins, bet=BET, *, planted=False):
-    effects = [
-        Effect(user=b.user, nll={arm: b.mean(arm) for arm in b.sums}, contrast=bet.contrast)
-        for b in all_bins
-    ]
-    return assess(bet, effects, all_bins, planted=planted)
+    return assess(bet, effects_of(all_bins, bet.contrast), all_bins, planted=planted)
 
 
 def users(*quotients, **more):

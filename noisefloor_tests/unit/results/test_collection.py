@@ -88,6 +88,14 @@ def test_a_file_that_was_edited_is_marked(tmp_path, floor, row):
     assert row()["marks"] == ["seal broken"]
 
 
+def test_a_file_of_before_there_were_seals_is_not_taken_for_an_edited_one(tmp_path, row):
+    (tmp_path / "results").mkdir()
+    content = json.loads(resource_path("evidence", "bet60_reference.json").read_bytes())
+    del content["seal"]
+    (tmp_path / "results" / FILE).write_text(json.dumps(content), encoding="utf-8")
+    assert row()["marks"] == []
+
+
 def test_a_result_of_an_older_text_other_users_or_seeds_is_marked(tmp_path, row):
     older = lock_entries("bet60.toml", resource_path("bets", "LOCK"))[0].sha256
     one = found("bet60", noise_floor(users=("ann", "bob")), seeds=[0, 1])

@@ -74,9 +74,10 @@ def test_other_users_adapters_are_their_own_and_nothing_is_trained_twice(experim
     assert len(one.runner.store.keys("adapters")) == 2 * len(USERS)  # real and oracle
 
 
-def test_others_need_another_user(experiment):
-    with pytest.raises(NoisefloorError, match="'other': no user but 'ann'; expected others"):
-        experiment(by(numerator="other"), users=USERS[:1]).verdict  # noqa: B018
+@pytest.mark.parametrize("numerator", ["other", "pooled"])
+def test_others_need_another_user(experiment, numerator):
+    with pytest.raises(NoisefloorError, match=f"'{numerator}': no user but 'ann'; expected others"):
+        experiment(by(numerator=numerator), users=USERS[:1]).verdict  # noqa: B018
 
 
 def test_a_pooled_adapter_reads_the_other_users_text_and_not_the_users_own(experiment):
@@ -157,7 +158,7 @@ def test_runs_that_differ_in_nothing_count_once(experiment, monkeypatch):
 
 def test_two_adapters_of_one_name_in_files_are_refused(experiment):
     users = [planted.user(name, seed) for seed, name in enumerate(("ann", "ann_seed1"))]
-    with pytest.raises(NoisefloorError, match="users 'ann' and 'ann_seed1': expected no"):
+    with pytest.raises(NoisefloorError, match="'ann' and 'ann_seed1': their adapter files"):
         assert experiment(planted.BET, users, seeds=(0, 1)).verdict
     assert experiment(planted.BET, users).verdict
 

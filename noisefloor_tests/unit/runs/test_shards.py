@@ -242,6 +242,16 @@ def test_a_damaged_file_is_left_and_refused_when_it_is_asked_for(four, store):
         store.get("scores", key(1))
 
 
+def test_a_group_of_damaged_files_alone_is_left_and_the_next_record_is_put(four, store):
+    for number in range(3):
+        store.put("scores", key(number), record(number))
+        store.path("scores", key(number)).write_bytes(b"damaged")
+    store.path("scores", key(3)).write_bytes(b"damaged")
+    store.put("scores", key(4), record(4))
+    assert holds(store, [4], "scores")
+    assert len(files(store, "scores")[0]) == 5
+
+
 def test_a_finished_run_leaves_no_lock_behind_and_an_unfinished_one_keeps_its_own(store):
     locks = store.root / "locks"
     with store.lock(key(0)):
