@@ -13,6 +13,7 @@ from pytest_noisefloor._files import read_toml, resource_path
 from pytest_noisefloor.bets.bet import load_bet
 from pytest_noisefloor.bets.lock import check_lock, lock_entries, locked_text
 from pytest_noisefloor.bets.roles import bet_roles
+from pytest_noisefloor.cli import app
 
 LONGEST = 320  # lines of a module that can still be read in one sitting
 
@@ -85,6 +86,17 @@ def test_no_module_is_too_long_to_read():
     lengths = {path: len(path.read_text("utf-8").splitlines()) for path in everywhere()}
     assert len(lengths) > 60
     assert not {path: n for path, n in lengths.items() if n > LONGEST}
+
+
+@pytest.mark.skipif(
+    not (CHECKOUT / "pyproject.toml").is_file(), reason="a wheel brings no benchmarks"
+)
+def test_benchmarks_call_only_commands_that_there_are():
+    """Nothing else here runs them."""
+    pages = [path.read_text("utf-8") for path in (CHECKOUT / "benchmarks").glob("*.py")]
+    called = {verb for text in pages for verb in re.findall(r'"pytest_noisefloor", "(\w+)"', text)}
+    assert called
+    assert called <= {command.callback.__name__ for command in app.registered_commands}
 
 
 def test_every_page_of_tests_says_what_it_proves():
