@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from pytest_noisefloor._typing import Ids
 from pytest_noisefloor.data.arms import ARMS, ArmInput
 from pytest_noisefloor.specs import Recipe
@@ -59,7 +61,12 @@ class Shape:
 
     def stream(self, steps: int, seed: int = 0) -> Iterator[Ids]:
         """The token ids (batch, sequence) of each step of a run, equal for all contenders."""
-        material = ArmInput(user="benchmark", vocabulary=self.vocabulary, text=None)
+        material = ArmInput(
+            user="benchmark",
+            vocabulary=self.vocabulary,
+            text=None,
+            text_ids=np.arange(self.vocabulary),
+        )
         return ARMS["random"].batches(material, self.recipe(steps), seed)
 
     def flops(self) -> dict[str, float]:

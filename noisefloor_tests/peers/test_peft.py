@@ -97,7 +97,7 @@ class Changed:
         return replace(self.shape.recipe(steps), **self.recipes)
 
     def stream(self, steps):
-        arm_input = ArmInput("benchmark", self.vocabulary, None)
+        arm_input = ArmInput("benchmark", self.vocabulary, None, np.arange(self.vocabulary))
         return ARMS["random"].batches(arm_input, self.shape.recipe(steps), self.seed)
 
 

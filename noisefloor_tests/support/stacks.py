@@ -14,7 +14,7 @@ def stream(user, recipe, vocabulary, *, seed=0):
     """The blocks of a user's run; every second user has the random arm."""
     arm = ARMS["random" if USERS.index(user) % 2 else "real"]
     text = np.random.default_rng(USERS.index(user)).integers(vocabulary, size=10 * recipe.sequence)
-    return arm.batches(ArmInput(user, vocabulary, text), recipe, seed)
+    return arm.batches(ArmInput(user, vocabulary, text, np.arange(vocabulary)), recipe, seed)
 
 
 def together(model, head, users, recipe, seed=0, **more):

@@ -34,11 +34,16 @@ class ArmError(NoisefloorError):
 
 @dataclass(frozen=True, slots=True)
 class ArmInput:
-    """What an arm may use: the user's name, the vocabulary's size, and the text it reads."""
+    """What an arm may use: the user's name, the text it reads, and the base's vocabulary.
+
+    ``vocabulary`` is its size. ``text_ids`` (n,) are those of its ids that the tokenizer can give
+    for a text, in ascending order.
+    """
 
     user: str
     vocabulary: int
     text: Ids | None
+    text_ids: Ids
 
 
 class Arm(Protocol):
@@ -152,6 +157,30 @@ class Random:
             yield rng.integers(arm_input.vocabulary, size=(recipe.batch, recipe.sequence))
 
 
+class RandomText(Real):
+    """A random text as long as the user's own, read as ``real`` reads the user's.
+
+    The text is drawn once, so the arm sees its tokens as often as ``real`` sees the user's. Its
+    tokens are independent and uniform over the ids that a text can have.
+    """
+
+    name = "random-text"
+    version = 1
+
+    def batches(self, arm_input: ArmInput, recipe: Recipe, seed: int) -> Iterator[Ids]:
+        """Draw the whole text once, then yield what ``real`` would draw from it.
+
+        Only the length of ``arm_input.text`` is used.
+
+        Raises:
+            ArmError: the user's text is shorter than one block.
+        """
+        length = len(_text(arm_input, recipe, self.reads))
+        rng = generator(seed, arm_input.user, self.name)
+        text = arm_input.text_ids[rng.integers(len(arm_input.text_ids), size=length)]
+        yield from super().batches(replace(arm_input, text=text), recipe, seed)
+
+
 class Oracle(Real):
     """The scored held-out tokens themselves: an estimate of what the best text could have bought.
 
@@ -165,7 +194,7 @@ class Oracle(Real):
 
 
 ARMS: dict[str, Arm] = {
-    arm.name: arm for arm in (Real(), Random(), Oracle(), Unigram(), Shuffled())
+    arm.name: arm for arm in (Real(), Random(), RandomText(), Oracle(), Unigram(), Shuffled())
 }
 """The shipped arms that train. ``untrained`` is the arm without an adapter."""
 

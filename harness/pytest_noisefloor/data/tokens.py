@@ -89,6 +89,11 @@ class Tokenizer(Protocol):
         """The end-of-text token, which stands in front of every scored document."""
         ...
 
+    @property
+    def text_ids(self) -> Ids:
+        """The ids (n,) that ``encode`` can give, ascending; not special or added tokens."""
+        ...
+
     def encode(self, text: str) -> Ids:
         """Token ids (n,) of a text, without special tokens."""
         ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -116,6 +117,23 @@ class _FolderTokenizer:
         if end_of_text is None:
             raise BaseError(f"{folder}: the tokenizer has no end-of-text token to score behind")
         self.prefix = int(end_of_text)
+
+    @cached_property
+    def text_ids(self) -> Ids:
+        """The ids that a text can have.
+
+        Special and added tokens are left out, and of byte-pair encodings also the entries that no
+        merges lead to, and bytes that stand for unknown characters.
+        """
+        from tokenizers.models import BPE
+
+        left_out = {*self._tokenizer.added_tokens_decoder, *self._tokenizer.all_special_ids}
+        pieces = {id_: piece for piece, id_ in self._tokenizer.get_vocab().items()}
+        ids = sorted(pieces.keys() - left_out)
+        model = self._tokenizer.backend_tokenizer.model if self._tokenizer.is_fast else None
+        if isinstance(model, BPE):
+            ids = [i for i in ids if [token.id for token in model.tokenize(pieces[i])] == [i]]
+        return np.array(ids, dtype=np.int64)
 
     def encode(self, text: str) -> Ids:
         # verbose=False: no warning, because a text longer than the context is intended

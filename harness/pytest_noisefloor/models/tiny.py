@@ -34,6 +34,11 @@ class ByteTokenizer:
 
     prefix: int = 256
 
+    @property
+    def text_ids(self) -> Ids:
+        """The bytes that UTF-8 has."""
+        return np.array([*range(0xC0), *range(0xC2, 0xF5)], dtype=np.int64)
+
     def encode(self, text: str) -> Ids:
         """Byte values (n,) of a text."""
         return np.frombuffer(text.encode(), dtype=np.uint8).astype(np.int64)

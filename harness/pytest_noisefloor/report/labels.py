@@ -74,6 +74,7 @@ def has_margin(verdict: Verdict) -> bool:
 _SOURCES = {
     "real": "the user's own text",
     "random": "random tokens",
+    "random-text": "a random text as long as the user's own",
     "oracle": "the held-out text",
     "unigram": "tokens of the user's own frequencies",
     "shuffled": "the user's own tokens in random order",

@@ -187,6 +187,7 @@ class Worker:
             user=request.user.name,
             vocabulary=self._loaded[1].weight.shape[0],
             text=self._texts.read(request.user, arm),
+            text_ids=self.context.base.tokenizer.text_ids,
         )
         return arm.batches(arm_input, self.context.recipe, request.seed)
 

@@ -115,6 +115,23 @@ def test_weights_in_half_precision_are_loaded_in_full(folder):
     assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
 
 
+def test_a_text_can_have_neither_special_tokens_nor_entries_that_no_merge_leads_to(folder):
+    words = {"a": 0, "b": 1, "ab": 2, "ba": 3, "aba": 4, "<end>": 5}
+    made = Tokenizer(models.BPE(words, [("a", "b"), ("b", "a")]))
+    made.add_special_tokens(["<end>"])
+    made.save(str(folder / "tokenizer.json"))
+    edit(folder / "tokenizer_config.json", eos_token="<end>")
+    found = open_base(str(folder)).tokenizer
+    assert found.text_ids.tolist() == [0, 1, 2, 3]
+    assert found.encode("aba").tolist() == [2, 0]
+
+
+def test_a_text_on_the_tiny_base_has_the_bytes_of_utf_8(tiny):
+    every = "".join(map(chr, [*range(0x800), 0xFFFF, 0x10FFFF, *range(0x800, 0xD800, 64)]))
+    assert {*tiny.tokenizer.encode(every).tolist()} <= {*tiny.tokenizer.text_ids.tolist()}
+    assert tiny.tokenizer.text_ids.size == 256 - 2 - 11  # C0, C1 and F5 to FF are in no UTF-8
+
+
 CHANGES = {
     "weight": lambda f: reweigh(f / KEPT, **{"model.norm.weight": torch.full((16,), 1 + 2**-23)}),
     "config": lambda f: edit(f / "config.json", rms_norm_eps=1e-5),

@@ -38,7 +38,7 @@ def parts(model):
 def test_in_mid_training_the_named_tensors_have_moved_and_no_other(build, kind):
     model = build(kind)
     before, during = parts(model), []
-    stream = ARMS["random"].batches(ArmInput("ann", 64, None), TWO_STEPS, seed=0)
+    stream = ARMS["random"].batches(ArmInput("ann", 64, None, np.arange(64)), TWO_STEPS, seed=0)
     train(
         *(model, lm_head(model), NORM_ONLY, {"ann": stream}, TWO_STEPS),
         on_step=lambda *_: during.append(parts(model)),
@@ -59,7 +59,7 @@ def test_tied_weights_stay_tied(build, kind):
 
     assert tied()
     held = []
-    stream = ARMS["random"].batches(ArmInput("ann", 64, None), TWO_STEPS, seed=0)
+    stream = ARMS["random"].batches(ArmInput("ann", 64, None, np.arange(64)), TWO_STEPS, seed=0)
     train(
         *(model, lm_head(model), NORM_ONLY, {"ann": stream}, TWO_STEPS),
         on_step=lambda *_: held.append(tied()),

@@ -22,7 +22,7 @@ TEXT = np.random.default_rng(60).integers(256, size=400)
 
 
 def blocks(recipe, arm="real"):
-    return ARMS[arm].batches(ArmInput("ann", 257, TEXT), recipe, seed=0)
+    return ARMS[arm].batches(ArmInput("ann", 257, TEXT, np.arange(256)), recipe, seed=0)
 
 
 def train_one(model, head, method, stream, recipe, *, start=None, **rest):

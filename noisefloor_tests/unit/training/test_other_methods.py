@@ -89,7 +89,7 @@ def test_two_steps_move_every_tensor_of_it(build, kind, method):
     before = state(model)
     with method.attached(model) as tensors:
         initial = snapshot(tensors)
-    stream = ARMS["random"].batches(ArmInput("ann", 64, None), recipe, seed=0)
+    stream = ARMS["random"].batches(ArmInput("ann", 64, None, np.arange(64)), recipe, seed=0)
     done = train(model, lm_head(model), method, {"ann": stream}, recipe)["ann"]
     assert state(model) == before
     for name, values in initial.items():
