@@ -37,6 +37,7 @@ class SymbolTokenizer:
     """One token a symbol; the full stop is the end-of-text token too."""
 
     prefix = END
+    text_ids = np.arange(COUNT)
 
     def encode(self, text):
         return np.array([SYMBOLS.index(symbol) for symbol in text], dtype=np.int64)

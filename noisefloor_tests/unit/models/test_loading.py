@@ -120,7 +120,7 @@ def test_a_text_can_have_neither_special_tokens_nor_entries_that_no_merge_leads_
     made = Tokenizer(models.BPE(words, [("a", "b"), ("b", "a")]))
     made.add_special_tokens(["<end>"])
     made.save(str(folder / "tokenizer.json"))
-    edit(folder / "tokenizer_config.json", eos_token="<end>")
+    edit(folder / "tokenizer_config.json", eos_token="<end>")  # noqa: S106
     found = open_base(str(folder)).tokenizer
     assert found.text_ids.tolist() == [0, 1, 2, 3]
     assert found.encode("aba").tolist() == [2, 0]
