@@ -56,6 +56,14 @@ class Registration:
     altered: bool = False
 
 
+SLACK = 1e-12
+"""Relative slack at a threshold, for rounding alone.
+
+143/130 is exactly 1.1, while exp(log 143 − log 130) is 1.0999999999999999. The next published
+quotient that could be meant, 142/130, misses the threshold by 7e-3.
+"""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Criterion:
     """A level's condition: the ratio is ``at least`` or ``below`` a threshold for enough users.
@@ -71,6 +79,11 @@ class Criterion:
     def n_required(self, users: int) -> int:
         """Return how many users must satisfy the condition: the fraction of them, rounded up."""
         return math.ceil(self.fraction * users)
+
+    def is_met_by(self, quotient: float) -> bool:
+        """Return whether a quotient of perplexities satisfies the condition."""
+        bar = self.threshold * (1 - SLACK)
+        return quotient >= bar if self.comparison == "at least" else quotient < bar
 
     def __str__(self) -> str:
         return self.of("user")

@@ -24,7 +24,8 @@ from pytest_noisefloor.stats import (
 )
 
 from .bet import Bet, Level
-from .judging import SimulatedRates, Verdict, judge, margin
+from .judging import SimulatedRates, Verdict, judge
+from .licensing import MARGIN
 
 TRIALS = 1000
 """Repetitions for each true ratio.
@@ -63,7 +64,7 @@ def assess(
         pairs = slice_pairs(effects, divergences)
         return judge(bet, pairs, planted=planted, unresolved=UNRESOLVED)
     try:
-        resolved = infer(all_bins, bet.contrast, margin=margin(bet))
+        resolved = infer(all_bins, bet.contrast, margin=MARGIN)
     except TooFewBlocks as reason:
         return judge(bet, effects, planted=planted, unresolved=str(reason))
     verdict = judge(bet, effects, planted=planted, resolved=resolved)
@@ -72,7 +73,7 @@ def assess(
         return replace(verdict, unresolved=why)
     if bet.contrast.by_cell:
         return verdict  # cells share users and adapters, so rates for independent cells mislead
-    return replace(verdict, error_rates=error_rates(bet, tuple(one.noise for one in resolved)))
+    return replace(verdict, error_rates=error_rates(bet, tuple((one.delta.se, one.delta.df) for one in resolved)))
 
 
 def _check_means(effect: Effect, bins: BinSums) -> None:

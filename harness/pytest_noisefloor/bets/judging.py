@@ -1,4 +1,4 @@
-"""Judge effects by a bet: the one place that compares with a threshold."""
+"""Judge effects by a bet's criteria: the level, by points, and what stands beside it."""
 
 from __future__ import annotations
 
@@ -8,22 +8,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from pytest_noisefloor.errors import NoisefloorError
-from pytest_noisefloor.stats import ALPHA, Effect, Interval, UserInference
+from pytest_noisefloor.stats import Effect, Interval, UserInference
 
 from .bet import Bet, Criterion, Level, Status
 from .findings import Findings, find
-
-SLACK = 1e-12
-"""Relative slack at a threshold, for rounding alone.
-
-143/130 is exactly 1.1, while exp(log 143 − log 130) is 1.0999999999999999. The next published
-quotient that could be meant, 142/130, misses the threshold by 7e-3.
-"""
-
-ABSENT = "ABSENT"
-ASSERTIONS = ("STRICT", "LENIENT", "NOT_MET", ABSENT, "CATASTROPHIC")
-"""What a claim can assert."""
-
 
 UNKNOWN = "unknown"
 _REACHED = {None: UNKNOWN, True: "within reach", False: "out of reach"}
@@ -140,50 +128,16 @@ class Verdict:
         """Users whose ratio is shown to be below 1: Δ's upper bound is below 0."""
         return tuple(one.user for one in self.resolved if one.delta.high < 0)
 
-    @property
-    def lenient_reachable(self) -> bool:
-        """Whether LENIENT is shown to be within reach: enough oracles' lower bounds meet it."""
-        lenient = self.bet.criterion(Level.LENIENT)
-        lows = [math.exp(one.oracle.low) for one in self.resolved if one.oracle is not None]
-        return sum(compare(low, lenient) for low in lows) >= lenient.n_required(len(self.effects))
-
-    @property
-    def absent(self) -> tuple[str, ...]:
-        """Users whose ratio is shown to lie within LENIENT's threshold, above or below 1 (TOST)."""
-        return tuple(one.user for one in self.resolved if one.equivalence_p < ALPHA)
+    def reaches(self, ratio: float) -> bool:
+        """Return whether a ratio is shown to be within reach by help: enough oracles had it."""
+        lows = [one.oracle_help.low for one in self.resolved if one.oracle_help is not None]
+        needed = self.bet.criterion(Level.LENIENT).n_required(len(self.effects))
+        return sum(math.exp(low) >= ratio for low in lows) >= needed
 
     @cached_property
     def findings(self) -> Findings:
         """What is shown beyond the level, and what may be claimed."""
-        return find(self, claimable(self))
-
-
-def claimable(verdict: Verdict) -> tuple[str, ...]:
-    """Return what a claim may assert on this verdict: level names, and ABSENT.
-
-    LENIENT and STRICT need more than the level, on every user that meets it. The user's own text
-    must be shown to beat the control, since half of all coin tosses meet a threshold of 1. It must
-    also be shown to improve the base, or harm by random tokens would be enough.
-
-    ABSENT means no personalisation of LENIENT's size. The bet's control must be random tokens, and
-    every user must be shown to lie within the threshold. LENIENT must be shown to be within reach,
-    since a design that cannot see an effect shows nothing by seeing none. The oracle's lower bound
-    decides that here, while its upper bound decides what is out of reach.
-    """
-    if verdict.level > Level.NOT_MET:
-        levels = [lv for lv in (Level.LENIENT, Level.STRICT) if verdict.holds(lv)]
-        shown_on = set(verdict.helped) & set(verdict.won)
-        return tuple(lv.name for lv in levels if set(verdict.met[lv]) <= shown_on)
-    shown = len(verdict.absent) == len(verdict.effects)
-    controlled = verdict.bet.controlled
-    if verdict.level == Level.NOT_MET and controlled and shown and verdict.lenient_reachable:
-        return (Level.NOT_MET.name, ABSENT)
-    return (verdict.level.name,)
-
-
-def margin(bet: Bet) -> float:
-    """Return the largest |Δ| that counts as no effect, in nats: the log of LENIENT's threshold."""
-    return math.log(bet.criterion(Level.LENIENT).threshold)
+        return find(self)
 
 
 def judge(
@@ -216,7 +170,7 @@ def judge(
             f"{', '.join(one.user for one in resolved)}; expected the same in the same order"
         )
     met = {
-        criterion.level: tuple(e.user for e in effects if satisfies(e, criterion))
+        criterion.level: tuple(e.user for e in effects if criterion.is_met_by(e.ratio))
         for criterion in bet.criteria
     }
     reached = [c.level for c in bet.criteria if len(met[c.level]) >= c.n_required(len(effects))]
@@ -234,22 +188,10 @@ def judge(
             for c in bet.criteria
             if c.level in good
             and all(e.help is not None for e in effects)
-            and sum(compare(e.help or 0.0, c) for e in effects) < c.n_required(len(users))
+            and sum(c.is_met_by(e.help or 0.0) for e in effects) < c.n_required(len(users))
         ),
         unresolved=unresolved,
     )
-
-
-def satisfies(effect: Effect, criterion: Criterion) -> bool:
-    """Return whether one user's ratio satisfies a criterion."""
-    return compare(effect.ratio, criterion)
-
-
-def compare(value: float, criterion: Criterion) -> bool:
-    """Return whether a quotient of perplexities satisfies a criterion's condition."""
-    if criterion.comparison == "at least":
-        return value >= criterion.threshold * (1 - SLACK)
-    return value < criterion.threshold * (1 - SLACK)
 
 
 def _reach(
@@ -268,7 +210,7 @@ def _reach(
         for effect, mine in zip(effects, own, strict=True):
             oracle = best.get(effect.user)
             bounds = [mine or 0.0, *([math.exp(oracle.high)] if oracle else [])]
-            if any(compare(value, criterion) for value in bounds):
+            if any(map(criterion.is_met_by, bounds)):
                 met.append(effect.user)
             elif oracle is None:
                 unknown.append(effect.user)

@@ -11,7 +11,6 @@ from pytest_noisefloor.bets import (
     Level,
     Verdict,
     is_best_of,
-    margin,
     parse_label,
 )
 from pytest_noisefloor.specs import UNTRAINED
@@ -64,11 +63,6 @@ def has_reach(contrast: Contrast) -> bool:
     """Whether the oracle's adapter stands for the best that the denominator could have been."""
     first, *more = parse_label(contrast.denominator)
     return first.source == "real" and not more
-
-
-def has_margin(verdict: Verdict) -> bool:
-    """Whether LENIENT's threshold leaves room to show no effect. A threshold of 1 leaves none."""
-    return margin(verdict.bet) > 0
 
 
 _SOURCES = {

@@ -10,18 +10,27 @@ from collections.abc import Iterable
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
-from pytest_noisefloor.bets import Criterion, Level, Verdict, is_best_of, rate_bounds
+from pytest_noisefloor.bets import (
+    ABSENT,
+    ABSENT_RATIO,
+    Criterion,
+    Level,
+    Verdict,
+    WhyNotAbsent,
+    is_best_of,
+    rate_bounds,
+)
 
 from .labels import (
     LEVELS,
     SHOWN,
     control,
     has_harm,
-    has_margin,
     has_reach,
     name_or_count,
     names,
     quotient,
+    render_label,
     treatment,
 )
 
@@ -80,21 +89,20 @@ def _each(values: Iterable[Any], pattern: str) -> list[str]:
 def _context(verdict: Verdict) -> dict[str, Any]:
     """Return all names that the template uses. Those of intervals need intervals."""
     bet, contrast, effects = verdict.bet, verdict.bet.contrast, verdict.effects
+    found, level = verdict.findings, verdict.level
     reason = verdict.unresolved.rstrip(".")
-    within = {reach.level: reach.within for reach in verdict.reach}
     return {
         "verdict": verdict,
-        "found": verdict.findings,
+        "found": found,
         "bet": bet,
         "contrast": contrast,
         "by_user": contrast.by_user,
         "units": len(effects),
-        "level": verdict.level.name,
-        "met": verdict.met.get(verdict.level, ()),
+        "level": level.name,
+        "by_points": level is not Level.NOT_MET and level.name not in found.claimable,
         "treatment": treatment(verdict),
         "control": control(verdict),
         "has_harm": has_harm(contrast),
-        "has_margin": has_margin(verdict),
         "has_reach": has_reach(contrast),
         "best_of_chosen": any(map(is_best_of, contrast.compared)),
         "shown": SHOWN,
@@ -104,10 +112,55 @@ def _context(verdict: Verdict) -> dict[str, Any]:
         "inverted": [effect for effect in effects if effect.delta < 0],
         "base_unknown": any(effect.help is None for effect in effects),
         "why_no_intervals": f"{reason[:1].upper()}{reason[1:]}." if reason else "",
-        "lenient_within": within.get(Level.LENIENT),
+        **_of_claims(verdict),
         **(_of_intervals(verdict) if verdict.resolved else {}),
         **(_of_error_rates(verdict) if verdict.error_rates else {}),
     }
+
+
+_NOT_ABSENT = {
+    WhyNotAbsent.NO_INTERVALS: "not every {unit} has an interval",
+    WhyNotAbsent.NO_REACH: "that as much was within reach is not shown",
+    WhyNotAbsent.TOO_WIDE: "not every {unit}'s interval lies within it",
+    WhyNotAbsent.ONE_TRAINING: "how much two trainings differ is not known",
+}
+
+
+def _of_claims(verdict: Verdict) -> dict[str, Any]:
+    """Return what may be claimed, in words, and what a level by points lacks."""
+    found, level = verdict.findings, verdict.level
+    counted: set[str] = set()
+    needed = 0
+    if level is not Level.NOT_MET:
+        shown = found.losing if level is Level.CATASTROPHIC else found.gaining
+        counted = {*shown} & {*verdict.met[level]}
+        needed = verdict.bet.criterion(level).n_required(len(verdict.effects))
+    why = _NOT_ABSENT.get(found.why_not_absent, "") if "NOT_MET" in found.claimable else ""
+    return {
+        "counted": counted,
+        "needed": needed,
+        "claims": [_claim_words(verdict, name) for name in found.claimable],
+        "claims_level": found.claimable[0] in ("LENIENT", "STRICT"),
+        "not_absent": why.format(unit=verdict.bet.contrast.unit_word),
+        "absent_ratio": f"{ABSENT_RATIO:g}",
+    }
+
+
+def _claim_words(verdict: Verdict, name: str) -> str:
+    """Say what an assertion says of this verdict."""
+    found = verdict.findings
+    if name == ABSENT:
+        return f"{name} (no {verdict.bet.contrast.unit_word}'s ratio is {ABSENT_RATIO:g} from 1)"
+    if name == "NOT_MET":
+        lenient = next((r for r in verdict.reach if r.level is Level.LENIENT), None)
+        reach = f", and was {lenient.outcome_by_help} by help" if lenient else ""
+        return f"{name} (LENIENT is not shown{reach or ', and its reach is not known'})"
+    if name == "CATASTROPHIC":
+        return f"{name} (ratios below 1)"
+    bar = verdict.bet.criterion(Level[name]).threshold
+    if name in found.bar_shown:
+        return f"{name} (ratios of at least {bar:g})"
+    return f"{name} (ratios above 1, estimated at {bar:g} or more)"
 
 
 def _of_intervals(verdict: Verdict) -> dict[str, Any]:
@@ -119,8 +172,14 @@ def _of_intervals(verdict: Verdict) -> dict[str, Any]:
         if interval is not None
     ]
     differ = {"the ratio": found.slices_differ_ratio, "help": found.slices_differ_help}
+    arms = dict.fromkeys(arm for one in resolved for arm in one.aa)
     return {
-        "least_blocks": min(interval.blocks for interval in intervals),
+        "least_groups": min(interval.groups for interval in intervals),
+        "sure": [one.user for one in resolved if one.user not in found.of_adapters],
+        "won": [user for user in found.won if user not in found.of_adapters],
+        "won_of_adapters": [user for user in found.won if user in found.of_adapters],
+        "lost": [user for user in found.lost if user not in found.of_adapters],
+        "lost_of_adapters": [user for user in found.lost if user in found.of_adapters],
         "no_help_interval": [one.user for one in resolved if one.help is None],
         "slices_differ": [f"in {what} for {names(of)}" for what, of in differ.items() if of],
         "detectable": [{"user": one.user, "ratio": math.exp(one.mde)} for one in resolved],
@@ -129,7 +188,10 @@ def _of_intervals(verdict: Verdict) -> dict[str, Any]:
             for one in resolved
             if one.help is not None and one.user in found.helped
         ],
-        "largest_aa_sd": max((o.aa_sd for o in resolved if o.aa_sd is not None), default=None),
+        "largest_aa": [
+            {"arm": render_label(arm), "sd": max(o.aa[arm] for o in resolved if arm in o.aa)}
+            for arm in arms
+        ],
     }
 
 

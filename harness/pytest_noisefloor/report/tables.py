@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from pytest_noisefloor.bets import (
+    ABSENT_RATIO,
     UNKNOWN,
     Criterion,
     Level,
@@ -17,7 +18,7 @@ from pytest_noisefloor.bets import (
 from pytest_noisefloor.specs import UNTRAINED
 from pytest_noisefloor.stats import Contrast, Effect, UserInference
 
-from .labels import SHOWN, has_harm, has_margin, has_reach, quotient
+from .labels import SHOWN, has_harm, has_reach, quotient
 from .layout import Column, terminal_table
 from .prose import render_prose
 
@@ -96,19 +97,14 @@ def interval_table(verdict: Verdict) -> str:
 
 
 def chance_table(verdict: Verdict) -> str:
-    """For each unit: the p-values of the tests. The sign-flip p is conditional on the adapters."""
+    """For each unit: the p values of no difference and of a ratio that may be 1.1 or 1/1.1."""
     contrast = verdict.bet.contrast
     columns = [
         Column[UserInference](contrast.unit_word, lambda one: one.user, left=True),
-        Column[UserInference](
-            "p of no difference (sign-flip, Holm; given these adapters)",
-            lambda one: _probability(one.holm),
-        ),
+        Column[UserInference]("p of no difference", lambda one: _probability(one.delta.p)),
+        Column(f"p of {ABSENT_RATIO:g} or more (TOST)", lambda one: _probability(one.equivalence_p)),
+        Column("spread of trainings", lambda one: "yes" if one.delta.of_trainings else "no"),
     ]
-    if has_margin(verdict):
-        columns.append(
-            Column("p of LENIENT's bar or more (TOST)", lambda one: _probability(one.equivalence_p))
-        )
     return terminal_table(columns, verdict.resolved[:SHOWN]) + _more(
         len(verdict.resolved), contrast
     )
@@ -116,7 +112,7 @@ def chance_table(verdict: Verdict) -> str:
 
 def level_table(verdict: Verdict) -> str:
     """For each level: how many met it, whether that rests on harm, whether it was within reach."""
-    units, contrast = len(verdict.effects), verdict.bet.contrast
+    units, contrast, found = len(verdict.effects), verdict.bet.contrast, verdict.findings
     reach = {one.level: one for one in verdict.reach}
 
     def unknown(criterion: Criterion) -> str:
@@ -126,6 +122,9 @@ def level_table(verdict: Verdict) -> str:
         Column[Criterion]("level", lambda c: c.level.name, left=True),
         Column[Criterion]("needed", lambda c: f"{c.n_required(units)} of {units}"),
         Column[Criterion]("met by", lambda c: f"{len(verdict.met[c.level])}"),
+        Column[Criterion](
+            "may be claimed", lambda c: "yes" if c.level.name in found.claimable else "no"
+        ),
     ]
     if has_harm(contrast):
         columns.append(Column("rests on harm", lambda c: _rests_on_harm(verdict, c)))
@@ -153,8 +152,8 @@ def _rests_on_harm(verdict: Verdict, criterion: Criterion) -> str:
 
 def rate_table(verdict: Verdict) -> str:
     """What the bet's levels do by chance: each level's share of simulated repetitions."""
-    one_seed = verdict.resolved[0].delta.seeds == 1
-    heading = f"true ratio of all users{' (noise of one seed)' if one_seed else ''}"
+    some = " (noise lacks the spread of trainings)" if verdict.findings.of_adapters else ""
+    heading = f"true ratio of all users{some}"
     columns = [Column[SimulatedRates](heading, lambda scenario: f"{scenario.ratio:g}", left=True)]
     columns += map(_rate_of, sorted(Level, reverse=True))
     return terminal_table(columns, verdict.error_rates)

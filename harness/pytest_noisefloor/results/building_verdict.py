@@ -65,11 +65,11 @@ def _rates_part(rates: SimulatedRates) -> RatesPart:
 def _findings_part(found: Findings) -> FindingsPart:
     return FindingsPart(
         alpha=found.alpha,
-        tosses=found.tosses,
         won=found.won,
         lost=found.lost,
         not_shown=found.not_shown,
         helped=found.helped,
+        of_adapters=found.of_adapters,
         slices_differ=SlicesDifferPart(
             ratio=found.slices_differ_ratio, help=found.slices_differ_help
         ),
@@ -78,8 +78,11 @@ def _findings_part(found: Findings) -> FindingsPart:
         users_p_exact=found.users_p_exact,
         users_p_least_users=found.users_p_least_users,
         coin_flip_rates={_name(level): rate for level, rate in found.coin_flip_rates.items()},
-        too_many_users=found.too_many_users,
+        gaining=found.gaining,
+        losing=found.losing,
         claimable=found.claimable,
+        why_not_absent=found.why_not_absent.value,
+        bar_shown=found.bar_shown,
     )
 
 

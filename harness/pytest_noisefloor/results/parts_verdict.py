@@ -72,21 +72,21 @@ class FindingsPart(Part):
 
     alpha: FiniteFloat
     """level of significance of every test here"""
-    tosses: int
-    """sign flips in a user's test: its p value is at least 1 / `tosses`"""
     won: Rows[str]
-    """users with a difference after Holm's adjustment, in favour of their own text"""
+    """units whose ratio is shown to be above 1: its lower bound is"""
     lost: Rows[str]
-    """users with a difference after Holm's adjustment, in favour of the control"""
+    """units whose ratio is shown to be below 1: its upper bound is"""
     not_shown: Rows[str]
-    """users with a test that shows no difference, after Holm's adjustment"""
+    """units with an interval that shows neither"""
     helped: Rows[str]
     """units whose own text is shown to improve the base: help's lower bound is above 1"""
+    of_adapters: Rows[str]
+    """units whose interval lacks the spread of trainings: it is about these adapters"""
     slices_differ: SlicesDifferPart
     """users whose slices differ in the ratio (`ratio`) and in help (`help`), by `slices_p` and
     `slices_help_p`"""
     below_level: Rows[str]
-    """users with an effect shown, though the verdict meets no level"""
+    """users who won and were helped, though the verdict meets no level"""
     users_p: FiniteFloat | None
     """one-sided sign-flip p value across users. Null where it is not given"""
     users_p_exact: bool
@@ -96,10 +96,16 @@ class FindingsPart(Part):
     coin_flip_rates: Mapping[LevelName, FiniteFloat]
     """for each level with a threshold of 1, the share of coin tosses in the users' place that
     meet it. Empty where a condition is the best of several, or where not users are counted"""
-    too_many_users: FiniteFloat | None
-    """the least `holm_p` that so many users can have, where it is not below `alpha`; else null"""
+    gaining: Rows[str]
+    """units shown, with the spread of trainings, to beat the control and to improve the base"""
+    losing: Rows[str]
+    """units shown, with the spread of trainings, to lose to the control"""
     claimable: Rows[str]
     """what a claim may assert"""
+    why_not_absent: str
+    """why ABSENT may not be claimed. Empty if it may"""
+    bar_shown: Rows[str]
+    """levels among `claimable` whose bar lies below the intervals of as many units as they need"""
 
 
 class VerdictPart(Part):

@@ -1,0 +1,113 @@
+"""What may be claimed on a verdict. It takes more than the level, which rests on points alone."""
+
+from __future__ import annotations
+
+import math
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from .bet import Level
+
+if TYPE_CHECKING:  # a verdict's findings say what it licenses, so its module imports this one
+    from pytest_noisefloor.stats import Interval
+
+    from .judging import Verdict
+
+ABSENT = "ABSENT"
+ASSERTIONS = ("STRICT", "LENIENT", "NOT_MET", ABSENT, "CATASTROPHIC")
+"""What a claim can assert."""
+
+ABSENT_RATIO = 1.1
+"""ABSENT says that no user's ratio is as far from 1 as this, whatever the bars of the bet."""
+
+MARGIN = math.log(ABSENT_RATIO)
+"""The same in nats per token: the margin of the equivalence tests."""
+
+
+class WhyNotAbsent(StrEnum):
+    """Why it may not be claimed that a gain is absent. ``NOTHING`` if it may."""
+
+    NOTHING = ""
+    NO_RANDOM_CONTROL = "no random control"
+    NO_INTERVALS = "no intervals"
+    ONE_TRAINING = "the spread of trainings is not known"
+    TOO_WIDE = "an interval is too wide"
+    NO_REACH = "no reach"
+
+
+def claimable(verdict: Verdict) -> tuple[str, ...]:
+    """Return what a claim may assert on this verdict: level names, and ABSENT.
+
+    LENIENT and STRICT need as many users as the level who meet its bar and are ``gaining``. The
+    level must not rest on harm by the control. CATASTROPHIC needs as many who are ``losing``.
+
+    NOT_MET says that LENIENT is not shown, and holds wherever LENIENT may not be claimed. ABSENT
+    needs the random control, every user's interval within ABSENT_RATIO of 1, and a ratio as large
+    within reach: a design that cannot see an effect shows nothing by seeing none.
+    """
+    levels = [
+        level
+        for level in (Level.LENIENT, Level.STRICT, Level.CATASTROPHIC)
+        if _is_licensed(verdict, level)
+    ]
+    names = [level.name for level in levels]
+    if Level.LENIENT not in levels:
+        names.append(Level.NOT_MET.name)
+        if why_not_absent(verdict) is WhyNotAbsent.NOTHING:
+            names.append(ABSENT)
+    return tuple(names)
+
+
+def gaining(verdict: Verdict) -> tuple[str, ...]:
+    """Units whose text is shown to beat the control and to improve the base.
+
+    The intervals that show it have the spread of trainings in them: two adapters of one arm differ
+    too.
+    """
+    return tuple(one.user for one in verdict.resolved if _is_above(one.delta, one.help))
+
+
+def losing(verdict: Verdict) -> tuple[str, ...]:
+    """Units whose text is shown to lose to the control, with the spread of trainings."""
+    return tuple(
+        one.user for one in verdict.resolved if one.delta.of_trainings and one.delta.high < 0
+    )
+
+
+def bar_is_shown(verdict: Verdict, level: Level) -> bool:
+    """Return whether a level's bar lies below the intervals of as many users as it needs.
+
+    If it does not, their ratios are only shown to be above 1.
+    """
+    criterion, users = verdict.bet.criterion(level), gaining(verdict)
+    lows = [math.exp(one.delta.low) for one in verdict.resolved if one.user in users]
+    return sum(map(criterion.is_met_by, lows)) >= criterion.n_required(len(verdict.effects))
+
+
+def why_not_absent(verdict: Verdict) -> WhyNotAbsent:
+    """Return why ABSENT may not be claimed."""
+    intervals = [one.delta for one in verdict.resolved]
+    if not verdict.bet.controlled:
+        return WhyNotAbsent.NO_RANDOM_CONTROL
+    if len(intervals) < len(verdict.effects):
+        return WhyNotAbsent.NO_INTERVALS
+    if not verdict.reaches(ABSENT_RATIO):
+        return WhyNotAbsent.NO_REACH
+    if any(one.low <= -MARGIN or one.high >= MARGIN for one in intervals):
+        return WhyNotAbsent.TOO_WIDE
+    if not all(one.of_trainings for one in intervals):
+        return WhyNotAbsent.ONE_TRAINING
+    return WhyNotAbsent.NOTHING
+
+
+def _is_licensed(verdict: Verdict, level: Level) -> bool:
+    """Return whether LENIENT, STRICT or CATASTROPHIC is met by users on whom it is shown."""
+    if level in verdict.rests_on_harm:
+        return False
+    shown = losing(verdict) if level is Level.CATASTROPHIC else gaining(verdict)
+    needed = verdict.bet.criterion(level).n_required(len(verdict.effects))
+    return len({*shown} & {*verdict.met[level]}) >= needed
+
+
+def _is_above(*intervals: Interval | None) -> bool:
+    return all(one is not None and one.of_trainings and one.low > 0 for one in intervals)
