@@ -73,7 +73,10 @@ def assess(
         return replace(verdict, unresolved=why)
     if bet.contrast.by_cell:
         return verdict  # cells share users and adapters, so rates for independent cells mislead
-    return replace(verdict, error_rates=error_rates(bet, tuple((one.delta.se, one.delta.df) for one in resolved)))
+    return replace(
+        verdict,
+        error_rates=error_rates(bet, tuple((one.delta.se, one.delta.df) for one in resolved)),
+    )
 
 
 def _check_means(effect: Effect, bins: BinSums) -> None:

@@ -102,7 +102,9 @@ def chance_table(verdict: Verdict) -> str:
     columns = [
         Column[UserInference](contrast.unit_word, lambda one: one.user, left=True),
         Column[UserInference]("p of no difference", lambda one: _probability(one.delta.p)),
-        Column(f"p of {ABSENT_RATIO:g} or more (TOST)", lambda one: _probability(one.equivalence_p)),
+        Column(
+            f"p of {ABSENT_RATIO:g} or more (TOST)", lambda one: _probability(one.equivalence_p)
+        ),
         Column("spread of trainings", lambda one: "yes" if one.delta.of_trainings else "no"),
     ]
     return terminal_table(columns, verdict.resolved[:SHOWN]) + _more(

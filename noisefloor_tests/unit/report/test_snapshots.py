@@ -19,7 +19,7 @@ from noisefloor_tests.support.results_planted import effects_of, planted_bins
 from noisefloor_tests.support.verdicts import of_perplexities, of_slices
 from pytest_noisefloor.bets.bet import Level, Registration
 from pytest_noisefloor.bets.error_rates import assess
-from pytest_noisefloor.bets.judging import ABSENT
+from pytest_noisefloor.bets.licensing import ABSENT
 from pytest_noisefloor.bets.registry import registered_bet
 from pytest_noisefloor.report.tables import render
 

@@ -1,0 +1,209 @@
+"""What may be claimed: planted passes, failures by one condition each, and cheats."""
+
+import math
+from dataclasses import replace
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from noisefloor_tests.support.inferences import ABOVE, AT, BELOW, inferred
+from pytest_noisefloor.bets.bet import Level
+from pytest_noisefloor.bets.judging import judge
+from pytest_noisefloor.bets.licensing import MARGIN, WhyNotAbsent, bar_is_shown, claimable
+from pytest_noisefloor.bets.registry import registered_bet
+from pytest_noisefloor.stats.effect import Effect
+
+BET = registered_bet("bet60")
+BAR = math.log(1.1)
+
+
+def verdict(ones, deltas=None, helps=None, bet=BET):
+    """A verdict on inferred users; by points every Δ is 1.2 and every help as large."""
+    deltas = deltas or [ABOVE] * len(ones)
+    helps = helps or deltas
+    control = bet.contrast.numerator
+    effects = [
+        Effect(
+            user=one.user,
+            nll={"real": 1.0, control: 1.0 + delta, "untrained": 1.0 + help_},
+            contrast=bet.contrast,
+        )
+        for one, delta, help_ in zip(ones, deltas, helps, strict=True)
+    ]
+    return judge(bet, effects, resolved=ones)
+
+
+def three(**of_third):
+    return [inferred("a"), inferred("b"), inferred("c", **of_third)]
+
+
+# --- LENIENT and STRICT -----------------------------------------------------------------------
+
+
+def test_lenient_is_claimed_of_two_who_are_shown_though_a_third_is_not():
+    """More evidence than a level needs does not take it away."""
+    assert claimable(verdict(three(delta=BELOW))) == ("LENIENT",)
+    assert claimable(verdict(three(helped=BELOW))) == ("LENIENT",)
+    assert claimable(verdict(three(of_trainings=False))) == ("LENIENT",)
+
+
+@pytest.mark.parametrize(
+    "lack",
+    [
+        {"delta": 0.0},  # down to 1 is not above it
+        {"delta": -1e-9},
+        {"helped": 0.0},
+        {"helped": None},
+        {"of_trainings": False},
+    ],
+)
+def test_two_users_who_lack_one_thing_leave_lenient_unclaimed(lack):
+    ones = [inferred("a"), *(inferred(user, **{"high": 0.5} | lack) for user in "bc")]
+    one = verdict(ones)
+    assert one.level is Level.LENIENT
+    assert claimable(one) == ("NOT_MET",)
+
+
+def test_who_is_shown_without_meeting_the_bar_does_not_count_for_who_meets_it_unshown():
+    ones = [inferred("a"), inferred("b"), inferred("c", delta=BELOW, high=0.5)]
+    one = verdict(ones, deltas=[ABOVE, math.log(1.05), ABOVE])
+    assert one.met[Level.LENIENT] == ("a", "c")
+    assert claimable(one) == ("NOT_MET",)
+
+
+def test_strict_needs_everybody_and_brings_lenient_with_it():
+    high = [math.log(1.6)] * 3
+    assert claimable(verdict(three(), high)) == ("LENIENT", "STRICT")
+    assert claimable(verdict(three(delta=0.0), high)) == ("LENIENT",)
+
+
+def test_a_level_that_rests_on_harm_is_not_claimed_however_well_it_is_shown():
+    """Ratios of 3 that stand on helps of 1.05, each of them resolved."""
+    one = verdict(three(high=2.0), [math.log(3)] * 3, [math.log(1.05)] * 3)
+    assert {*one.rests_on_harm} == {Level.LENIENT, Level.STRICT}
+    assert claimable(one) == ("NOT_MET",)
+
+
+def test_a_bar_is_said_to_be_shown_only_below_the_intervals_of_as_many_as_it_needs():
+    shown = [inferred("a", delta=BAR), inferred("b", delta=BAR), inferred("c")]
+    assert verdict(shown).findings.bar_shown == ("LENIENT",)
+    short = [inferred("a", delta=BAR), inferred("b", delta=BAR - 1e-6), inferred("c")]
+    assert verdict(short).findings.bar_shown == ()
+    assert claimable(verdict(short)) == ("LENIENT",)
+    unhelped = [inferred("a", delta=BAR), inferred("b", delta=BAR, helped=0.0), inferred("c")]
+    assert not bar_is_shown(verdict(unhelped), Level.LENIENT)
+
+
+# --- CATASTROPHIC and NOT_MET -----------------------------------------------------------------
+
+
+def test_catastrophic_is_claimed_of_as_many_as_are_shown_to_lose_and_not_by_points():
+    lost = {"delta": BELOW, "high": -1e-9}
+    low = [BELOW] * 3
+    assert claimable(verdict([inferred(u, **lost) for u in "abc"], low)) == (
+        "CATASTROPHIC",
+        "NOT_MET",
+    )
+    two = [inferred("a", **lost), inferred("b", **lost), inferred("c", delta=BELOW, high=0.1)]
+    assert "CATASTROPHIC" in claimable(verdict(two, low))
+    for lack in ({"high": 0.0}, {"high": -1e-9, "of_trainings": False}):
+        one = [inferred("a", **lost), *(inferred(u, delta=BELOW, **lack) for u in "bc")]
+        assert claimable(verdict(one, low)) == ("NOT_MET",)
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([BELOW, AT, 1e-9, BAR, ABOVE]), st.booleans(), st.booleans()),
+        min_size=1,
+        max_size=6,
+    )
+)
+def test_not_met_may_be_claimed_exactly_where_lenient_may_not(users):
+    ones = [
+        inferred(f"u{at}", delta=delta, high=0.5, helped=AT if unhelped else ABOVE, of_trainings=known)
+        for at, (delta, unhelped, known) in enumerate(users)
+    ]
+    found = claimable(verdict(ones, [delta for delta, *_ in users]))
+    assert ("LENIENT" in found) != ("NOT_MET" in found)
+    assert "STRICT" not in found or "LENIENT" in found
+
+
+def test_point_estimates_license_not_met_alone():
+    effects = [Effect(user="a", nll={"real": 1.0, "random": 2.0}, contrast=BET.contrast)]
+    one = judge(BET, effects)
+    assert one.level is Level.STRICT
+    assert claimable(one) == ("NOT_MET",)
+
+
+# --- ABSENT -----------------------------------------------------------------------------------
+
+ALIKE = [AT] * 3
+
+
+def test_absence_is_claimed_where_every_interval_lies_within_it():
+    ones = three(delta=-MARGIN + 1e-9, high=MARGIN - 1e-9)
+    assert claimable(verdict(ones, ALIKE)) == ("NOT_MET", "ABSENT")
+
+
+@pytest.mark.parametrize(
+    ("lack", "why"),
+    [
+        ({"delta": -MARGIN}, WhyNotAbsent.TOO_WIDE),
+        ({"delta": 0.0, "high": MARGIN}, WhyNotAbsent.TOO_WIDE),
+        ({"of_trainings": False}, WhyNotAbsent.ONE_TRAINING),
+    ],
+)
+def test_one_user_is_enough_to_take_absence_away(lack, why):
+    one = verdict(three(**lack), ALIKE)
+    assert claimable(one) == ("NOT_MET",)
+    assert one.findings.why_not_absent is why
+
+
+def test_absence_is_about_1_1_whatever_the_bars_of_the_bet():
+    """A bet whose LENIENT asks for 1 has no margin of its own, and a bar of 2 gives none."""
+    for bar in (1.0, 1.5):
+        criteria = (BET.criteria[0], replace(BET.criteria[1], threshold=bar), BET.criteria[2])
+        bet = replace(BET, criteria=criteria)
+        just = [-0.001] * 3
+        assert "ABSENT" in claimable(verdict(three(), just, bet=bet))
+        wide = three(delta=-0.2, high=0.2)
+        assert "ABSENT" not in claimable(verdict(wide, just, bet=bet))
+
+
+def test_absence_needs_a_gain_of_1_1_within_reach_by_help():
+    """The oracle's ratio does not count: harm by the control is no reach."""
+    low = [inferred(u, oracle_help=BAR - 1e-9) for u in "ab"]
+    one = verdict([*low, inferred("c")], ALIKE)
+    assert one.findings.why_not_absent is WhyNotAbsent.NO_REACH
+    enough = [inferred("a", oracle_help=BELOW), *map(inferred, "bc")]
+    assert "ABSENT" in claimable(verdict(enough, ALIKE))
+
+
+def test_only_a_bet_with_the_random_control_can_show_absence():
+    bet = replace(BET, contrast=replace(BET.contrast, numerator="other"))
+    one = verdict(three(), ALIKE, bet=bet)
+    assert claimable(one) == ("NOT_MET",)
+    assert one.findings.why_not_absent is WhyNotAbsent.NO_RANDOM_CONTROL
+
+
+def test_absence_needs_an_interval_of_everybody():
+    ones = three()
+    effects = [
+        Effect(user=user, nll={"real": 1.0, "random": 1.0}, contrast=BET.contrast)
+        for user in "abcd"
+    ]
+    one = judge(BET, effects, resolved=ones)
+    assert one.findings.why_not_absent is WhyNotAbsent.NO_INTERVALS
+    assert claimable(one) == ("NOT_MET",)
+
+
+def test_a_share_counts_those_it_rounds_up_to():
+    """Two of three of 100 users are 67, and 67 who are shown are enough."""
+    assert BET.criterion(Level.LENIENT).fraction == Fraction(2, 3)
+    for shown, expected in ((67, "LENIENT"), (66, "NOT_MET")):
+        ones = [
+            inferred(f"u{at}", delta=1e-9 if at < shown else BELOW, high=0.5) for at in range(100)
+        ]
+        assert claimable(verdict(ones)) == (expected,)
