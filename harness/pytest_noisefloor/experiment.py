@@ -19,9 +19,19 @@ from pytest_noisefloor.results import (
     Unit,
     effect_record,
     result,
+    text_digests,
     write_result,
 )
-from pytest_noisefloor.runs import Adapter, Plan, PlannedRun, Request, Runner, export_adapters
+from pytest_noisefloor.runs import (
+    Adapter,
+    Ledger,
+    LedgerLine,
+    Plan,
+    PlannedRun,
+    Request,
+    Runner,
+    export_adapters,
+)
 from pytest_noisefloor.stats import Effect, Scores, bin_sums, encode_sums, jensen_shannon, mean_nll
 
 from .errors import NoisefloorError
@@ -72,7 +82,13 @@ class Experiment:
 
     @cached_property
     def verdict(self) -> Verdict:
-        """The verdict over all units. Computing it also writes the adapter and result files."""
+        """The verdict over all units. Computing it also writes the adapter and result files.
+
+        Unless the verdict is PLANTED, its line is in the store's ledger before they are written.
+
+        Raises:
+            NoisefloorError: the verdict cannot be formed, or the ledger is damaged.
+        """
         self._check_names()
         planned = list(self._plan.all_runs(self.seeds))
         for runner in dict.fromkeys(run.runner for run in planned):
@@ -88,6 +104,7 @@ class Experiment:
             planted=self.planted,
             divergences=[one.divergence for one in units if one.divergence is not None],
         )
+        ledger = () if self.planted else self._recorded(verdict, units)
         exported = export_adapters(
             planned, self.out, bet=self.bet, prefix=self._prefix, first_seed=self.seeds[0]
         )
@@ -99,9 +116,20 @@ class Experiment:
             units=units,
             repeats=[one.effect.user for one in every if one.effect.user not in kept],
             exported=exported,
+            ledger=ledger,
         )
         write_result(self.result_path, file.content)
         return verdict
+
+    def _recorded(self, verdict: Verdict, units: Sequence[Unit]) -> tuple[LedgerLine, ...]:
+        """Add the verdict to the store's ledger, and return the ledger's lines up to it."""
+        return Ledger(self.runner.store).record(
+            bet=self.bet,
+            base=self.runner.base.fingerprint,
+            texts=text_digests(units),
+            seeds=self.seeds,
+            level=verdict.level.name,
+        )
 
     def _check_names(self) -> None:
         """Refuse two users whose adapter files would have the same name.

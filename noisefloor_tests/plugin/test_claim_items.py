@@ -64,6 +64,9 @@ def test_a_claims_file_with_one_entry_of_each_outcome(project, held):
             "NOT_MET is not what was measured: CATASTROPHIC. Measured, *",
         ]
     )
+    result.stdout.fnmatch_lines(
+        ["Claimed on *. No ledger tells how many verdicts were formed on *"]
+    )
     # what a claim could not be compared with stands at the end of the session, passed or failed
     gap = "Not compared with what is here today: the base organisation/{}, whose files are not *"
     result.stdout.fnmatch_lines_random(

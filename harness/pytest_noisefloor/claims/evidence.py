@@ -12,8 +12,11 @@ from pytest_noisefloor.data import User, load_users, open_arm, shipped_file
 from pytest_noisefloor.errors import NoisefloorError
 from pytest_noisefloor.models import fingerprints_at_hand
 from pytest_noisefloor.results import (
+    Attempts,
     ResultError,
     ResultFile,
+    attempts,
+    commit_order,
     lift,
     read_file,
     rejudge_file,
@@ -35,10 +38,22 @@ class EvidenceError(NoisefloorError):
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a claim's evidence says today; ``gaps`` lists what could not be checked."""
+    """What a claim's evidence says today.
+
+    ``gaps`` lists what could not be checked. ``attempts`` counts the verdicts on its texts up to
+    this one, or is None if no ledger tells.
+    """
 
     verdict: Verdict
     gaps: tuple[str, ...]
+    attempts: Attempts | None
+
+    @property
+    def count(self) -> str:
+        """The count of verdicts, as a sentence that follows the claim's."""
+        if self.attempts is None:
+            return "No ledger tells how many verdicts were formed on these texts."
+        return f"This is {self.attempts}."
 
 
 def judge_evidence(claim: Claim) -> Evidence:
@@ -47,8 +62,8 @@ def judge_evidence(claim: Claim) -> Evidence:
     Raises:
         EvidenceError: the evidence is missing, edited or planted; it is stale (made with another
             bet text, recipe, arm, method or scorer, or on another base or text than today's); its
-            base, method, users or seeds are not the claim's; it is older than the bet's lock; or it
-            cannot be judged.
+            base, method, users or seeds are not the claim's; it is older than the bet's lock, or
+            was committed before the bet's text was; or it cannot be judged.
     """
     path = claim.evidence
     how = "; renew it with --noisefloor-train"
@@ -58,7 +73,13 @@ def judge_evidence(claim: Claim) -> Evidence:
         content = read_file(path)
     except ResultError as error:
         raise EvidenceError(f"{error}{how}") from None
-    return _examine(claim, content, str(path), how)
+    found = _examine(claim, content, str(path), how)
+    if (order := commit_order(path, content["bet"]["sha256"])) and order.wrong:
+        raise EvidenceError(
+            f"{path}: it was committed ({order.file}) before the text of Bet {claim.bet.id} was "
+            f"({order.text}); expected a bet that is locked before it is run"
+        )
+    return found
 
 
 def replace_evidence(claim: Claim, content: dict[str, Any]) -> None:
@@ -111,10 +132,10 @@ def _examine(claim: Claim, content: Any, where: str, how: str = "") -> Evidence:
             f"{claim.bet.id} was locked on {since}; expected a bet that is locked before it is run"
         )
     try:
-        verdict = rejudge_file(file, claim.bet)
+        verdict, count = rejudge_file(file, claim.bet), attempts(file)
     except NoisefloorError as error:
         raise EvidenceError(f"{where}: cannot be judged ({error})") from None
-    return Evidence(verdict, (*base_gap, *text_gap))
+    return Evidence(verdict, (*base_gap, *text_gap), count)
 
 
 def _began(day: date) -> datetime:

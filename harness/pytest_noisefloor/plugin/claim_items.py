@@ -196,7 +196,8 @@ class ClaimItem(pytest.Item):
 
         gaps = self.evidence.gaps
         said = f"Not compared with what is here today: {'; '.join(gaps)}." if gaps else ""
-        self.add_report_section("call", "claim", f"{self.claim.sentence}\n{said}".strip())
+        sentence = f"{self.claim.sentence} {self.evidence.count}"
+        self.add_report_section("call", "claim", f"{sentence}\n{said}".strip())
         if said:
             self.user_properties.append((NOT_COMPARED, said))
         if text := disagreement(self.claim, self.evidence.verdict):

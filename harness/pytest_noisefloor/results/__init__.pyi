@@ -10,6 +10,7 @@ from .collection import SUMMARY_NAME as SUMMARY_NAME
 from .collection import Collection as Collection
 from .collection import collection_rows as collection_rows
 from .collection import read_collection as read_collection
+from .committed import commit_order as commit_order
 from .comparisons import FIGURES as FIGURES
 from .comparisons import BudgetPoint as BudgetPoint
 from .comparisons import Matrix as Matrix
@@ -23,6 +24,9 @@ from .files import write_result as write_result
 from .ladder import REAL as REAL
 from .ladder import LadderRung as LadderRung
 from .ladder import ladders as ladders
+from .ledger import Attempts as Attempts
+from .ledger import attempts as attempts
+from .ledger import text_digests as text_digests
 from .lifting import lift as lift
 from .parts_measured import LeakPart as LeakPart
 from .parts_measured import SlicePart as SlicePart

@@ -17,11 +17,12 @@ from pytest_noisefloor.bets import (
     parse_label,
 )
 from pytest_noisefloor.data import open_arm
-from pytest_noisefloor.runs import ExportedAdapter, Runner
+from pytest_noisefloor.runs import ExportedAdapter, LedgerLine, Runner
 from pytest_noisefloor.specs import SCORER, Recipe
 from pytest_noisefloor.stats import BIN_TOKENS, BinSums, Effect, Interval, UserInference
 
 from .building_verdict import verdict_part
+from .ledger import ledger_parts, text_digests
 from .parts_design import (
     AdapterPart,
     BasePart,
@@ -63,11 +64,17 @@ def result(
     units: Sequence[Unit],
     repeats: Sequence[str],
     exported: Sequence[ExportedAdapter],
+    ledger: Sequence[LedgerLine],
 ) -> ResultFile:
-    """Build the result file, which docs/results.md describes."""
+    """Build the result file, which docs/results.md describes.
+
+    ``ledger`` has the ledger's lines up to this verdict's. It is empty for a PLANTED verdict.
+    """
     own = next(one for one in exported if one.run.runner is runner)
     inferred = {one.user: one for one in verdict.resolved}
-    more = {"repeats": tuple(repeats)} if bet.contrast.by_cell else {}
+    more: dict[str, Any] = {"repeats": tuple(repeats)} if bet.contrast.by_cell else {}
+    if ledger:
+        more["ledger"] = ledger_parts(ledger, runner.base.fingerprint, text_digests(units))
     file = ResultFile(
         schema=RESULT_SCHEMA,
         bet=bet_part(bet),

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import get_args
 
 from .parts_design import Part
+from .parts_ledger import LedgerPart
 from .parts_measured import IntervalPart, SlicePart, UnitPart
 from .parts_verdict import FindingsPart, VerdictPart
 from .schema import ResultFile
@@ -18,6 +19,7 @@ TABLES: dict[str, type[Part]] = {
     "users": UnitPart,
     "slices": SlicePart,
     "interval": IntervalPart,
+    "ledger": LedgerPart,
 }
 """The models that have a table of their own, by the name in the document's marks."""
 

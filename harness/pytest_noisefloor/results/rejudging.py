@@ -27,6 +27,7 @@ from pytest_noisefloor.stats import (
     effect_from_perplexities,
 )
 
+from .committed import commit_order
 from .errors import ResultError
 from .files import errors_about, read_file
 from .lifting import lift
@@ -95,7 +96,9 @@ def rejudge(path: Path, *, against: str | None = None) -> Rejudged:
             return _judge_table(table, bet)
     file = lift(content, str(path))
     with errors_about(path):
-        return _judge_result(file, bet, sealed=is_whole(content))
+        judged = _judge_result(file, bet, sealed=is_whole(content))
+    order = commit_order(path, file.bet.sha256)
+    return replace(judged, notes=(*judged.notes, str(order))) if order else judged
 
 
 def _by_another(bet: Bet | None) -> list[str]:

@@ -24,6 +24,7 @@ from .parts_design import (
     TimesPart,
     VersionsPart,
 )
+from .parts_ledger import LedgerPart
 from .parts_measured import UnitPart
 from .parts_verdict import VerdictPart
 
@@ -74,6 +75,10 @@ class ResultFile(Part):
     """when, and how long it took"""
     environment: EnvironmentPart
     """where it ran"""
+    ledger: Rows[LedgerPart] = ()
+    """the lines of the store's ledger about this base and any of these texts, below, oldest first,
+    up to this result's own. Absent from files of versions 1 to 3, and where the verdict is
+    PLANTED"""
     seal: str
     """SHA-256 of all else, as JSON with sorted keys and no spaces: a file edited by hand is no
     evidence. Empty in the oldest files"""

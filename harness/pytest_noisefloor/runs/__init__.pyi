@@ -1,6 +1,9 @@
 from .context import RunContext as RunContext
 from .export import ExportedAdapter as ExportedAdapter
 from .export import export_adapters as export_adapters
+from .ledger import Ledger as Ledger
+from .ledger import LedgerLine as LedgerLine
+from .ledger import shipped_ledger as shipped_ledger
 from .planning import Plan as Plan
 from .planning import PlannedRun as PlannedRun
 from .progress import ProgressBar as ProgressBar
