@@ -26,10 +26,9 @@ class Findings:
 
     Attributes:
         alpha: the level of significance of every test here.
-        tosses: the number of sign flips in a user's test; its p value is at least 1 / ``tosses``.
-        won: users with a difference after Holm's adjustment, in favour of the treatment.
-        lost: users with a difference after Holm's adjustment, in favour of the control.
-        not_shown: users with a test that shows no difference.
+        won: users with a difference shown in favour of the treatment (Δ's interval is above 0).
+        lost: users with a difference shown in favour of the control (Δ's interval is below 0).
+        not_shown: users with an interval of Δ that includes 0.
         helped: units whose treatment is shown to improve the base (help's lower bound is above 1).
         slices_differ_ratio: users whose slices differ in the ratio, by Welch's test.
         slices_differ_help: users whose slices differ in help. Empty if the ratio is help alone.
@@ -39,12 +38,10 @@ class Findings:
         users_p_least_users: the fewest users for which ``users_p`` can fall below ``alpha``.
         coin_flip_rates: for each level with a threshold of 1, how often it holds if each user's
             sign is a coin toss. Empty if a condition is the best of several.
-        too_many_users: the least adjusted p value of a user, if it cannot fall below ``alpha``.
         claimable: what a claim may assert.
     """
 
     alpha: float = ALPHA
-    tosses: int = FLIPS + 1
     won: tuple[str, ...]
     lost: tuple[str, ...]
     not_shown: tuple[str, ...]
@@ -56,7 +53,6 @@ class Findings:
     users_p_exact: bool
     users_p_least_users: int | None
     coin_flip_rates: Mapping[Level, float]
-    too_many_users: float | None
     claimable: tuple[str, ...]
 
 
@@ -64,7 +60,7 @@ def find(verdict: Verdict, claimable: tuple[str, ...]) -> Findings:
     """Return what a verdict shows, given what may be claimed on it."""
     by_user, users = verdict.bet.contrast.by_user, len(verdict.effects)
     tested = verdict.resolved if by_user else ()
-    shown = [one for one in tested if one.holm < ALPHA]
+    shown = [one for one in tested if one.delta.low > 0 or one.delta.high < 0]
     has_harm = verdict.bet.contrast.numerator != UNTRAINED
     return Findings(
         won=_users(one for one in shown if one.delta.estimate > 0),
@@ -84,9 +80,6 @@ def find(verdict: Verdict, claimable: tuple[str, ...]) -> Findings:
         users_p_exact=bool(tested) and 2**users <= FLIPS,
         users_p_least_users=users_needed() if tested else None,
         coin_flip_rates=_coin_flip_rates(verdict.bet, users),
-        too_many_users=min(1.0, users / (FLIPS + 1))
-        if tested and users >= ALPHA * (FLIPS + 1)
-        else None,
         claimable=claimable,
     )
 

@@ -120,7 +120,8 @@ def _of_intervals(verdict: Verdict) -> dict[str, Any]:
     ]
     differ = {"the ratio": found.slices_differ_ratio, "help": found.slices_differ_help}
     return {
-        "least_blocks": min(interval.blocks for interval in intervals),
+        "least_groups": min(interval.groups for interval in intervals),
+        "of_trainings": all(interval.of_trainings for interval in intervals),
         "no_help_interval": [one.user for one in resolved if one.help is None],
         "slices_differ": [f"in {what} for {names(of)}" for what, of in differ.items() if of],
         "detectable": [{"user": one.user, "ratio": math.exp(one.mde)} for one in resolved],
@@ -129,7 +130,7 @@ def _of_intervals(verdict: Verdict) -> dict[str, Any]:
             for one in resolved
             if one.help is not None and one.user in found.helped
         ],
-        "largest_aa_sd": max((o.aa_sd for o in resolved if o.aa_sd is not None), default=None),
+        "largest_aa_sd": max((sd for one in resolved for sd in one.aa.values()), default=None),
     }
 
 

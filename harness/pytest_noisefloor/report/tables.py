@@ -96,13 +96,13 @@ def interval_table(verdict: Verdict) -> str:
 
 
 def chance_table(verdict: Verdict) -> str:
-    """For each unit: the p-values of the tests. The sign-flip p is conditional on the adapters."""
+    """For each unit: the p-values of the tests."""
     contrast = verdict.bet.contrast
     columns = [
         Column[UserInference](contrast.unit_word, lambda one: one.user, left=True),
         Column[UserInference](
-            "p of no difference (sign-flip, Holm; given these adapters)",
-            lambda one: _probability(one.holm),
+            "p of no difference",
+            lambda one: _probability(one.delta.p),
         ),
     ]
     if has_margin(verdict):

@@ -65,7 +65,6 @@ def _rates_part(rates: SimulatedRates) -> RatesPart:
 def _findings_part(found: Findings) -> FindingsPart:
     return FindingsPart(
         alpha=found.alpha,
-        tosses=found.tosses,
         won=found.won,
         lost=found.lost,
         not_shown=found.not_shown,
@@ -78,7 +77,6 @@ def _findings_part(found: Findings) -> FindingsPart:
         users_p_exact=found.users_p_exact,
         users_p_least_users=found.users_p_least_users,
         coin_flip_rates={_name(level): rate for level, rate in found.coin_flip_rates.items()},
-        too_many_users=found.too_many_users,
         claimable=found.claimable,
     )
 

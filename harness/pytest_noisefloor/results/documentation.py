@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import get_args
 
 from .parts_design import Part
-from .parts_measured import IntervalPart, SlicePart, UnitPart
+from .parts_measured import IntervalPart, SlicePart, SpreadPart, UnitPart
 from .parts_verdict import FindingsPart, VerdictPart
 from .schema import ResultFile
 
@@ -18,6 +18,7 @@ TABLES: dict[str, type[Part]] = {
     "users": UnitPart,
     "slices": SlicePart,
     "interval": IntervalPart,
+    "spread": SpreadPart,
 }
 """The models that have a table of their own, by the name in the document's marks."""
 

@@ -72,14 +72,13 @@ class FindingsPart(Part):
 
     alpha: FiniteFloat
     """level of significance of every test here"""
-    tosses: int
-    """sign flips in a user's test: its p value is at least 1 / `tosses`"""
     won: Rows[str]
-    """users with a difference after Holm's adjustment, in favour of their own text"""
+    """users with a difference shown in favour of their own text: the interval of `delta` is above
+    0"""
     lost: Rows[str]
-    """users with a difference after Holm's adjustment, in favour of the control"""
+    """users with a difference shown in favour of the control: the interval of `delta` is below 0"""
     not_shown: Rows[str]
-    """users with a test that shows no difference, after Holm's adjustment"""
+    """users with an interval of `delta` that includes 0"""
     helped: Rows[str]
     """units whose own text is shown to improve the base: help's lower bound is above 1"""
     slices_differ: SlicesDifferPart
@@ -96,8 +95,6 @@ class FindingsPart(Part):
     coin_flip_rates: Mapping[LevelName, FiniteFloat]
     """for each level with a threshold of 1, the share of coin tosses in the users' place that
     meet it. Empty where a condition is the best of several, or where not users are counted"""
-    too_many_users: FiniteFloat | None
-    """the least `holm_p` that so many users can have, where it is not below `alpha`; else null"""
     claimable: Rows[str]
     """what a claim may assert"""
 
