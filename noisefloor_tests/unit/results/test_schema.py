@@ -47,7 +47,7 @@ def test_recipe_and_scoring_stand_in_a_file_with_all_their_fields(part, spec):
 
 def lost(old, new, path=""):
     """The paths at which the new content does not say what the old one says."""
-    if isinstance(old, dict):
+    if isinstance(old, dict) and isinstance(new, dict):
         pairs = [(key, value, new.get(key)) for key, value in old.items()]
     elif isinstance(old, list) and len(old) == len(new):
         pairs = [(at, value, new[at]) for at, value in enumerate(old)]
