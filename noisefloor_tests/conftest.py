@@ -16,7 +16,6 @@ from pytest_noisefloor.data.users import Slice, User
 from pytest_noisefloor.models.loading import open_base
 from pytest_noisefloor.plugin.terminal import header
 from pytest_noisefloor.specs import Recipe, Scoring
-from pytest_noisefloor.stats import bootstrap, significance
 
 if TYPE_CHECKING:
     from pytest_noisefloor.experiment import Experiment
@@ -101,13 +100,6 @@ def planted_experiment(
     runner = new_runner(out / "store", recipe=recipe, scoring=bet.scoring)
     users = load_users(write_users(out / "users", "ann", "bob"))
     return Experiment(bet=bet, runner=runner, users=users, seeds=(0, 1), out=out)
-
-
-@pytest.fixture
-def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A tenth of the resamples and tosses, for what holds of any number of them."""
-    monkeypatch.setattr(bootstrap, "RESAMPLES", 499)
-    monkeypatch.setattr(significance, "FLIPS", 999)
 
 
 # --- what the tests of the machinery share ----------------------------------------------------

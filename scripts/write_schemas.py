@@ -19,11 +19,13 @@ from pytest_noisefloor.bets.bet_file import BetFile
 from pytest_noisefloor.claims.claims_file import ClaimsFile
 from pytest_noisefloor.results.documentation import with_tables
 from pytest_noisefloor.results.schema import ResultFile
+from pytest_noisefloor.results.spread_file import SpreadFile
 
 MODELS: dict[str, type[BaseModel]] = {
     "bet-1": BetFile,
     "claims-1": ClaimsFile,
     "result-3": ResultFile,
+    "spread-1": SpreadFile,
 }
 
 FOLDER = Path(__file__).parents[1] / "harness" / "pytest_noisefloor" / "results" / "schemas"

@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from pytest_noisefloor.bets import Bet, Verdict, assess
+from pytest_noisefloor.bets import OTHER, POOLED, Bet, Verdict, assess, parse_label
 from pytest_noisefloor.data import Slice, SliceLeak, User, check_contamination
 from pytest_noisefloor.results import (
     LeakPart,
     SlicePart,
     Unit,
     effect_record,
+    filed_spread,
     result,
     text_digests,
     write_result,
@@ -32,7 +33,15 @@ from pytest_noisefloor.runs import (
     Runner,
     export_adapters,
 )
-from pytest_noisefloor.stats import Effect, Scores, bin_sums, encode_sums, jensen_shannon, mean_nll
+from pytest_noisefloor.stats import (
+    Effect,
+    Scores,
+    Spread,
+    bin_sums,
+    encode_sums,
+    jensen_shannon,
+    mean_nll,
+)
 
 from .errors import NoisefloorError
 from .specs import UNTRAINED
@@ -103,6 +112,7 @@ class Experiment:
             [one.bin_sums for one in units],
             planted=self.planted,
             divergences=[one.divergence for one in units if one.divergence is not None],
+            filed=[self._filed_spreads(one.user) for one in units],
         )
         ledger = () if self.planted else self._recorded(verdict, units)
         exported = export_adapters(
@@ -200,6 +210,8 @@ class Experiment:
             {label: found[label][best[label]][at] for label in labels} for at in range(len(pieces))
         ]
         bins = bin_sums(name, scores)
+        if not self.bet.contrast.by_user:
+            bins = replace(bins, owner=user.name, part=pieces[0].name)
         effect = self._effect(name, {label: means[label][best[label]] for label in labels})
         leaks = dict(zip(user.heldout, self._leaks[user.name], strict=True))
         slices = []
@@ -235,6 +247,21 @@ class Experiment:
             sums={label: tuple(of) for label, of in sums.items()},
             **effect_record(effect),
         )
+
+    def _filed_spreads(self, user: str) -> dict[str, Spread]:
+        """What spread files say of a user's arms, by label.
+
+        They are about all of a user's text, and not about other users' adapters.
+        """
+        owner = next(one for one in self.users if one.name == user)
+        found: dict[str, Spread] = {}
+        for label in self.bet.contrast.trained if self.bet.contrast.by_user else ():
+            conditions = parse_label(label)
+            if len(conditions) == 1 and conditions[0].source not in (OTHER, POOLED):
+                (run,) = self._plan.runs_for(label, owner, self.seeds[0])
+                if spread := filed_spread(run.runner, user, run.request.arm):
+                    found[label] = spread
+        return found
 
     def _effect(self, name: str, means: Mapping[str, float]) -> Effect:
         return Effect(user=name, nll=means, contrast=self.bet.contrast)

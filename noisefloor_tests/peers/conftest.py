@@ -11,8 +11,8 @@ from pytest_noisefloor.stats.blocks import BIN_TOKENS
 
 @pytest.fixture
 def skewed():
-    """Skewed differences in 20 blocks, the fewest there may be, where each refinement shows."""
+    """Skewed differences of one slice in 6 groups of 8 bins."""
     rng = np.random.default_rng(9)
-    one = differing(rng, rho=0.0, lengths=(40 * BIN_TOKENS,))
-    tilted = one.sums["random"] + 60 * rng.exponential(1, size=40) ** 1.5
+    one = differing(rng, rho=0.0, lengths=(48 * BIN_TOKENS,))
+    tilted = one.sums["random"] + 60 * rng.exponential(1, size=48) ** 1.5
     return replace(one, sums=one.sums | {"random": tilted})

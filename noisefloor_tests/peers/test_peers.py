@@ -7,7 +7,7 @@ import pytest
 # tiny leaves one thread to this process, which is all that small models need
 pytestmark = [pytest.mark.peers, pytest.mark.usefixtures("tiny")]
 
-PEERS = ("arch", "lm_eval", "peft", "statsmodels")
+PEERS = ("lm_eval", "peft", "statsmodels")
 
 
 def test_every_peer_is_installed():

@@ -11,23 +11,23 @@ from hypothesis import strategies as st
 from noisefloor_tests.support.bins_planted import differing
 from noisefloor_tests.support.peer_modules import peer
 from pytest_noisefloor.bets.error_rates import rate_bounds
-from pytest_noisefloor.stats.blocks import block_sums
-from pytest_noisefloor.stats.bootstrap import block_bootstrap
+from pytest_noisefloor.stats.blocks import BIN_TOKENS
+from pytest_noisefloor.stats.groups import group_interval
 from pytest_noisefloor.stats.significance import holm, minimum_detectable_effect, tost
 
 # tiny leaves one thread to this process, which is all that small models need
 pytestmark = [pytest.mark.peers, pytest.mark.usefixtures("tiny")]
 
 
-def test_statsmodels_finds_the_same_equivalence(skewed):
-    """TOST on the means of blocks of one size, where the linearised error is the plain one."""
+def test_statsmodels_finds_the_same_interval_and_equivalence(skewed):
+    """On groups of one size, where the linearised error is the plain one."""
     describe = peer("statsmodels.stats.weightstats").DescrStatsW
-    sums, tokens = block_sums(skewed, "random", "real")[:2]
-    assert len({*tokens}) == 1
-    found = describe(sums / tokens)
-    ours = block_bootstrap(skewed, "random", "real")
+    bins = (skewed.sums["random"] - skewed.sums["real"])[0]
+    found = describe(bins.reshape(6, -1).mean(axis=1) / BIN_TOKENS)
+    ours = group_interval(skewed, "random", "real", {})
     assert ours.estimate == pytest.approx(found.mean, rel=1e-12)
-    ours = replace(ours, se=float(found.std_mean), df=len(sums) - 1.0)
+    assert (ours.low, ours.high) == pytest.approx(found.tconfint_mean(0.05), rel=1e-9)
+    assert ours.p == pytest.approx(found.ttest_mean(0)[1], rel=1e-9)
     for margin in (0.5 * ours.estimate, ours.estimate, 1.1 * ours.estimate, 3 * ours.estimate):
         p, _, _ = found.ttost_mean(-margin, margin)
         assert tost(ours, margin) == pytest.approx(p, rel=1e-9)
@@ -50,7 +50,7 @@ def test_statsmodels_needs_the_same_effect_for_the_same_power():
     blocks, and to 1 % at 20.
     """
     power = peer("statsmodels.stats.power").TTestPower()
-    one = block_bootstrap(differing(np.random.default_rng(60), rho=0.0), "random", "real")
+    one = group_interval(differing(np.random.default_rng(60), rho=0.0), "random", "real", {})
     for blocks, bar in ((384, 1e-3), (20, 1e-2)):
         ours = minimum_detectable_effect(replace(one, df=blocks - 1.0)) / (
             one.se * math.sqrt(blocks)

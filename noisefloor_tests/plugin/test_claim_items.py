@@ -19,8 +19,6 @@ from pytest_noisefloor.claims.claim import ClaimError
 from pytest_noisefloor.claims.evidence import EvidenceError
 from pytest_noisefloor.plugin.claim_items import Gate
 
-pytestmark = pytest.mark.usefixtures("few_resamples")
-
 # --- outcomes ----------------------------------------------------------------------------------
 
 

@@ -17,8 +17,6 @@ from noisefloor_tests.support.claims_planted import (
     sealed,
 )
 
-pytestmark = pytest.mark.usefixtures("few_resamples")
-
 
 def test_a_personalisation_test_whose_claim_beat_its_control_runs(controlled, held):
     controlled.makepyfile(test_mine=MARKED.format('claim="lenient"'))

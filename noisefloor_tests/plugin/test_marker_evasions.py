@@ -7,8 +7,6 @@ from noisefloor_tests.support.claims_planted import (
     entry,
 )
 
-pytestmark = pytest.mark.usefixtures("few_resamples")
-
 UNCONTROLLED = MARKED.format('claim="x"')
 WRITTEN = {
     "test_class": """

@@ -60,7 +60,7 @@ def test_it_is_judged_and_its_status_stands_in_print_and_in_every_files_name(pyt
 
 
 def test_once_the_command_has_locked_it_it_is_registered_and_a_claim_may_rest_on_it(
-    pytester, own, held, folder_base, few_resamples
+    pytester, own, held, folder_base
 ):
     lines = {"id": '"ours"', "name": '"ours"'}
     own("--noisefloor-base=small", lines=lines)

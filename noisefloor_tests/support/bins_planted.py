@@ -8,7 +8,7 @@ from scipy.signal import lfilter
 from pytest_noisefloor.bets.error_rates import rate_bounds
 from pytest_noisefloor.bets.registry import registered_bet
 from pytest_noisefloor.stats.blocks import BIN_TOKENS, BinSums, bin_slices, bin_tokens, slice_blocks
-from pytest_noisefloor.stats.inference import FLIP_TIMES
+from pytest_noisefloor.stats.inference import BLOCK_TIMES
 from pytest_noisefloor.stats.significance import between_slices
 
 CONTRAST = registered_bet("bet60").contrast
@@ -54,4 +54,4 @@ def told(what, count, trials):
 
 
 def slices_p(one):
-    return between_slices(slice_blocks(one, "random", "real", times=FLIP_TIMES))
+    return between_slices(slice_blocks(one, "random", "real", times=BLOCK_TIMES))

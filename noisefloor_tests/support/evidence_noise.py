@@ -1,6 +1,10 @@
-"""Scores with the noise of the committed evidence, whose true ratio is known."""
+"""Noise like that of the committed evidence: fitted to the differences of bins, and drawn again.
 
-import math
+A series of differences in bins of 64 tokens is fitted by an autoregression of three steps, and the
+fit's own residuals, drawn with replacement, drive the simulation (Bühlmann 1997, "Sieve bootstrap
+for time series", Bernoulli 3:123). Heavy tails and autocorrelation are thus those that were found.
+"""
+
 from functools import cache
 
 import numpy as np
@@ -11,42 +15,45 @@ from pytest_noisefloor._files import resource_path
 from pytest_noisefloor.results.files import read_file
 from pytest_noisefloor.results.lifting import lift
 from pytest_noisefloor.results.rejudging import bin_sums_of
-from pytest_noisefloor.stats.blocks import BIN_TOKENS, Scores, bin_sums
 
-USERS = ("programmer", "novelist", "scientist")
-SLICES, TOKENS = 3, 8192  # as registered
 STEPS = 3
+WARMED = 200
+"""Bins that are drawn and dropped, until nothing is left of how a series began."""
+
+DIFFERENCES = {"Δ": ("random", "real"), "help": ("untrained", "real")}
+BASES = {"": "bet60_reference.json", " on SmolLM2-135M": "bet60_smollm2-135m.json"}
+USERS = ("programmer", "novelist", "scientist", "programmer on SmolLM2-135M")
 
 
 @cache
-def noise():
-    """For each of USERS, coefficients (STEPS,) and residuals (n,) in nats per token."""
-    file = lift(read_file(resource_path("evidence", "bet60_reference.json")))
-    rows = {row.user: row for row in file.users}
-    return [fit(rows[user]) for user in USERS]
+def rows(file):
+    return {row.user: row for row in lift(read_file(resource_path("evidence", file))).users}
 
 
-def fit(row):
-    """Yule and Walker's equations on the autocovariances of the bins, pooled over slices."""
-    real = bin_sums_of(row)
-    delta = (real.sums["random"] - real.sums["real"])[0] / real.tokens
-    series = [delta[real.slices == k] - delta[real.slices == k].mean() for k in range(SLICES)]
+@cache
+def fitted(user, what):
+    """Coefficients (STEPS,) and residuals (n,), by Yule and Walker's equations.
+
+    Autocovariances are pooled over slices.
+    """
+    name, _, base = user.partition(" on ")
+    bins = bin_sums_of(rows(BASES[f" on {base}" if base else ""])[name])
+    over, under = DIFFERENCES[what]
+    found = (bins.sums[over] - bins.sums[under])[0] / bins.tokens
+    series = [x - x.mean() for x in (found[bins.slices == k] for k in np.unique(bins.slices))]
     lags = [sum(float(x[lag:] @ x[: len(x) - lag]) for x in series) for lag in range(STEPS + 1)]
     coefficients = solve_toeplitz(lags[:-1], lags[1:])
-    left = [lfilter([1, *-coefficients], [1], x)[STEPS:] for x in series]
-    residuals = np.concatenate(left)
+    residuals = np.concatenate([lfilter([1, *-coefficients], [1], x)[STEPS:] for x in series])
     return coefficients, residuals - residuals.mean()
 
 
-def simulated(rng, user, ratio):
-    """Bin sums of per-token scores whose true ratio is known."""
-    coefficients, residuals = noise()[user]
-    slices = []
-    for _ in range(SLICES):
-        drawn = rng.choice(residuals, TOKENS // BIN_TOKENS + 50)
-        bins = lfilter([1], [1, *-coefficients], drawn)[50:]
-        text = rng.gamma(2, 2, TOKENS)
-        scores = {"untrained": text + 0.01, "real": text}
-        scores["random"] = text + math.log(ratio) + np.repeat(bins, BIN_TOKENS)
-        slices.append({arm: [Scores(nll.astype("f4"), "same")] for arm, nll in scores.items()})
-    return bin_sums(USERS[user], slices)
+def drawn(rng, shape, *, user, what):
+    """Differences of bins of a user (*shape), whose true mean is 0."""
+    coefficients, residuals = fitted(user, what)
+    *slices, bins = shape
+    return autoregressive(rng.choice(residuals, (*slices, bins + WARMED)), coefficients)
+
+
+def autoregressive(innovations, coefficients):
+    """An autoregression (*shape, bins) of innovations (*shape, bins + WARMED)."""
+    return lfilter([1], [1, *-np.atleast_1d(coefficients)], innovations, axis=-1)[..., WARMED:]

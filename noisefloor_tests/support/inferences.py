@@ -50,5 +50,6 @@ def inferred(
         mde=0.1,
         slices_p=None,
         slices_help_p=None,
+        spreads={},
         aa={},
     )

@@ -69,7 +69,7 @@ def test_the_command_has_one_line_and_status_4_for_every_file_it_cannot_judge(
     assert errors.count("\n") == 1
 
 
-def test_the_command_judges_committed_evidence_also_by_another_bet(few_resamples, capsys):
+def test_the_command_judges_committed_evidence_also_by_another_bet(capsys):
     evidence = str(resource_path("evidence", "bet60_reference.json"))
     assert main(["rejudge", evidence]) == 0
     printed = capsys.readouterr().out

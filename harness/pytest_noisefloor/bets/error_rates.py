@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache, lru_cache
 
@@ -17,10 +17,12 @@ from pytest_noisefloor.stats import (
     UNRESOLVED,
     BinSums,
     Effect,
+    Spread,
     StatisticsError,
-    TooFewBlocks,
+    TooLittleText,
     infer,
     slice_pairs,
+    spreads_of,
 )
 
 from .bet import Bet, Level
@@ -47,12 +49,14 @@ def assess(
     *,
     planted: bool = False,
     divergences: Sequence[float] = (),
+    filed: Sequence[Mapping[str, Spread]] = (),
 ) -> Verdict:
     """Return the verdict with its intervals, reach and error rates.
 
     A unit with too little held-out text for an interval has point estimates only, and the verdict
     then has no error rates. If a bet counts pairs of slices, ``effects`` are those of the slices,
-    and ``divergences`` are their divergences from the training text.
+    and ``divergences`` are their divergences from the training text. ``filed`` has, for each unit,
+    what a file says of the spread of its arms between trainings.
 
     Raises:
         StatisticsError: an effect's means are not those of its bin sums, or the scores cannot be
@@ -64,12 +68,17 @@ def assess(
         pairs = slice_pairs(effects, divergences)
         return judge(bet, pairs, planted=planted, unresolved=UNRESOLVED)
     try:
-        resolved = infer(all_bins, bet.contrast, margin=MARGIN)
-    except TooFewBlocks as reason:
+        resolved = infer(
+            all_bins,
+            bet.contrast,
+            margin=MARGIN,
+            spreads=spreads_of(all_bins, bet.contrast, filed),
+        )
+    except TooLittleText as reason:
         return judge(bet, effects, planted=planted, unresolved=str(reason))
     verdict = judge(bet, effects, planted=planted, resolved=resolved)
     if verdict.short:
-        why = f"too few independent blocks: {'; '.join(verdict.short)}"
+        why = f"too little held-out text: {'; '.join(verdict.short)}"
         return replace(verdict, unresolved=why)
     if bet.contrast.by_cell:
         return verdict  # cells share users and adapters, so rates for independent cells mislead

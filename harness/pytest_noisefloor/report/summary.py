@@ -33,15 +33,15 @@ from pytest_noisefloor.stats import (
     Cell,
     SliceDivergence,
     VarianceComponent,
-    rank_test,
-    sign_test,
+    rank_correlation,
+    sign_counts,
     variance_components,
 )
 
 from . import figures
 from . import summary_tables as tables
 
-SUMMARY_SCHEMA = 1
+SUMMARY_SCHEMA = 2
 """Version of the layout of SUMMARY.json, which docs/results.md describes."""
 
 LEGEND = (
@@ -156,7 +156,7 @@ def _base_record(one: BaseSummary) -> dict[str, Any]:
         "pareto": [asdict(offer) for offer in one.pareto],
         "cells": {bet: _cells_record(of) for bet, of in one.cells.items()},
         "slices": {
-            bet: {"near": [asdict(near) for near in of], "rank_test": asdict(rank_test(of))}
+            bet: {"near": [asdict(near) for near in of], "order": asdict(rank_correlation(of))}
             for bet, of in one.slices.items()
         },
     }
@@ -187,7 +187,7 @@ def _cells_record(of: tuple[Cell, ...]) -> dict[str, Any]:
             {"user": user, "slice": piece, "signs": by_seed}
             for (user, piece), by_seed in signs(of).items()
         ],
-        "sign_test": asdict(sign_test(of)),
+        "counts": asdict(sign_counts(of)),
         "variance": [_renamed(part, df="freedom") for part in found],
         "no_variance": why,
     }
@@ -242,10 +242,10 @@ def _render_base(one: BaseSummary) -> list[str]:
     for bet, of in one.cells.items():
         found, why = _parts(of)
         said += [f"## Bet {bet} by seed and slice, on {one.base}"]
-        said += [tables.sign_table(signs(of), sign_test(of))]
+        said += [tables.sign_table(signs(of), sign_counts(of))]
         said += [tables.part_table(found) if found else f"No split of the variance: {why}."]
         said += [tables.sampling_sentence(of)]
     for bet, nearest in one.slices.items():
         said += [f"## Bet {bet} by slice, on {one.base}"]
-        said += [tables.near_table(nearest, rank_test(nearest))]
+        said += [tables.near_table(nearest, rank_correlation(nearest))]
     return said

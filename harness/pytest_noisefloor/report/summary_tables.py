@@ -8,14 +8,18 @@ from typing import Any
 
 from pytest_noisefloor.results import FIGURES, NOT_RUN, BudgetPoint, LadderRung, Matrix, MethodCost
 from pytest_noisefloor.specs import UNTRAINED
-from pytest_noisefloor.stats import Cell, RankTest, SignTest, SliceDivergence, VarianceComponent
+from pytest_noisefloor.stats import (
+    Cell,
+    RankCorrelation,
+    SignCounts,
+    SliceDivergence,
+    VarianceComponent,
+)
 
 from .layout import markdown_table
 
 NONE = "–"
-_SIGN_WARNING = (
-    "Cells share users, texts and adapters: fewer than these are independent, and p is too small."
-)
+_SHARED = "share users, texts and adapters, so fewer than these are independent"
 
 
 def bet_table(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -138,34 +142,31 @@ def pareto_table(offers: Sequence[MethodCost]) -> str:
     )
 
 
-def sign_table(signs: Mapping[tuple[str, str], str], test: SignTest) -> str:
-    """The sign of Δ in every cell, and the sign test over all cells."""
+def sign_table(signs: Mapping[tuple[str, str], str], counts: SignCounts) -> str:
+    """The sign of Δ in every cell, and how many cells have which."""
     head = ("user", "slice", "sign of Δ by seed")
     rows = [(user, piece, f"`{found}`") for (user, piece), found in signs.items()]
-    ties = f", {test.ties} ties" if test.ties else ""
+    ties = f", {counts.ties} ties" if counts.ties else ""
     return (
-        f"{markdown_table(head, rows)}\n\n{test.above} cells above 0, {test.below} below{ties}: "
-        f"p = {test.p:.2g} (exact two-sided sign test). {_SIGN_WARNING}"
+        f"{markdown_table(head, rows)}\n\n{counts.above} cells above 0, {counts.below} "
+        f"below{ties}. Cells {_SHARED}."
     )
 
 
-def near_table(slices: Sequence[SliceDivergence], test: RankTest) -> str:
-    """Slices from nearest to farthest, each with its Δ, and the rank test of their order."""
+def near_table(slices: Sequence[SliceDivergence], order: RankCorrelation) -> str:
+    """Slices from nearest to farthest, each with its Δ, and the rank correlation."""
     head = ("user", "slice", "divergence, nats", "Δ, nats per token")
     rows = [(s.user, s.slice, f"{s.divergence:.4f}", f"{s.delta:+.5f}") for s in slices]
-    exact = "exact" if test.exact else "asymptotic, since there are ties"
     agree = ", ".join(
         f"{agreeing} of {pairs} {words}"
         for words, (agreeing, pairs) in (
-            ("within users", test.within),
-            ("between users", test.between),
+            ("within users", order.within),
+            ("between users", order.between),
         )
     )
     return (
-        f"{markdown_table(head, rows)}\n\nKendall's τ of Δ with nearness {test.tau:+.2f}, "
-        f"p = {test.p:.2g} ({exact}, two-sided); pairs whose nearer slice has the larger Δ: "
-        f"{agree}. Slices share users, texts and adapters: fewer than these are independent, and p "
-        "is too small."
+        f"{markdown_table(head, rows)}\n\nKendall's τ of Δ with nearness {order.tau:+.2f}; "
+        f"pairs whose nearer slice has the larger Δ: {agree}. Slices {_SHARED}."
     )
 
 

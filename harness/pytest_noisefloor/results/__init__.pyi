@@ -34,3 +34,4 @@ from .rejudging import rejudge as rejudge
 from .rejudging import rejudge_file as rejudge_file
 from .schema import ResultFile as ResultFile
 from .schema import seal as seal
+from .spread_file import filed_spread as filed_spread

@@ -19,7 +19,7 @@ from pytest_noisefloor.bets import (
 from pytest_noisefloor.data import open_arm
 from pytest_noisefloor.runs import ExportedAdapter, LedgerLine, Runner
 from pytest_noisefloor.specs import SCORER, Recipe
-from pytest_noisefloor.stats import BIN_TOKENS, BinSums, Effect, Interval, UserInference
+from pytest_noisefloor.stats import BIN_TOKENS, BinSums, Effect, Interval, Spread, UserInference
 
 from .building_verdict import verdict_part
 from .ledger import ledger_parts, text_digests
@@ -34,7 +34,7 @@ from .parts_design import (
     TimesPart,
     VersionsPart,
 )
-from .parts_measured import IntervalPart, IntervalsPart, SlicePart, UnitPart
+from .parts_measured import IntervalPart, IntervalsPart, SlicePart, SpreadPart, UnitPart
 from .schema import RESULT_SCHEMA, ResultFile, seal
 
 
@@ -214,18 +214,23 @@ def inference_record(one: UserInference) -> dict[str, Any]:
         "oracle_help": one.oracle_help,
     }
     return {
+        "spread": {label: spread_part(of) for label, of in one.spreads.items()},
         "intervals": IntervalsPart.model_validate(
             {name: interval_part(found) for name, found in named.items() if found}
         ),
-        "sign_flip_p": one.p,
-        "holm_p": one.holm,
+        "p": one.delta.p,
         "absent_p": one.equivalence_p,
         "detectable": one.mde,
         "slices_p": one.slices_p,
         "slices_help_p": one.slices_help_p,
-        "a_a": one.aa_sd,
+        "a_a": dict(one.aa),
         "normalised": one.fraction_of_oracle,
     }
+
+
+def spread_part(spread: Spread) -> SpreadPart:
+    """Return a spread in nats per token, with where it comes from."""
+    return SpreadPart(sd=spread.sd, freedom=spread.df, source=spread.source, sha256=spread.sha256)
 
 
 def interval_part(interval: Interval) -> IntervalPart:
@@ -236,6 +241,7 @@ def interval_part(interval: Interval) -> IntervalPart:
         high=interval.high,
         standard_error=interval.se,
         freedom=interval.df,
-        blocks=interval.blocks,
-        spread=interval.seed_se,
+        groups=interval.groups,
+        spread=interval.spread_se,
+        trainings=interval.of_trainings,
     )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
-from pytest_noisefloor.stats import Cell, SliceDivergence
+from pytest_noisefloor.stats import Cell, Interval, SliceDivergence
 
 from .collection import LoadedResult
 from .files import errors_about
@@ -18,7 +19,7 @@ def read_cells(found: LoadedResult) -> tuple[Cell, ...]:
     Raises:
         ResultError: a cell has no seed or slice.
     """
-    errors = {one.user: one.delta.se for one in found.verdict.resolved}
+    errors = {one.user: _of_tokens(one.delta) for one in found.verdict.resolved}
     with errors_about(found.path):
         return tuple(
             Cell(
@@ -30,6 +31,11 @@ def read_cells(found: LoadedResult) -> tuple[Cell, ...]:
             )
             for row, effect in zip(found.file.users, found.verdict.effects, strict=True)
         )
+
+
+def _of_tokens(interval: Interval) -> float:
+    """Return the part of a standard error that comes from tokens."""
+    return math.sqrt(max(0.0, interval.se**2 - interval.spread_se**2))
 
 
 def signs(found: Sequence[Cell]) -> dict[tuple[str, str], str]:

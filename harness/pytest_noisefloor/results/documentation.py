@@ -8,7 +8,7 @@ from typing import get_args
 
 from .parts_design import Part
 from .parts_ledger import LedgerPart
-from .parts_measured import IntervalPart, SlicePart, UnitPart
+from .parts_measured import IntervalPart, SlicePart, SpreadPart, UnitPart
 from .parts_verdict import FindingsPart, VerdictPart
 from .schema import ResultFile
 
@@ -20,6 +20,7 @@ TABLES: dict[str, type[Part]] = {
     "slices": SlicePart,
     "interval": IntervalPart,
     "ledger": LedgerPart,
+    "spread": SpreadPart,
 }
 """The models that have a table of their own, by the name in the document's marks."""
 

@@ -14,14 +14,13 @@ from dataclasses import dataclass, replace
 
 from pytest_noisefloor.bets import RungRole, bet_roles
 from pytest_noisefloor.specs import UNTRAINED
-from pytest_noisefloor.stats import Interval, TooFewBlocks, block_bootstrap
+from pytest_noisefloor.stats import Interval, TooLittleText, group_interval
 
 from .collection import LoadedResult
 from .errors import ResultError
 from .files import errors_about
 from .parts_measured import UnitPart
 from .rejudging import bin_sums_of
-from .schema import ResultFile
 
 REAL = "real"
 """The rung that the others are fractions of."""
@@ -87,7 +86,7 @@ def _ladder(
             rungs.append(LadderRung(name=role.rung))
             continue
         with errors_about(found[role.bet].path):
-            rungs.append(_rung(role, found[role.bet].file, by_bet[role.bet]))
+            rungs.append(_rung(role, found[role.bet], by_bet[role.bet]))
             untrained = by_bet[role.bet].nll(UNTRAINED)
     real = next(rung for rung in rungs if rung.name == REAL)
     if real.interval and real.gain and real.interval.low > 0:
@@ -96,18 +95,21 @@ def _ladder(
     return LadderRung(name=UNTRAINED, nll=untrained, gain=0.0), *rungs
 
 
-def _rung(role: RungRole, file: ResultFile, row: UnitPart) -> LadderRung:
+def _rung(role: RungRole, found: LoadedResult, row: UnitPart) -> LadderRung:
     nll = row.nll(role.label)
     gain = row.nll(UNTRAINED) - nll
-    return LadderRung(name=role.rung, nll=nll, gain=gain, interval=_interval(file, row, role.label))
+    return LadderRung(
+        name=role.rung, nll=nll, gain=gain, interval=_interval(found, row, role.label)
+    )
 
 
-def _interval(file: ResultFile, row: UnitPart, label: str) -> Interval | None:
-    if file.layout == 1:
+def _interval(found: LoadedResult, row: UnitPart, label: str) -> Interval | None:
+    if found.file.layout == 1:
         return None  # it has no sums
     bins = bin_sums_of(row)
     bins.check_arms((UNTRAINED, label))
+    spreads = {one.user: one.spreads for one in found.verdict.resolved}
     try:
-        return block_bootstrap(bins, UNTRAINED, label)
-    except TooFewBlocks:
+        return group_interval(bins, UNTRAINED, label, spreads.get(row.name, {}))
+    except TooLittleText:
         return None

@@ -33,6 +33,7 @@ def lift(content: Any, where: str = "result file") -> ResultFile:
         raise ResultError(f"{where}: schema {shown(version)}; expected {known}")
     if version < RESULT_SCHEMA:
         content = _from_2(_from_1(content) if version == 1 else content)
+    content = _from_3(content)
     file = validated(ResultFile, content, where, ResultError)
     if version == RESULT_SCHEMA and file.verdict.findings is None:
         raise ResultError(f"{where}: verdict.findings = None; expected a table")
@@ -71,16 +72,7 @@ def _from_2(content: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _unit_from_2(row: dict[str, Any]) -> dict[str, Any]:
-    found = {"candidates": {}, **row}
-    _change(found, "intervals", _intervals_from_2)
-    return found
-
-
-def _intervals_from_2(intervals: dict[str, Any]) -> dict[str, Any]:
-    found = dict(intervals)
-    for name in intervals:
-        _change(found, name, lambda interval: {"spread": 0.0} | interval)
-    return found
+    return {"candidates": {}, **row}
 
 
 def _adapter_from_2(adapter: dict[str, Any], content: Mapping[str, Any]) -> dict[str, Any]:
@@ -103,6 +95,37 @@ def _verdict_from_2(verdict: dict[str, Any]) -> dict[str, Any]:
     _change_each(found, "reach", lambda reach: unknown | reach)
     _change_each(found, "error_rates", lambda rates: {"bounds": {}} | rates)
     return found
+
+
+OF_BLOCKS = (
+    *("intervals", "sign_flip_p", "holm_p", "absent_p", "detectable"),
+    *("slices_p", "slices_help_p", "a_a", "normalised"),
+)
+"""Keys of a unit that rest on a block bootstrap in files of versions 1 to 3.
+
+Judging starts from the sums, so nothing reads them.
+"""
+
+
+def _from_3(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Take from a file of version 3 the intervals and tests that rest on blocks."""
+    found = dict(content)
+    _change_each(found, "users", _unit_from_3)
+    _change(found, "verdict", _verdict_from_3)
+    return found
+
+
+def _verdict_from_3(verdict: dict[str, Any]) -> dict[str, Any]:
+    found = dict(verdict)
+    gone = ("tosses", "too_many_users")
+    _change(found, "findings", lambda of: {k: v for k, v in of.items() if k not in gone})
+    return found
+
+
+def _unit_from_3(row: dict[str, Any]) -> dict[str, Any]:
+    if "spread" in row:
+        return row
+    return {key: value for key, value in row.items() if key not in OF_BLOCKS}
 
 
 Change = Callable[[dict[str, Any]], dict[str, Any]]

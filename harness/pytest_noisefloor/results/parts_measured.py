@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Annotated
 
 from pydantic import Field, FiniteFloat, NonNegativeInt, PositiveInt
+
+from pytest_noisefloor._files import Expected
+from pytest_noisefloor.stats import Source
 
 from .errors import ResultError
 from .parts_design import Part, Rows, T
 
 Means = Mapping[str, FiniteFloat]
+
+Deviation = Annotated[FiniteFloat, Expected("more than 0", lambda value, _: value > 0)]
+"""A standard deviation; trainings that do not differ are no replicates."""
 
 
 class IntervalPart(Part):
@@ -25,15 +32,33 @@ class IntervalPart(Part):
     """standard error"""
     df: FiniteFloat = Field(alias="freedom")
     """its degrees of freedom"""
-    blocks: int
-    """the blocks that it rests on"""
-    seed_se: FiniteFloat = Field(alias="spread")
-    """the part of the error that comes from the seeds. 0 with one seed: the interval is then
+    groups: int
+    """the groups of consecutive tokens that it rests on"""
+    spread_se: FiniteFloat = Field(alias="spread")
+    """the part of the error that comes from the variation between trainings"""
+    of_trainings: bool = Field(alias="trainings")
+    """whether that variation is known for each arm of the difference. If not, the interval is
     conditional on these adapters"""
 
 
+class SpreadPart(Part):
+    """How much an arm varies between trainings that differ in the seed."""
+
+    sd: Deviation
+    """standard deviation of the arm's mean NLL, in nats per token"""
+    df: Annotated[FiniteFloat, Expected("1 or more", lambda value, _: value >= 1)] = Field(
+        alias="freedom"
+    )
+    """its degrees of freedom"""
+    source: Source
+    """`own seeds` of this unit, `other users` of this bet, or `filed`: other users in a file of
+    `fixtures/spread/`"""
+    sha256: str
+    """SHA-256 of that file. Empty for the other sources"""
+
+
 class IntervalsPart(Part):
-    """The intervals of a unit; one that too few independent blocks are left for is absent."""
+    """The intervals of a unit. One is absent if it has too little text."""
 
     delta: IntervalPart
     """interval of `delta`"""
@@ -123,14 +148,14 @@ class UnitPart(EffectPart, _UnitNamed):
     """scored tokens, over all slices"""
     slices: Rows[SlicePart]
     """one entry a slice, below"""
+    spread: Mapping[str, SpreadPart] | None = None
+    """for each of the bet's labels whose variation between trainings is known: that variation,
+    below. Absent, with all keys down to `normalised`, where there is too little text for an
+    interval of `delta`, and from files of versions 1 to 3"""
     intervals: IntervalsPart | None = None
-    """95 % intervals, below. Absent, with all keys down to `normalised`, where too little text is
-    left for one of `delta`"""
-    p: FiniteFloat | None = Field(default=None, alias="sign_flip_p")
-    """probability of so large a `delta`, either way, were each block's sign a toss. Conditional on
-    the adapters, with several seeds too"""
-    holm: FiniteFloat | None = Field(default=None, alias="holm_p")
-    """the same for this many users (Holm)"""
+    """95 % intervals, below"""
+    p: FiniteFloat | None = None
+    """two-sided p value of no difference in `delta` (Student's t)"""
     equivalence_p: FiniteFloat | None = Field(default=None, alias="absent_p")
     """probability, were the ratio at LENIENT's bar, of an estimate so far inside it (two one-sided
     tests)"""
@@ -141,9 +166,10 @@ class UnitPart(EffectPart, _UnitNamed):
     of variance over blocks of four autocorrelation times). Null where a slice has too few"""
     slices_help_p: FiniteFloat | None = None
     """the same of help"""
-    aa_sd: FiniteFloat | None = Field(default=None, alias="a_a")
-    """standard deviation of the difference of two adapters of the control arm that differ in the
-    seed (A/A), in nats per token. Null with one seed"""
+    aa: Mapping[str, FiniteFloat] = Field(default={}, alias="a_a")
+    """for each compared label that trains: the standard deviation of the difference between two of
+    its adapters that differ in the seed (A/A), in nats per token. Without labels of which nothing
+    is known"""
     fraction_of_oracle: FiniteFloat | None = Field(default=None, alias="normalised")
     """Δ(real) / Δ(oracle), where the latter is resolved above 0; else null"""
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from pytest_noisefloor.specs import UNTRAINED
 from pytest_noisefloor.stats import (
     BinSums,
     Effect,
+    Spread,
     bin_sums_from_record,
     effect_from_perplexities,
 )
@@ -34,6 +36,12 @@ from .lifting import lift
 from .parts_design import LevelName, Part, Rows
 from .parts_measured import UnitPart
 from .schema import ResultFile, is_whole
+
+AGREEMENT = 1e-9
+"""Largest relative difference between a recorded spread and the one that the sums give.
+
+It is far above the rounding error of float64, and far below any digit that is printed.
+"""
 
 
 class PublishedUser(BaseModel):
@@ -181,9 +189,41 @@ def rejudge_file(file: ResultFile, bet: Bet) -> Verdict:
             raise ResultError(f"schema 1 has no sums, which Bet {bet.id} needs; expected 2 or 3")
         return judge(bet, effects, planted=planted)
     divergences = [row.given("divergence", row.divergence) for row in rows if contrast.by_pair]
-    return assess(
-        bet, effects, list(map(bin_sums_of, rows)), planted=planted, divergences=divergences
+    verdict = assess(
+        bet,
+        effects,
+        list(map(bin_sums_of, rows)),
+        planted=planted,
+        divergences=divergences,
+        filed=[_filed(row) for row in rows],
     )
+    known = {one.user: one.spreads for one in verdict.resolved}
+    for row in rows:
+        _check_spread(row, known.get(row.name, {}))
+    return verdict
+
+
+def _filed(row: UnitPart) -> dict[str, Spread]:
+    """Return the spreads that a unit has from a file, by label."""
+    return {
+        label: Spread(sd=of.sd, df=of.df, source=of.source, sha256=of.sha256)
+        for label, of in (row.spread or {}).items()
+        if of.source == "filed"
+    }
+
+
+def _check_spread(row: UnitPart, known: Mapping[str, Spread]) -> None:
+    """Refuse a unit with another spread than its sums give.
+
+    Raises:
+        ResultError: it has one.
+    """
+    for label, given in known.items():
+        said = (row.spread or {}).get(label)
+        if said and not math.isclose(said.sd, given.sd, rel_tol=AGREEMENT):
+            raise ResultError(
+                f"{row.name}: spread.{label}.sd = {said.sd}; expected {given.sd}, as the sums give"
+            )
 
 
 def bin_sums_of(row: UnitPart) -> BinSums:
@@ -193,7 +233,8 @@ def bin_sums_of(row: UnitPart) -> BinSums:
         StatisticsError: they are invalid.
     """
     lengths = [piece.tokens for piece in row.slices]
-    return bin_sums_from_record(row.name, lengths, [piece.sums for piece in row.slices])
+    found = bin_sums_from_record(row.name, lengths, [piece.sums for piece in row.slices])
+    return replace(found, owner=row.user, part=row.piece.slice if row.unit else "")
 
 
 def _check_unit(row: UnitPart, bet: Bet) -> None:

@@ -47,6 +47,9 @@ class BinSums:
     ``tokens`` (bins,) is the number of tokens in each bin, and ``slices`` (bins,) the number of the
     bin's slice. ``sums`` has each arm's sums in nats (seeds, bins). The untrained arm has one seed.
 
+    ``user`` names the unit. Where the unit is less than a user, ``owner`` names the user, and
+    ``part`` says which of the user's texts was scored.
+
     Raises:
         StatisticsError: the untrained arm is missing, an array is empty or of the wrong shape, or a
             sum is not finite.
@@ -56,6 +59,13 @@ class BinSums:
     tokens: npt.NDArray[np.int64]
     slices: npt.NDArray[np.int64]
     sums: dict[str, npt.NDArray[np.float64]] = field(repr=False)
+    owner: str = ""
+    part: str = ""
+
+    @property
+    def family(self) -> tuple[str, str]:
+        """What all units of one user on the same text share: the user and the text."""
+        return self.owner or self.user, self.part
 
     def __post_init__(self) -> None:
         self.check_arms((UNTRAINED,))
@@ -212,13 +222,6 @@ def _decoded(what: str, rows: Sequence[str], length: int) -> npt.NDArray[np.floa
 WINDOW = 5.0
 """Sokal's window: lags are summed up to this multiple of the autocorrelation time so far."""
 
-TIMES = 2
-"""Autocorrelation times in a block of an interval.
-
-Longer blocks are less dependent, but there are fewer of them. Blocks of this length are still
-dependent, and ``block_bootstrap`` corrects for that.
-"""
-
 
 def autocorrelation_time(series: Sequence[Floats]) -> float:
     """Estimate the integrated autocorrelation time τ of several series (n,) in steps, at least 1.
@@ -243,45 +246,29 @@ def autocorrelation_time(series: Sequence[Floats]) -> float:
     return max(1.0, tau * (1 + (2 * lag + 1) / steps))
 
 
-def block_sums(
-    bins: BinSums, minuend: str, subtrahend: str, *, times: float = TIMES
-) -> tuple[Floats, Floats, float]:
-    """Sum the differences of two arms over blocks.
-
-    Differences are averaged over seeds. A block is at least ``times`` autocorrelation times long,
-    unless its slice is shorter. Blocks of one slice differ in length by one bin at most. No block
-    crosses into another slice.
-
-    Returns:
-        The blocks' sums (blocks,), their tokens (blocks,), and the autocorrelation time in bins.
-    """
-    by_slice, tau = _blocks(bins, minuend, subtrahend, times)
-    sums, tokens = (np.concatenate(of) for of in zip(*by_slice, strict=True))
-    return sums, tokens, tau
+def differences(bins: BinSums, minuend: str, subtrahend: str) -> Floats:
+    """Return the differences (seeds, bins) of two arms' sums, in nats."""
+    found: Floats = bins.sums[minuend] - bins.sums[subtrahend]
+    return found
 
 
 def slice_blocks(bins: BinSums, minuend: str, subtrahend: str, *, times: float) -> list[Floats]:
     """Return the mean differences (blocks,) of each slice's blocks, in nats per token.
 
-    The blocks are those of ``block_sums``.
+    Differences are averaged over seeds. A block is at least ``times`` autocorrelation times long,
+    unless its slice is shorter. Blocks of one slice differ in length by one bin at most. No block
+    crosses into another slice.
     """
-    return [sums / tokens for sums, tokens in _blocks(bins, minuend, subtrahend, times)[0]]
-
-
-def _blocks(
-    bins: BinSums, minuend: str, subtrahend: str, times: float
-) -> tuple[list[tuple[Floats, Floats]], float]:
-    """Return each slice's block sums and tokens, (blocks,) each, and the autocorrelation time.
-
-    The time is in bins.
-    """
-    sums = (bins.sums[minuend] - bins.sums[subtrahend]).mean(axis=0)
+    sums = differences(bins, minuend, subtrahend).mean(axis=0)
     per_slice = [np.flatnonzero(bins.slices == k) for k in np.unique(bins.slices)]
-    tau = autocorrelation_time([sums[own] / bins.tokens[own] for own in per_slice])
-    length = math.ceil(times * tau)
-    found = []
-    for own in per_slice:
-        blocks = np.array_split(own, max(1, len(own) // length))
-        tokens = np.array([bins.tokens[block].sum() for block in blocks], dtype=np.float64)
-        found.append((np.array([sums[block].sum() for block in blocks]), tokens))
-    return found, tau
+    time = autocorrelation_time([sums[own] / bins.tokens[own] for own in per_slice])
+    length = math.ceil(times * time)
+    return [
+        np.array(
+            [
+                sums[block].sum() / bins.tokens[block].sum()
+                for block in np.array_split(own, max(1, len(own) // length))
+            ]
+        )
+        for own in per_slice
+    ]

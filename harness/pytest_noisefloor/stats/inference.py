@@ -1,47 +1,44 @@
-"""Intervals and tests, for each user and adjusted for the number of users."""
+"""Intervals and tests for each unit, with the spread of trainings where it is known."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 
 from pytest_noisefloor.specs import UNTRAINED
 
-from .blocks import BinSums, block_sums, slice_blocks
-from .bootstrap import Interval, TooFewBlocks, block_bootstrap, satterthwaite
+from .blocks import BinSums, slice_blocks
 from .contrast import Contrast, StatisticsError
-from .significance import between_slices, holm, minimum_detectable_effect, sign_flip, tost
+from .groups import Interval, TooLittleText, group_interval
+from .significance import between_slices, minimum_detectable_effect, tost
+from .spread import Spread
 
-FLIP_TIMES = 4
-"""Autocorrelation times in a block of the sign-flip test.
-
-Twice an interval's, since the test cannot correct for dependence between blocks.
-"""
+BLOCK_TIMES = 4
+"""Autocorrelation times in a block of Welch's test between slices."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class UserInference:
-    """The intervals and tests of one user's scores.
+    """The intervals and tests of one unit's scores.
 
     ``delta``, ``harm`` and ``help`` are intervals of the logarithms of the three quotients.
     ``oracle`` and ``oracle_help`` are those of ratio and help with the oracle's adapter in place of
-    the real one. All but ``delta`` are None if their own differences give too few independent
-    blocks.
+    the real one. All but ``delta`` are None if their own differences are correlated over too many
+    tokens.
 
-    ``p`` is the sign-flip p value of Δ = 0, conditional on the adapters. ``holm`` is ``p`` adjusted
-    for the number of users. ``equivalence_p`` is the TOST p value; a small one shows that Δ is
-    within the margin. ``mde`` is the smallest |Δ| that this design detects with 80 % power.
+    ``equivalence_p`` is the TOST p value; a small one shows that Δ is within the margin. ``mde`` is
+    the smallest |Δ| that this design detects with 80 % power.
 
     ``slices_p`` and ``slices_help_p`` are the p values of the hypotheses that Δ and help are the
     same on all slices. They are None if a slice is too short, or if there is only one.
 
-    ``aa_sd`` is the variation between trainings by chance alone: the standard deviation of the
-    difference between two of the control arm's adapters that differ in the seed. It is None with
-    one seed.
+    ``spreads`` has what is known of the spread of each arm. ``aa`` is the variation between
+    trainings by chance alone: for each compared arm, the standard deviation of the difference
+    between two of its adapters that differ in the seed. It lacks arms of which nothing is known.
     """
 
     user: str
@@ -50,29 +47,17 @@ class UserInference:
     help: Interval | None
     oracle: Interval | None
     oracle_help: Interval | None
-    p: float
-    holm: float
     equivalence_p: float
     mde: float
     slices_p: float | None
     slices_help_p: float | None
-    aa_sd: float | None
+    spreads: Mapping[str, Spread]
+    aa: Mapping[str, float]
 
     @property
     def noise(self) -> tuple[float, float]:
-        """Standard error of Δ and its degrees of freedom, for simulating repetitions.
-
-        This is Δ's own standard error, unless the control's seeds differ by more than Δ does
-        between seeds. The spread of that A/A experiment then replaces the seed part of Δ's standard
-        error.
-        """
-        whole = self.delta
-        if self.aa_sd is None:
-            return whole.se, whole.df
-        tokens = math.sqrt(max(0.0, whole.se**2 - whole.seed_se**2))
-        spread = max(whole.seed_se, self.aa_sd / math.sqrt(whole.seeds))
-        freedom = satterthwaite((tokens, whole.blocks - 1), (spread, whole.seeds - 1))
-        return math.hypot(tokens, spread), freedom
+        """Standard error of Δ and its degrees of freedom, for simulating repetitions."""
+        return self.delta.se, self.delta.df
 
     @property
     def fraction_of_oracle(self) -> float | None:
@@ -83,78 +68,79 @@ class UserInference:
 
 
 def infer(
-    all_bins: Sequence[BinSums], contrast: Contrast, *, margin: float
+    all_bins: Sequence[BinSums],
+    contrast: Contrast,
+    *,
+    margin: float,
+    spreads: Sequence[Mapping[str, Spread]],
 ) -> tuple[UserInference, ...]:
-    """Compute intervals and tests for every user whose held-out text is long enough.
-
-    Users whose text is too short for an interval of Δ are left out, but still count in Holm's
-    adjustment.
+    """Compute intervals and tests for every unit whose held-out text is long enough.
 
     Args:
-        all_bins: each user's scores.
+        all_bins: each unit's scores.
         contrast: the arms to compare.
         margin: the largest |Δ| that counts as no effect, in nats.
+        spreads: for each unit, what is known of its arms, as ``spreads_of`` returns it.
 
     Raises:
-        TooFewBlocks: every user's text is too short; the message is about the last user.
+        TooLittleText: every unit's text is too short; the message is about the last unit.
         StatisticsError: an arm was not scored, or two seeds or two arms have the same scores.
     """
-    for bins in all_bins:  # check every user before computing anything
+    for bins in all_bins:  # check every unit before computing anything
         bins.check_arms(contrast.compared)
         check_replicates(bins)
-    single: list[UserInference] = []
-    short: TooFewBlocks | None = None
-    for bins in all_bins:
+    found: list[UserInference] = []
+    short: TooLittleText | None = None
+    for bins, known in zip(all_bins, spreads, strict=True):
         try:
-            single.append(_infer_user(bins, contrast, margin))
-        except TooFewBlocks as reason:
+            found.append(_infer_unit(bins, contrast, margin, known))
+        except TooLittleText as reason:
             short = reason
-    if short and not single:
+    if short and not found:
         raise short
-    # a user without a test still belongs to the family, with p = 1
-    untested = [1.0] * (len(all_bins) - len(single))
-    adjusted = holm([*(one.p for one in single), *untested])
-    return tuple(replace(one, holm=p) for one, p in zip(single, adjusted, strict=False))
+    return tuple(found)
 
 
-def _infer_user(bins: BinSums, contrast: Contrast, margin: float) -> UserInference:
+def _infer_unit(
+    bins: BinSums, contrast: Contrast, margin: float, spreads: Mapping[str, Spread]
+) -> UserInference:
     over, under, best = contrast.numerator, contrast.denominator, contrast.reach
-    delta = block_bootstrap(bins, over, under)
-    p = sign_flip(block_sums(bins, over, under, times=FLIP_TIMES)[0])
-    has_oracle = best in bins.sums
+    delta = group_interval(bins, over, under, spreads)
+
+    def interval(minuend: str, subtrahend: str) -> Interval | None:
+        if minuend == subtrahend or not {minuend, subtrahend} <= bins.sums.keys():
+            return None
+        try:
+            return group_interval(bins, minuend, subtrahend, spreads)
+        except TooLittleText:
+            return None
+
     return UserInference(
         user=bins.user,
         delta=delta,
-        harm=_interval_if_any(bins, over, UNTRAINED),
-        help=_interval_if_any(bins, UNTRAINED, under),
-        oracle=_interval_if_any(bins, over, best) if has_oracle else None,
-        oracle_help=_interval_if_any(bins, UNTRAINED, best) if has_oracle else None,
-        p=p,
-        holm=p,
+        harm=interval(over, UNTRAINED),
+        help=interval(UNTRAINED, under),
+        oracle=interval(over, best),
+        oracle_help=interval(UNTRAINED, best),
         equivalence_p=tost(delta, margin),
         mde=minimum_detectable_effect(delta),
-        slices_p=between_slices(slice_blocks(bins, over, under, times=FLIP_TIMES)),
-        slices_help_p=between_slices(slice_blocks(bins, UNTRAINED, under, times=FLIP_TIMES)),
-        aa_sd=_between_seeds(bins, over),
+        slices_p=between_slices(slice_blocks(bins, over, under, times=BLOCK_TIMES)),
+        slices_help_p=between_slices(slice_blocks(bins, UNTRAINED, under, times=BLOCK_TIMES)),
+        spreads=spreads,
+        aa={
+            arm: math.sqrt(2) * sd
+            for arm in contrast.compared
+            if arm != UNTRAINED and (sd := _spread(bins, arm, spreads)) is not None
+        },
     )
 
 
-def _between_seeds(bins: BinSums, arm: str) -> float | None:
-    """Return the standard deviation of the difference between two of an arm's seeds.
-
-    It is in nats per token.
-    """
+def _spread(bins: BinSums, arm: str, spreads: Mapping[str, Spread]) -> float | None:
+    """Return an arm's standard deviation between trainings: what is known, or that of two seeds."""
+    if arm in spreads:
+        return spreads[arm].sd
     means = bins.sums[arm].sum(axis=1) / bins.tokens.sum()
-    return math.sqrt(2) * float(means.std(ddof=1)) if len(means) > 1 else None
-
-
-def _interval_if_any(bins: BinSums, minuend: str, subtrahend: str) -> Interval | None:
-    if minuend == subtrahend:
-        return None
-    try:
-        return block_bootstrap(bins, minuend, subtrahend)
-    except TooFewBlocks:
-        return None
+    return float(means.std(ddof=1)) if len(means) > 1 else None
 
 
 def check_replicates(bins: BinSums) -> None:

@@ -1,9 +1,9 @@
-"""Tests and their p values: sign flips, Welch, Holm, equivalence, detectable effects, ranks."""
+"""Tests and their p values: sign flips, Welch, Holm, equivalence, detectable effects."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -11,8 +11,8 @@ import numpy as np
 
 from pytest_noisefloor._typing import Floats
 
-from .bootstrap import CONFIDENCE, SEED, Interval
 from .divergence import SliceDivergence
+from .groups import CONFIDENCE, Interval
 from .variance import Cell
 
 ALPHA = 0.05
@@ -21,31 +21,8 @@ POWER = 0.8
 
 FLIPS = 9999
 
-
-def sign_flip(sums: Floats) -> float:
-    """Return the two-sided p value of a sum of blocks (n,) under random signs (Fisher 1935, §21).
-
-    It is conditional on the adapters. It is exact up to 13 blocks, and uses FLIPS random draws
-    above that.
-    """
-    return _sign_flip(sums, lambda x, axis=-1: np.abs(x.sum(axis=axis))) if sums.any() else 1.0
-
-
-def _sign_flip(values: Floats, statistic: Callable[..., Floats]) -> float:
-    """Return P(statistic ≥ observed) for values (n,), two or more, under random signs."""
-    from scipy import stats
-
-    return float(
-        stats.permutation_test(
-            (values,),
-            statistic,
-            permutation_type="samples",
-            alternative="greater",
-            vectorized=True,
-            n_resamples=FLIPS,
-            rng=np.random.default_rng(SEED),
-        ).pvalue
-    )
+SEED = 60
+"""Seed of everything random here: the same effects give the same p value."""
 
 
 def between_slices(blocks: Sequence[Floats]) -> float | None:
@@ -67,9 +44,21 @@ def across_users(deltas: Sequence[float]) -> float:
     Each Δ is a mean over seeds. The test is one-sided because the hypothesis is that real beats
     random. It is exact up to 13 users. Seeds and slices do not count as further users.
     """
+    from scipy import stats
+
     if len(deltas) == 1:  # permutation_test refuses a single value
         return 0.5 if deltas[0] > 0 else 1.0
-    return _sign_flip(np.asarray(deltas, dtype=np.float64), lambda x, axis=-1: x.sum(axis=axis))
+    return float(
+        stats.permutation_test(
+            (np.asarray(deltas, dtype=np.float64),),
+            lambda x, axis=-1: x.sum(axis=axis),
+            permutation_type="samples",
+            alternative="greater",
+            vectorized=True,
+            n_resamples=FLIPS,
+            rng=np.random.default_rng(SEED),
+        ).pvalue
+    )
 
 
 def users_needed(alpha: float = ALPHA) -> int:
@@ -113,59 +102,46 @@ def minimum_detectable_effect(difference: Interval) -> float:
 
 
 @dataclass(frozen=True)
-class SignTest:
-    """Counts of cells above and below 0, and the two-sided binomial p value of the split.
+class SignCounts:
+    """Counts of cells above and below 0, and of ties.
 
-    Cells share users, texts and adapters. Fewer are independent than are counted, so ``p`` is too
-    small by an unknown factor.
+    Cells share users, texts and adapters, so the counts have no p value.
     """
 
     above: int
     below: int
     ties: int
-    p: float
 
 
-def sign_test(found: Sequence[Cell]) -> SignTest:
-    """Run the exact two-sided binomial sign test over cells, leaving out ties."""
-    from scipy import stats
-
+def sign_counts(found: Sequence[Cell]) -> SignCounts:
+    """Count the signs of cells."""
     above, below = (sum(sign * c.delta > 0 for c in found) for sign in (1, -1))
-    p = float(stats.binomtest(above, above + below).pvalue) if above + below else 1.0
-    return SignTest(above, below, len(found) - above - below, p)
+    return SignCounts(above, below, len(found) - above - below)
 
 
 @dataclass(frozen=True)
-class RankTest:
-    """Kendall's τ of Δ with nearness over slices, and its two-sided p value (1938, Biometrika 30).
-
-    ``p`` is exact if no two slices are equally near or have the same Δ. With ties it is that of the
-    normal approximation, and tied pairs are left out of ``within`` and ``between``.
-
-    Slices of one user share adapters and training text. Fewer are independent than are counted, so
-    ``p`` is too small by an unknown factor.
+class RankCorrelation:
+    """Kendall's τ of Δ with nearness over slices (1938, Biometrika 30).
 
     ``within`` counts pairs of slices of the same user, and ``between`` pairs of different users.
-    Each has two counts: pairs whose nearer slice has the larger Δ, and all pairs.
+    Each has two counts: pairs whose nearer slice has the larger Δ, and all pairs. Pairs that are
+    tied in nearness or Δ are left out. Slices of one user share adapters and training text, so τ
+    has no p value.
     """
 
     tau: float
-    p: float
-    exact: bool
     within: tuple[int, int]
     between: tuple[int, int]
 
 
-def rank_test(slices: Sequence[SliceDivergence]) -> RankTest:
-    """Test whether nearer slices have larger Δ; ``slices`` must be sorted, the nearest first."""
+def rank_correlation(slices: Sequence[SliceDivergence]) -> RankCorrelation:
+    """Correlate Δ with nearness; ``slices`` must be sorted, the nearest first."""
     from scipy import stats
 
     nearness, deltas = [-one.divergence for one in slices], [one.delta for one in slices]
-    exact = len({*nearness}) == len({*deltas}) == len(slices)
-    found = stats.kendalltau(nearness, deltas, method="exact" if exact else "asymptotic")
     agrees: dict[bool, list[bool]] = {True: [], False: []}
     for near, far in combinations(slices, 2):
         if near.divergence != far.divergence and near.delta != far.delta:
             agrees[near.user == far.user].append(near.delta > far.delta)
     within, between = ((sum(of), len(of)) for of in (agrees[True], agrees[False]))
-    return RankTest(float(found.statistic), float(found.pvalue), exact, within, between)
+    return RankCorrelation(float(stats.kendalltau(nearness, deltas).statistic), within, between)

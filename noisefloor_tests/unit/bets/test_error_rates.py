@@ -8,8 +8,6 @@ from pytest_noisefloor.bets.bet import Level
 from pytest_noisefloor.bets.error_rates import TRIALS, error_rates, rate_bounds
 from pytest_noisefloor.bets.registry import registered_bet
 
-pytestmark = pytest.mark.usefixtures("few_resamples")
-
 BET = registered_bet("bet60")
 
 

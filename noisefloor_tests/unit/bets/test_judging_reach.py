@@ -16,8 +16,6 @@ from pytest_noisefloor.report.prose import render_prose
 from pytest_noisefloor.report.tables import level_table
 from pytest_noisefloor.stats.blocks import Scores, bin_sums
 
-pytestmark = pytest.mark.usefixtures("few_resamples")
-
 BET = registered_bet("bet60")
 
 
@@ -143,5 +141,5 @@ def test_a_user_whose_help_has_no_interval_keeps_the_one_of_the_ratio():
         (False, False, ("c",)),
     ]
     text = render_prose(found)
-    assert "For c too few independent blocks are left for an interval of help." in text
+    assert "For c there is too little held-out text for an interval of help." in text
     assert "by help alone out of reach (0 of 3, 1 not known)" in text

@@ -122,7 +122,9 @@ def test_catastrophic_is_claimed_of_as_many_as_are_shown_to_lose_and_not_by_poin
 )
 def test_not_met_may_be_claimed_exactly_where_lenient_may_not(users):
     ones = [
-        inferred(f"u{at}", delta=delta, high=0.5, helped=AT if unhelped else ABOVE, of_trainings=known)
+        inferred(
+            f"u{at}", delta=delta, high=0.5, helped=AT if unhelped else ABOVE, of_trainings=known
+        )
         for at, (delta, unhelped, known) in enumerate(users)
     ]
     found = claimable(verdict(ones, [delta for delta, *_ in users]))

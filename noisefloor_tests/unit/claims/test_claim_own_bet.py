@@ -13,7 +13,7 @@ from pytest_noisefloor.claims.claim import ClaimError, load_claims
 from pytest_noisefloor.claims.evidence import EvidenceError, judge_evidence
 
 
-def test_a_claim_on_a_bet_of_ones_own_needs_its_lock(own, few_resamples, tmp_path):
+def test_a_claim_on_a_bet_of_ones_own_needs_its_lock(own, tmp_path):
     claims, bet = tmp_path / "claims.toml", load_bet(own)
     claims.write_text(entry("x", "LENIENT", bet="ours.toml"))
     with pytest.raises(ClaimError, match=r".bet: .*ours\.toml: not locked; a claim needs"):

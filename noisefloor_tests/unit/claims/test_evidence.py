@@ -12,8 +12,6 @@ from pytest_noisefloor._files import resource_path
 from pytest_noisefloor.claims.claim import load_claims
 from pytest_noisefloor.claims.evidence import EvidenceError, judge_evidence, replace_evidence
 
-pytestmark = pytest.mark.usefixtures("few_resamples")
-
 
 def edited(content, path, value):
     """The content with the value at a path."""

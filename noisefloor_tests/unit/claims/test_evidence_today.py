@@ -8,8 +8,6 @@ from pytest_noisefloor.claims.evidence import EvidenceError, judge_evidence
 from pytest_noisefloor.data.users import load_users
 from pytest_noisefloor.models import loading as bases
 
-pytestmark = pytest.mark.usefixtures("few_resamples")
-
 # --- the base as it is today -------------------------------------------------------------------
 
 

@@ -8,11 +8,21 @@ from noisefloor_tests.support.results_by_hand import found, noise_floor
 from pytest_noisefloor.report.figures import draw_budget, draw_ladders
 from pytest_noisefloor.results.comparisons import budget
 from pytest_noisefloor.results.ladder import LadderRung
-from pytest_noisefloor.stats.bootstrap import Interval
+from pytest_noisefloor.stats.groups import Interval
 
 pytest.importorskip("matplotlib", reason="the extra 'catalogue' brings it")
 
-SURE = Interval(estimate=0.02, low=0.01, high=0.03, se=0.005, df=39, blocks=40, seeds=1, seed_se=0)
+SURE = Interval(
+    estimate=0.02,
+    low=0.01,
+    high=0.03,
+    se=0.005,
+    df=11,
+    groups=12,
+    seeds=1,
+    spread_se=0.0,
+    of_trainings=False,
+)
 RUNGS = (
     LadderRung(name="untrained", nll=4.0, gain=0.0, share=0.0),
     LadderRung(name="random"),

@@ -15,9 +15,7 @@ from pytest_noisefloor.report.prose import criterion_sentence, render_prose
 from pytest_noisefloor.report.tables import chance_table, interval_table, level_table, render, table
 from pytest_noisefloor.stats.effect import Effect
 from pytest_noisefloor.stats.inference import infer
-from pytest_noisefloor.stats.significance import holm
-
-pytestmark = pytest.mark.usefixtures("few_resamples")
+from pytest_noisefloor.stats.spread import spreads_of
 
 RATES = {Level.CATASTROPHIC: 5, Level.NOT_MET: 4, Level.LENIENT: 2, Level.STRICT: 1}
 
@@ -52,7 +50,8 @@ ARMS = ("real", "random", "oracle")
 def verdict(name, gains, *, seeds=1, units=None):
     """Judge; ``units`` names more units than were measured, each like one of those, in turn."""
     bet, all_bins = measured(name, tuple(gains), seeds)
-    few = infer(all_bins, bet.contrast, margin=margin(bet))
+    known = spreads_of(all_bins, bet.contrast)
+    few = infer(all_bins, bet.contrast, margin=margin(bet), spreads=known)
     named = units or [one.user for one in all_bins]
     effects = [
         Effect(
@@ -136,10 +135,7 @@ def test_a_user_too_short_for_an_interval_costs_no_other_its_own():
     text = render(found)
     assert "For u0 the ratio is 1." in text
     assert "Too little held-out text for any interval: u1." in text
-    assert found.unresolved == "too few independent blocks: u1"
-    assert [one.holm for one in found.resolved] == list(
-        holm([*(one.p for one in found.resolved), 1.0])[:2]
-    )
+    assert found.unresolved == "too little held-out text: u1"
     assert "LENIENT may not be claimed: on u1 it is not shown that the user's own text" in text
     assert "How often this bet errs by chance is not known, since not all users have" in text
     assert "true ratio of all users" not in text
@@ -161,14 +157,16 @@ def test_a_cell_too_short_for_an_interval_costs_no_other_its_own():
 
 def test_users_or_cells_that_are_all_too_short_leave_point_estimates():
     _, all_bins = measured("bet60-seeds", (1.1, 1.1))
-    assert "an interval needs 20" in assessed("bet60-seeds", list(map(short, all_bins))).unresolved
+    assert (
+        "an interval needs 2.5 times" in assessed("bet60-seeds", [*map(short, all_bins)]).unresolved
+    )
     _, all_bins = measured("bet60", (1.1, 1.1))
     found = assessed("bet60", list(map(short, all_bins)))
     assert (
-        "nothing may be claimed but NOT_MET. User 'u1': 128 held-out tokens make"
+        "nothing may be claimed but NOT_MET. User 'u1': 128 held-out tokens in 6 groups"
         in render_prose(found)
     )
-    assert "an interval needs 20.\n\nCATASTROPHIC has no margin" in render_prose(found)
+    assert "times as many in each group.\n\nCATASTROPHIC has no margin" in render_prose(found)
 
 
 def test_point_estimates_of_cells_name_no_cell_that_won():
@@ -239,11 +237,13 @@ def test_absence_of_personalisation_is_spoken_of_only_against_random_tokens():
         assert "personalisation" not in render_prose(verdict(name, (1.02, 1.0, 1.0)))
 
 
-def test_several_seeds_are_not_one_even_where_the_control_has_none():
+def test_the_spread_of_trainings_is_said_even_where_the_control_has_none():
     many = render_prose(verdict("bet52", (1.05, 1.05, 1.05), seeds=3))
-    assert "One seed" not in many
-    assert "Their noise includes that between seeds of the user's own text." in many
-    assert "One seed shows no spread" in render_prose(verdict("bet52", (1.05, 1.05, 1.05)))
+    assert "these texts, with the spread between trainings." in many
+    assert "Their noise includes that between trainings" in many
+    one = render_prose(verdict("bet52", (1.05, 1.05, 1.05)))
+    assert "these adapters and texts: not every arm's spread between trainings is known." in one
+    assert "The spread between trainings is not known, so LENIENT and STRICT come by" in one
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,7 @@ from pytest_noisefloor.bets.bet import Level
 from pytest_noisefloor.bets.error_rates import assess
 from pytest_noisefloor.bets.registry import registered_bet
 from pytest_noisefloor.report.prose import render_prose
-from pytest_noisefloor.report.tables import chance_table, rate_table
-
-pytestmark = pytest.mark.usefixtures("few_resamples")
+from pytest_noisefloor.report.tables import rate_table
 
 BET = registered_bet("bet60")
 
@@ -41,13 +39,14 @@ def test_rates_of_several_seeds_have_their_spread_in_the_noise_and_say_so():
     one = verdict(**users)
     few, more = (next(s for s in v.error_rates if s.ratio == 1).counts for v in (one, many))
     assert few[Level.LENIENT] + few[Level.STRICT] == 0
-    assert more[Level.LENIENT] + more[Level.STRICT] > 50  # t of 2, error 0.08: 0.17 a user
+    # t of 3.3, error 0.055: 0.085 a user, and 20 of 1,000; 5 or fewer come in 1e-4
+    assert more[Level.LENIENT] + more[Level.STRICT] > 5
     text = render_prose(many)
     assert "lower bound" not in text
     assert "noise of one seed" not in rate_table(many)
     # √2 times the standard deviation of 0.06, 0 and −0.1
-    assert "two adapters of random tokens with different seeds (A/A) differ by up to 0.11 " in text
-    assert "with the spread over 3 seeds" in text
+    assert "two adapters of one arm with different seeds (A/A) differ by up to 0.11 " in text
+    assert "these texts, with the spread between trainings." in text
     assert "3 seeds stand where the bet registers 1" in text
 
 
@@ -66,9 +65,8 @@ def test_what_a_design_can_detect_and_how_many_users_a_test_needs_is_printed():
     assert "below 0.05 it cannot fall with fewer than 5 users" in text
 
 
-def test_a_sign_flips_p_is_nowhere_without_the_adapters_that_it_is_conditional_on():
+def test_without_the_spread_of_trainings_who_won_is_said_of_these_adapters():
     one = verdict(a=(1.2, 1.0, 1.2), b=(1.0, 1.0, 1.0), c=(1.0, 1.1, 1.0))
-    assert "sign-flip, Holm; given these adapters" in chance_table(one).splitlines()[0]
-    said = [s for s in render_prose(one).split(". ") if "beat" in s or "No difference" in s]
-    assert len(said) >= 2
+    said = [s for s in render_prose(one).split(". ") if "beat" in s]
+    assert said
     assert all("these adapters" in s or s.startswith("Inversion") for s in said)

@@ -23,8 +23,6 @@ from pytest_noisefloor.bets.licensing import ABSENT
 from pytest_noisefloor.bets.registry import registered_bet
 from pytest_noisefloor.report.tables import render
 
-pytestmark = pytest.mark.usefixtures("few_resamples")
-
 FOLDER = Path(__file__).with_name("snapshots")
 UPDATE = os.environ.get("NOISEFLOOR_UPDATE_SNAPSHOTS") == "1"
 

@@ -95,20 +95,20 @@ def test_the_command_writes_the_pictures_that_there_are_results_for(tmp_path, fl
     assert (tmp_path / "results" / "budget.svg").read_bytes() == b"another"
 
 
-def test_a_bet_by_cell_has_its_signs_their_test_and_the_split_of_the_variance(tmp_path, capsys):
+def test_a_bet_by_cell_has_its_signs_their_counts_and_the_split_of_the_variance(tmp_path, capsys):
     save(tmp_path, by_cell(5))
     assert main(["summary", str(tmp_path)]) == 0
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     assert "| programmer | core | `++++-` |" in lines
     assert "| programmer | tools | `++++-` |" in lines
     assert "No cell has a standard error of its own." in lines
-    said = "8 cells above 0, 2 below: p = 0.11 (exact two-sided sign test). Cells share users,"
+    said = "8 cells above 0, 2 below. Cells share users, texts and adapters"
     assert any(line.startswith(said) for line in lines)
     assert "| slice | 0.005 | 0.0707 | 38% | 0.025 | 1 |" in lines
     assert "| seed | 0.008 | 0.0894 | 62% | 0.016 | 4 |" in lines
     content = json.loads((tmp_path / "results" / "SUMMARY.json").read_text(encoding="utf-8"))
     cells = content["bases"]["reference"]["cells"]["46"]
-    assert cells["sign_test"]["p"] == pytest.approx(2 * (1 + 10 + 45) / 2**10)
+    assert cells["counts"] == {"above": 8, "below": 2, "ties": 0}
     assert [part["name"] for part in cells["variance"]] == ["slice", "seed", "left"]
     assert (len(cells["delta"]), cells["no_variance"]) == (10, "")
 

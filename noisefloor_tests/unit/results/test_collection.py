@@ -64,7 +64,7 @@ def test_a_row_says_what_came_out(tmp_path, row):
     assert found_row["marks"] == []
 
 
-def test_the_committed_evidence_has_intervals_and_its_reach(tmp_path, row, few_resamples):
+def test_the_committed_evidence_has_intervals_and_its_reach(tmp_path, row):
     (tmp_path / "results").mkdir()
     evidence = resource_path("evidence", "bet60_reference.json").read_bytes()
     (tmp_path / "results" / FILE).write_bytes(evidence)

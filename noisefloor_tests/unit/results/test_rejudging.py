@@ -41,9 +41,7 @@ def test_what_a_session_wrote_is_judged_the_same_from_its_file(planted_experimen
     assert again.bet.registration.altered  # it was not made by the recipe that is registered
 
 
-def test_a_result_of_another_design_than_its_bets_is_unregistered_and_says_in_what(
-    few_resamples, tmp_path
-):
+def test_a_result_of_another_design_than_its_bets_is_unregistered_and_says_in_what(tmp_path):
     content = json.loads(resource_path("evidence", "bet60_reference.json").read_text())
     file = tmp_path / "result.json"
     file.write_text(json.dumps(content))

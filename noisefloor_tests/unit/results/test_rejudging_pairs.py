@@ -1,7 +1,5 @@
 """Results by slices: judged by pairs again, refused where they do not fit, ranked by nearness."""
 
-import math
-
 import pytest
 
 from noisefloor_tests.support.results_by_hand import by_pair
@@ -11,7 +9,7 @@ from pytest_noisefloor.results.files import ResultError
 from pytest_noisefloor.results.lifting import lift
 from pytest_noisefloor.results.rejudging import rejudge_file
 from pytest_noisefloor.stats.contrast import StatisticsError
-from pytest_noisefloor.stats.significance import rank_test
+from pytest_noisefloor.stats.significance import rank_correlation
 
 BET = registered_bet("bet60-why-vocabulary")
 
@@ -49,27 +47,17 @@ def test_a_slice_that_stands_twice_or_under_another_name_is_refused():
         rejudge_file(lift(one), BET)
 
 
-def test_the_rank_test_counts_pairs_within_and_between_users():
-    """Δ by nearness 3, 1, 2: of three pairs two agree, τ = 1/3, and no order is rarer: p = 1."""
-    test = rank_test(nearest_first(by_pair()))
-    assert (test.tau, test.p) == (pytest.approx(1 / 3), pytest.approx(1))
-    assert (test.within, test.between) == ((1, 1), (1, 2))
+def test_the_rank_correlation_counts_pairs_within_and_between_users():
+    """Δ by nearness 3, 1, 2: of three pairs two agree, so τ = 1/3."""
+    found = rank_correlation(nearest_first(by_pair()))
+    assert found.tau == pytest.approx(1 / 3)
+    assert (found.within, found.between) == ((1, 1), (1, 2))
 
 
-def test_the_exact_p_of_nine_slices_in_order():
-    """2 of 9! orders are so extreme."""
-    near = nearest_first(by_pair())[0]
-    ordered = [type(near)("u", str(at), float(at), float(-at)) for at in range(9)]
-    assert rank_test(ordered).p == pytest.approx(2 / math.factorial(9))
-
-
-def test_slices_that_tie_have_no_exact_p_and_are_no_pair():
+def test_slices_that_tie_are_no_pair():
     near = nearest_first(by_pair())[0]
     tied = [type(near)("u", str(at), float(at // 2), float(-at)) for at in range(4)]
-    test = rank_test(tied)
-    assert not test.exact
-    assert 0 < test.p < 1
-    assert test.within == (4, 4)  # of six pairs two are of slices that are equally near
+    assert rank_correlation(tied).within == (4, 4)  # two of six pairs are equally near
 
 
 def test_a_row_without_its_divergence_is_a_broken_file():

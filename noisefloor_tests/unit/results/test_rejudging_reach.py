@@ -2,8 +2,6 @@
 
 import json
 
-import pytest
-
 from noisefloor_tests.support.results_planted import planted_bins, planted_result
 from pytest_noisefloor._files import resource_path
 from pytest_noisefloor.bets.bet import Level
@@ -14,8 +12,6 @@ from pytest_noisefloor.results.lifting import lift
 from pytest_noisefloor.results.rejudging import rejudge, rejudge_file
 from pytest_noisefloor.stats.inference import infer
 
-pytestmark = pytest.mark.usefixtures("few_resamples")
-
 BET = registered_bet("bet60")
 
 
@@ -23,7 +19,7 @@ def test_a_file_is_judged_again_to_the_last_digit(tmp_path):
     content = planted_result({"a": (1.2, 1.0, 1.3), "b": (1.2, 1.1, 1.3), "c": (1.0, 1.0, 1.0)})
     again = rejudge_file(lift(json.loads(json.dumps(content))), BET)
     all_bins = planted_bins({"a": (1.2, 1.0, 1.3), "b": (1.2, 1.1, 1.3), "c": (1.0, 1.0, 1.0)})
-    assert again.resolved == infer(all_bins, BET.contrast, margin=margin(BET))
+    assert again.resolved == infer(all_bins, BET.contrast, margin=margin(BET), spreads=[{}] * 3)
     assert len(json.dumps(content)) < 200_000
     text = render(again)
     assert text.count("[") > 9 + 12  # three intervals a user, four rates a scenario

@@ -1,6 +1,7 @@
 """The model of a result file: what is written keeps to it, and files of all versions are read."""
 
 import json
+import re
 from dataclasses import fields
 
 import pytest
@@ -17,7 +18,7 @@ from pytest_noisefloor.claims.evidence import judge_evidence
 from pytest_noisefloor.results import collection, rejudging
 from pytest_noisefloor.results.collection import read_collection
 from pytest_noisefloor.results.files import ResultError, read_file
-from pytest_noisefloor.results.lifting import lift
+from pytest_noisefloor.results.lifting import OF_BLOCKS, lift
 from pytest_noisefloor.results.parts_design import RecipePart, ScoringPart
 from pytest_noisefloor.results.rejudging import rejudge, rejudge_file
 from pytest_noisefloor.specs import Recipe, Scoring
@@ -46,7 +47,7 @@ def test_recipe_and_scoring_stand_in_a_file_with_all_their_fields(part, spec):
 
 def lost(old, new, path=""):
     """The paths at which the new content does not say what the old one says."""
-    if isinstance(old, dict):
+    if isinstance(old, dict) and isinstance(new, dict):
         pairs = [(key, value, new.get(key)) for key, value in old.items()]
     elif isinstance(old, list) and len(old) == len(new):
         pairs = [(at, value, new[at]) for at, value in enumerate(old)]
@@ -56,10 +57,12 @@ def lost(old, new, path=""):
 
 
 @pytest.mark.parametrize("path", EVIDENCE, ids=lambda path: path.stem)
-def test_what_a_file_of_version_2_says_is_read_without_a_loss(path):
+def test_what_a_file_of_version_2_says_is_read_without_a_loss_but_for_what_rests_on_blocks(path):
+    """Judging starts from the sums, so the intervals of a block bootstrap say nothing more."""
     content = read_file(path)
     assert content["schema"] == 2
-    assert lost(content, lift(content).content) == []
+    found = lost(content, lift(content).content)
+    assert {re.sub(r"^\.users\.\d+\.", "", at) for at in found} <= set(OF_BLOCKS)
 
 
 def test_there_is_evidence_of_version_2():
@@ -87,7 +90,7 @@ def without(content, removed):
     return content
 
 
-def test_a_file_of_version_1_is_judged_by_its_means_alone(few_resamples):
+def test_a_file_of_version_1_is_judged_by_its_means_alone():
     content = read_file(resource_path("evidence", "bet60_reference.json"))
     bet = registered_bet("bet60")
     today = rejudge_file(lift(content), bet)
@@ -102,7 +105,7 @@ def test_a_file_of_version_1_is_judged_by_its_means_alone(few_resamples):
     assert (file.adapters[0].name, file.adapters[0].bytes) == ("60_real_programmer", 9216)
 
 
-def test_an_early_file_of_version_2_is_judged_as_a_later_one(few_resamples):
+def test_an_early_file_of_version_2_is_judged_as_a_later_one():
     content = read_file(resource_path("evidence", "bet60_reference.json"))
     bet = registered_bet("bet60")
     today = rejudge_file(lift(content), bet)
@@ -144,7 +147,7 @@ def test_a_mistake_in_a_file_is_one_line_with_key_value_and_what_was_expected(pa
     assert "\n" not in str(caught.value)
 
 
-def test_a_figure_that_cannot_be_is_refused_with_the_files_name(tmp_path, few_resamples):
+def test_a_figure_that_cannot_be_is_refused_with_the_files_name(tmp_path):
     path = tmp_path / "my.json"
     content = evidence(LENIENT)
     path.write_text(json.dumps(changed(content, ("users", 0, "mean_nll", "real"), 400.0)))

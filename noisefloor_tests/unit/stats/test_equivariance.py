@@ -9,28 +9,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from noisefloor_tests.support.bins_planted import differing
-from pytest_noisefloor.stats.blocks import autocorrelation_time, block_sums
-from pytest_noisefloor.stats.bootstrap import block_bootstrap
+from noisefloor_tests.support.bins_planted import CONTRAST, differing
+from pytest_noisefloor.stats.blocks import autocorrelation_time
+from pytest_noisefloor.stats.groups import group_interval
+from pytest_noisefloor.stats.inference import infer
 from pytest_noisefloor.stats.significance import (
     across_users,
     holm,
     minimum_detectable_effect,
-    sign_flip,
     tost,
 )
+from pytest_noisefloor.stats.spread import spreads_of
 
 # By which floating-point numbers scale without rounding.
 FACTORS = st.integers(-8, 8).map(lambda exponent: 2.0**exponent)
 SHIFTS = st.floats(-4, 4)
 SEEDS = st.integers(0, 1000)
 
-# Sums of 128 bins of some hundred nats round to 128 × 2⁻⁵³ of 10⁴; in a mean and in bounds that
-# are quantiles of means, that is below 1e-11 nats per token, and intervals are 1e-3 wide and more.
+# Sums of 128 bins of some hundred nats round to 128 × 2⁻⁵³ of 10⁴; in a mean and its error that is
+# below 1e-11 nats per token, and intervals are 1e-3 wide and more.
 ROUNDING = 1e-11
-
-
-pytestmark = pytest.mark.usefixtures("few_resamples")
 
 DRAWN = settings(max_examples=10)
 
@@ -44,6 +42,11 @@ def changed(bins, **sums):
     return replace(bins, sums=bins.sums | sums)
 
 
+def interval(bins, over="random", under="real"):
+    """With the spread of the unit's own seeds, where it has three."""
+    return group_interval(bins, over, under, spreads_of([bins], CONTRAST)[0])
+
+
 def figures(found):
     return [found.estimate, found.low, found.high, found.se]
 
@@ -53,12 +56,10 @@ def figures(found):
 @given(seed=SEEDS, factor=FACTORS)
 def test_intervals_scale_with_the_scores_to_the_last_bit(seeds, seed, factor):
     one = drawn(seed, seeds)
-    scaled = block_bootstrap(
-        changed(one, **{a: s * factor for a, s in one.sums.items()}), "random", "real"
-    )
-    usual = block_bootstrap(one, "random", "real")
+    scaled = interval(changed(one, **{a: s * factor for a, s in one.sums.items()}))
+    usual = interval(one)
     assert figures(scaled) == [factor * figure for figure in figures(usual)]
-    assert (scaled.df, scaled.blocks) == (usual.df, usual.blocks)
+    assert (scaled.df, scaled.p, scaled.groups) == (usual.df, usual.p, usual.groups)
 
 
 @pytest.mark.parametrize("seeds", [1, 3])
@@ -66,12 +67,10 @@ def test_intervals_scale_with_the_scores_to_the_last_bit(seeds, seed, factor):
 @given(seed=SEEDS, shift=SHIFTS)
 def test_intervals_shift_with_one_arm_and_stay_as_wide(seeds, seed, shift):
     one = drawn(seed, seeds)
-    usual = figures(block_bootstrap(one, "random", "real"))
+    usual = figures(interval(one))
     worse = changed(one, random=one.sums["random"] + shift * one.tokens)
     expected = [*(figure + shift for figure in usual[:3]), usual[3]]
-    np.testing.assert_allclose(
-        figures(block_bootstrap(worse, "random", "real")), expected, rtol=0, atol=ROUNDING
-    )
+    np.testing.assert_allclose(figures(interval(worse)), expected, rtol=0, atol=ROUNDING)
 
 
 @DRAWN
@@ -80,7 +79,7 @@ def test_what_is_hard_under_both_arms_alike_changes_no_interval(seed):
     one = drawn(seed)
     hard = np.random.default_rng(seed).gamma(2, 100, one.tokens.shape)
     both = changed(one, real=one.sums["real"] + hard, random=one.sums["random"] + hard)
-    found = (figures(block_bootstrap(bins, "random", "real")) for bins in (one, both))
+    found = (figures(interval(bins)) for bins in (one, both))
     np.testing.assert_allclose(*found, rtol=0, atol=ROUNDING)
 
 
@@ -89,7 +88,7 @@ def test_what_is_hard_under_both_arms_alike_changes_no_interval(seed):
 @given(seed=SEEDS)
 def test_exchanging_the_arms_turns_the_interval_round(seeds, seed):
     one = drawn(seed, seeds)
-    there, back = block_bootstrap(one, "random", "real"), block_bootstrap(one, "real", "random")
+    there, back = interval(one), interval(one, "real", "random")
     assert (back.estimate, back.se) == (-there.estimate, there.se)
     np.testing.assert_allclose([back.low, back.high], [-there.high, -there.low], atol=ROUNDING)
 
@@ -103,45 +102,25 @@ def test_an_autocorrelation_time_knows_neither_scale_nor_level(seed, factor, shi
     assert autocorrelation_time(moved) == pytest.approx(usual, rel=1e-9)
 
 
+@pytest.mark.parametrize("seeds", [1, 2, 3])
 @DRAWN
-@given(seed=SEEDS, factor=FACTORS)
-def test_blocks_add_up_to_all_scores_and_their_tokens(seed, factor):
-    one = drawn(seed)
-    sums, tokens = block_sums(one, "random", "real")[:2]
-    assert tokens.sum() == one.tokens.sum()
-    difference = one.sums["random"] - one.sums["real"]
-    assert sums.sum() == pytest.approx(difference.sum(), abs=ROUNDING * tokens.sum())
-    scaled = changed(one, random=one.sums["real"] + factor * difference)
-    np.testing.assert_allclose(
-        block_sums(scaled, "random", "real")[0], factor * sums, rtol=1e-9, atol=1e-9
-    )
+@given(seed=SEEDS, order=st.permutations(range(4)))
+def test_the_order_of_users_changes_no_interval_and_no_spread(seeds, seed, order):
+    """The spread of all others is a sum in another order; nothing else may differ."""
+    users = [replace(drawn(seed + at, seeds), user=f"u{at}") for at in range(4)]
+    usual = infer(users, CONTRAST, margin=0.1, spreads=spreads_of(users, CONTRAST))
+    moved = [users[at] for at in order]
+    found = infer(moved, CONTRAST, margin=0.1, spreads=spreads_of(moved, CONTRAST))
+    for one, at in zip(found, order, strict=True):
+        assert one.user == usual[at].user
+        np.testing.assert_allclose(figures(one.delta), figures(usual[at].delta), rtol=1e-12)
 
 
 # --- tests -------------------------------------------------------------------------------------
 
-# Up to 13 blocks or users a test is exact. Sums that are equal by other roundings would count as
-# smaller or not by chance, so these are whole numbers.
+# Up to 13 users the test is exact. Sums that are equal by other roundings would count as smaller or
+# not by chance, so these are whole numbers.
 WHOLE = arrays.arrays(np.float64, st.integers(1, 7), elements=st.integers(-50, 50))
-BLOCKS = WHOLE.filter(lambda sums: len(sums) > 1)  # an interval needs twenty
-
-
-@given(BLOCKS, FACTORS, st.randoms(use_true_random=False))
-def test_a_sign_flip_knows_neither_scale_nor_order_nor_direction(sums, factor, random):
-    p = sign_flip(sums)
-    shuffled = np.array(random.sample([*sums], len(sums)))
-    assert p == sign_flip(factor * sums) == sign_flip(-sums) == sign_flip(shuffled)
-    assert 2 / 2 ** len(sums) <= p <= 1
-
-
-def by_enumeration(sums):
-    """The share of all tosses of signs whose sum is as large, one at a time."""
-    tosses = np.array(np.meshgrid(*[[-1, 1]] * len(sums))).reshape(len(sums), -1)
-    return float(np.mean(np.abs(sums @ tosses) >= abs(sums.sum())))
-
-
-@given(BLOCKS)
-def test_a_sign_flip_counts_every_toss(sums):
-    assert sign_flip(sums) == by_enumeration(sums)
 
 
 @given(WHOLE, FACTORS, st.randoms(use_true_random=False), st.data())
@@ -172,7 +151,7 @@ def test_holm_keeps_the_order_of_what_it_adjusts_and_never_lowers_it(ps, data):
 @DRAWN
 @given(seed=SEEDS, factor=FACTORS, margin=st.floats(0.01, 1))
 def test_equivalence_and_the_detectable_effect_scale_with_the_noise(seed, factor, margin):
-    one = block_bootstrap(drawn(seed), "random", "real")
+    one = interval(drawn(seed))
     scaled = replace(one, estimate=factor * one.estimate, se=factor * one.se)
     assert tost(scaled, factor * margin) == tost(one, margin)
     assert tost(replace(one, estimate=-one.estimate), margin) == tost(one, margin)

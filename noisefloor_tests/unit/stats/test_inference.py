@@ -1,4 +1,4 @@
-"""What is inferred of a user: how long blocks are, what seeds add, and which scores are refused."""
+"""What is inferred of a unit: which intervals and tests, and which scores are refused."""
 
 import math
 from dataclasses import replace
@@ -8,51 +8,60 @@ import pytest
 from scipy import stats
 
 from noisefloor_tests.support.bins_planted import CONTRAST, differing, replace_seeds, slices_p
-from pytest_noisefloor.stats.blocks import BIN_TOKENS, TIMES, block_sums, slice_blocks
-from pytest_noisefloor.stats.bootstrap import block_bootstrap
 from pytest_noisefloor.stats.contrast import StatisticsError
-from pytest_noisefloor.stats.inference import FLIP_TIMES, check_replicates, infer
-from pytest_noisefloor.stats.significance import between_slices, sign_flip, tost
+from pytest_noisefloor.stats.groups import TooLittleText, group_interval
+from pytest_noisefloor.stats.inference import check_replicates, infer
+from pytest_noisefloor.stats.significance import between_slices, tost
+from pytest_noisefloor.stats.spread import Spread, spreads_of
 
 
-def test_a_sign_flip_tosses_longer_blocks_than_an_interval_resamples():
-    one = differing(np.random.default_rng(1), rho=0.98)
-    for_interval, for_flip = (
-        len(block_sums(one, "random", "real", times=times)[0]) for times in (TIMES, FLIP_TIMES)
-    )
-    assert for_interval >= 1.5 * for_flip
-
-
-def test_arms_that_agree_on_every_token_have_an_interval_of_nothing():
-    one = differing(np.random.default_rng(1))
-    same = replace(one, sums=one.sums | {"random": one.sums["real"]})
-    found = block_bootstrap(same, "random", "real")
-    assert (found.low, found.estimate, found.high, found.se) == (0, 0, 0, 0)
-    assert sign_flip(block_sums(same, "random", "real")[0]) == 1
-    assert tost(found, 0.1) == 0
-
-
-def test_seeds_of_the_control_among_each_other_are_an_experiment_without_a_difference():
-    """A/A: its noise counts where it is larger than what Δ shows between seeds."""
+def test_an_inference_has_the_intervals_and_the_spread_that_it_was_given():
     rng = np.random.default_rng(60)
-    one = differing(rng, rho=0.0, seeds=3)
-    shifts = np.array([[0.0], [0.1], [0.2]]) * one.tokens
-    # both arms move together from seed to seed, so that Δ hides what a seed does
-    together = replace(
-        one, sums={arm: s if arm == "untrained" else s + shifts for arm, s in one.sums.items()}
-    )
-    (found,) = infer([together], CONTRAST, margin=0.1)
-    assert found.delta.seed_se < 1e-6
-    step = (
-        0.1 + 1 / BIN_TOKENS
-    )  # what differing() gives each seed's bins, lest they be one replicate
-    assert found.aa_sd == pytest.approx(math.sqrt(2) * step)
-    error, freedom = found.noise
-    tokens = math.sqrt(found.delta.se**2 - found.delta.seed_se**2)
-    assert error == pytest.approx(math.hypot(tokens, found.aa_sd / math.sqrt(3)))
-    assert 2 <= freedom < 2.1  # all of it from three seeds
-    (alone,) = infer([replace_seeds(together, 1)], CONTRAST, margin=0.1)
-    assert (alone.aa_sd, alone.noise) == (None, (alone.delta.se, alone.delta.df))
+    one = differing(rng, rho=0.0, seeds=3, spread=0.1)
+    spreads = spreads_of([one], CONTRAST)
+    (found,) = infer([one], CONTRAST, margin=0.1, spreads=spreads)
+    assert found.spreads == spreads[0]
+    for interval, over, under in (
+        (found.delta, "random", "real"),
+        (found.harm, "random", "untrained"),
+        (found.help, "untrained", "real"),
+    ):
+        assert interval == group_interval(one, over, under, spreads[0])
+        assert interval.of_trainings
+    assert (found.oracle, found.oracle_help) == (None, None)
+    assert found.equivalence_p == tost(found.delta, 0.1)
+    assert found.noise == (found.delta.se, found.delta.df)
+
+
+def test_two_trainings_of_an_arm_differ_by_its_spread_times_the_root_of_two():
+    """A/A of both arms: from what is known of their spread, else from two seeds."""
+    one = replace_seeds(differing(np.random.default_rng(60), rho=0.0, seeds=2, spread=0.1), 2)
+    known = {"real": Spread(sd=0.3, df=4.0, source="filed")}
+    (found,) = infer([one], CONTRAST, margin=0.1, spreads=[known])
+    means = one.sums["random"].sum(axis=1) / one.tokens.sum()
+    expected = {"real": math.sqrt(2) * 0.3, "random": abs(means[1] - means[0])}
+    assert found.aa == pytest.approx(expected)
+    (alone,) = infer([replace_seeds(one, 1)], CONTRAST, margin=0.1, spreads=[known])
+    assert alone.aa == pytest.approx({"real": math.sqrt(2) * 0.3})
+
+
+def test_units_whose_text_is_too_short_are_left_out_unless_all_are():
+    rng = np.random.default_rng(1)
+    short = differing(rng, lengths=(640,), user="bob")
+    found = infer([short, differing(rng)], CONTRAST, margin=0.1, spreads=[{}, {}])
+    assert [one.user for one in found] == ["ann"]
+    with pytest.raises(TooLittleText, match="user 'bob'"):
+        infer([short], CONTRAST, margin=0.1, spreads=[{}])
+
+
+def test_an_interval_of_help_may_be_missing_beside_one_of_the_ratio():
+    """Where the real arm's differences to the base hang together over a whole slice."""
+    one = differing(np.random.default_rng(1), rho=0.0)
+    wave = np.repeat([1.0, -1.0], 64)[np.arange(384) % 128]
+    drifting = {arm: one.sums[arm] + 64 * wave for arm in ("real", "random")}
+    (found,) = infer([replace(one, sums=one.sums | drifting)], CONTRAST, margin=0.1, spreads=[{}])
+    assert found.delta is not None
+    assert (found.help, found.harm) == (None, None)
 
 
 def test_a_seed_that_changed_nothing_is_refused_behind_a_user_whose_text_is_too_short():
@@ -61,7 +70,7 @@ def test_a_seed_that_changed_nothing_is_refused_behind_a_user_whose_text_is_too_
     one = differing(rng, seeds=2, user="bob")
     copied = replace(one, sums=one.sums | {"real": one.sums["real"][[0, 0]]})
     with pytest.raises(StatisticsError, match="user 'bob', arm real: seeds number 1 and 2 gave"):
-        infer([short, copied], CONTRAST, margin=0.1)
+        infer([short, copied], CONTRAST, margin=0.1, spreads=[{}, {}])
 
 
 @pytest.mark.parametrize(("one", "other"), [("real", "random"), ("untrained", "real")])
@@ -71,7 +80,7 @@ def test_two_arms_with_the_same_scores_are_refused(one, other):
     same = replace(drawn, sums=drawn.sums | {other: drawn.sums[one]})
     check_replicates(drawn)
     with pytest.raises(StatisticsError, match=f"user 'ann': {one} and {other} gave the same scor"):
-        infer([same], CONTRAST, margin=0.1)
+        infer([same], CONTRAST, margin=0.1, spreads=[{}])
 
 
 # --- between slices ----------------------------------------------------------------------------
@@ -84,7 +93,6 @@ def test_a_slice_whose_difference_is_another_is_found_whatever_the_mean():
     moved = replace(one, sums=one.sums | {"random": one.sums["random"] + away})
     assert slices_p(one) > 0.05
     assert slices_p(moved) < 0.001
-    assert block_bootstrap(moved, "random", "real").se < 0.2  # which knows nothing of it
 
 
 def test_slices_may_vary_by_different_amounts():
@@ -94,14 +102,6 @@ def test_slices_may_vary_by_different_amounts():
     welch, pooled = (stats.ttest_ind(calm, wild, equal_var=same).pvalue for same in (False, True))
     assert between_slices([calm, wild]) == pytest.approx(welch)
     assert abs(welch - pooled) > 0.1
-
-
-def test_blocks_of_slices_are_those_that_are_tossed():
-    one = differing(np.random.default_rng(60), rho=0.9)
-    sums, tokens, _ = block_sums(one, "random", "real")
-    by_slice = slice_blocks(one, "random", "real", times=TIMES)
-    assert np.concatenate(by_slice) == pytest.approx(sums / tokens)
-    assert len(by_slice) == 3
 
 
 @pytest.mark.parametrize("blocks", [[[1, 2]], [[1, 2], [3]], [[1, 2], [3, 3]]])

@@ -6,10 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from noisefloor_tests.support.bins_planted import differing, replace_seeds
+from noisefloor_tests.support.bins_planted import CONTRAST, differing, replace_seeds
 from noisefloor_tests.support.cells_by_hand import grid
-from pytest_noisefloor.stats.bootstrap import block_bootstrap
-from pytest_noisefloor.stats.significance import across_users, holm, sign_test, tost, users_needed
+from pytest_noisefloor.stats.groups import group_interval
+from pytest_noisefloor.stats.significance import across_users, holm, sign_counts, tost, users_needed
+from pytest_noisefloor.stats.spread import spreads_of
 
 
 def test_equivalence_counts_the_spread_between_seeds():
@@ -17,11 +18,12 @@ def test_equivalence_counts_the_spread_between_seeds():
     rng = np.random.default_rng(60)
     three = differing(rng, rho=0.0, seeds=3, spread=0.15)
     margin = math.log(1.1)
-    whole = block_bootstrap(three, "random", "real")
+    (spreads,) = spreads_of([three], CONTRAST)
+    whole = group_interval(three, "random", "real", spreads)
     assert abs(whole.estimate) < margin
     assert tost(whole, margin) > 0.05
     alone = replace_seeds(three, 1)
-    centred = replace(block_bootstrap(alone, "random", "real"), estimate=whole.estimate)
+    centred = replace(group_interval(alone, "random", "real", {}), estimate=whole.estimate)
     assert tost(centred, margin) < 0.05
 
 
@@ -54,17 +56,14 @@ def test_holm_is_holms():
 def test_equivalence_is_shown_for_a_small_resolved_effect_and_for_no_other():
     rng = np.random.default_rng(60)
     margin = math.log(1.1)
-    small = block_bootstrap(differing(rng, rho=0.0, true=0.01), "random", "real")
-    at_bar = block_bootstrap(differing(rng, rho=0.0, true=margin + 0.02), "random", "real")
+    small = group_interval(differing(rng, rho=0.0, true=0.01), "random", "real", {})
+    at_bar = group_interval(differing(rng, rho=0.0, true=margin + 0.02), "random", "real", {})
     vague = replace(small, se=0.1)
     assert tost(small, margin) < 0.05
     assert tost(at_bar, margin) > 0.05
     assert tost(vague, margin) > 0.05  # absence of evidence
 
 
-def test_the_sign_test_is_exact_two_sided_and_without_ties():
-    """12 of 15: 2 × (1 + 15 + 105 + 455) / 2^15."""
-    assert sign_test(grid([[1] * 12 + [-1] * 3 + [0]])).p == 2 * 576 / 2**15
-    test = sign_test(grid([[1] * 3 + [-1] * 12 + [0]]))
-    assert (test.above, test.below, test.ties, test.p) == (3, 12, 1, 2 * 576 / 2**15)
-    assert sign_test(grid([[0, 0]])).p == 1
+def test_signs_of_cells_are_counted_above_below_and_tied():
+    found = sign_counts(grid([[1] * 12 + [-1] * 3 + [0]]))
+    assert (found.above, found.below, found.ties) == (12, 3, 1)
