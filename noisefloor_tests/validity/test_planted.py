@@ -18,7 +18,8 @@ from noisefloor_tests.support.planted import (
 )
 from pytest_noisefloor.bets.bet import Level
 from pytest_noisefloor.bets.error_rates import error_rates, rate_bounds
-from pytest_noisefloor.bets.judging import claimable, judge
+from pytest_noisefloor.bets.judging import judge
+from pytest_noisefloor.bets.licensing import claimable
 from pytest_noisefloor.data.arms import ARMS, Random
 from pytest_noisefloor.report.tables import render
 

@@ -150,11 +150,13 @@ def _claim_words(verdict: Verdict, name: str) -> str:
     """Say what an assertion says of this verdict."""
     found = verdict.findings
     if name == ABSENT:
-        return f"{name} (no {verdict.bet.contrast.unit_word}'s ratio is {ABSENT_RATIO:g} from 1)"
+        return f"{name} (no {verdict.bet.contrast.unit_word}'s ratio is as far from 1 as {ABSENT_RATIO:g})"
     if name == "NOT_MET":
         lenient = next((r for r in verdict.reach if r.level is Level.LENIENT), None)
-        reach = f", and was {lenient.outcome_by_help} by help" if lenient else ""
-        return f"{name} (LENIENT is not shown{reach or ', and its reach is not known'})"
+        if not has_reach(verdict.bet.contrast):
+            return f"{name} (LENIENT is not shown)"
+        reach = f"was {lenient.outcome_by_help} by help" if lenient else "its reach is not known"
+        return f"{name} (LENIENT is not shown, and {reach})"
     if name == "CATASTROPHIC":
         return f"{name} (ratios below 1)"
     bar = verdict.bet.criterion(Level[name]).threshold

@@ -4,7 +4,7 @@ import pytest
 
 from noisefloor_tests.support.verdicts import of_slices as verdict
 from pytest_noisefloor.bets.bet import Level
-from pytest_noisefloor.bets.judging import claimable
+from pytest_noisefloor.bets.licensing import claimable
 from pytest_noisefloor.bets.registry import registered_bet
 
 BET = registered_bet("bet60-why-vocabulary")

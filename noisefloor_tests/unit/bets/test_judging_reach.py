@@ -10,7 +10,7 @@ from noisefloor_tests.support.results_planted import effects_of, planted_bins
 from noisefloor_tests.support.verdicts import of_help_and_harm as verdict
 from pytest_noisefloor.bets.bet import Level
 from pytest_noisefloor.bets.error_rates import assess
-from pytest_noisefloor.bets.judging import claimable
+from pytest_noisefloor.bets.licensing import claimable
 from pytest_noisefloor.bets.registry import registered_bet
 from pytest_noisefloor.report.prose import render_prose
 from pytest_noisefloor.report.tables import level_table

@@ -24,7 +24,12 @@ def test_harm_and_help_are_said_in_per_cent_of_the_untrained_perplexity():
 
 @pytest.mark.parametrize(
     ("random", "level"),
-    [(150, "STRICT."), (111, "LENIENT."), (105, "NOT MET."), (99, "CATASTROPHIC.")],
+    [
+        (150, "STRICT, by points."),
+        (111, "LENIENT, by points."),
+        (105, "NOT MET."),
+        (99, "CATASTROPHIC, by points."),
+    ],
 )
 def test_the_words_begin_with_the_level(random, level):
     text = render_prose(verdict(ann=(100, 100, random)))
@@ -62,8 +67,9 @@ def test_an_unregistered_bet_says_so_in_title_and_words():
 
 
 def test_the_words_are_a_paragraph_for_each_part():
-    found, unknown, chance = render_prose(verdict(ann=(None, 80, 150))).split("\n\n")
-    assert found.startswith("STRICT. ")
+    found, unknown, chance, claims = render_prose(verdict(ann=(None, 80, 150))).split("\n\n")
+    assert found.startswith("STRICT, by points. ")
+    assert claims.startswith("May be claimed, of these users, this base and recipe: NOT_MET (LEN")
     assert unknown.startswith("The untrained base's perplexity is unknown")
     assert chance.startswith("CATASTROPHIC has no margin")
 

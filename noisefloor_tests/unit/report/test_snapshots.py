@@ -22,6 +22,7 @@ from pytest_noisefloor.bets.error_rates import assess
 from pytest_noisefloor.bets.licensing import ABSENT
 from pytest_noisefloor.bets.registry import registered_bet
 from pytest_noisefloor.report.tables import render
+from pytest_noisefloor.stats.spread import Spread
 
 FOLDER = Path(__file__).with_name("snapshots")
 UPDATE = os.environ.get("NOISEFLOOR_UPDATE_SNAPSHOTS") == "1"
@@ -32,13 +33,18 @@ SPREADS = {"real": (0.0, 0.01, 0.005), "random": (0.006, 0, -0.01), "oracle": (0
 NAMES = BET.users
 
 
-def measured(all_bins, bet=BET, *, planted=False):
-    return assess(bet, effects_of(all_bins, bet.contrast), all_bins, planted=planted)
+FILED = dict.fromkeys(SPREADS, Spread(sd=0.002, df=8, source="filed", sha256="0" * 64))
+"""What a file says of every arm."""
 
 
-def users(*quotients, **more):
+def measured(all_bins, bet=BET, filed=FILED):
+    known = [filed for _ in all_bins]
+    return assess(bet, effects_of(all_bins, bet.contrast), all_bins, filed=known)
+
+
+def users(*quotients, filed=FILED, **more):
     """The three registered users, each given as (help, harm, the oracle's help)."""
-    return measured(planted_bins(dict(zip(NAMES, quotients, strict=True)), **more))
+    return measured(planted_bins(dict(zip(NAMES, quotients, strict=True)), **more), filed=filed)
 
 
 def cells(*quotients):
@@ -63,6 +69,7 @@ ALIKE = (1.0, 1.0, 1.6)
 
 KINDS = {
     "met_and_claimable": lambda: users((1.3, 1.0, 1.7), (1.2, 1.0, 1.6), (1.0, 1.0, 1.6)),
+    "one_training": lambda: users((1.3, 1.0, 1.7), (1.2, 1.0, 1.6), (1.0, 1.0, 1.6), filed={}),
     "met_by_points": lambda: users(*[(1.12, 1.0, 1.6)] * 3, noise=8.0),
     "rests_on_harm": lambda: users((0.97, 1.3, 1.5), (1.0, 1.2, 1.6), (1.05, 1.2, 1.6)),
     "not_met_out_of_reach": lambda: users(*[(1.01, 1.0, 1.02)] * 3),
@@ -85,20 +92,21 @@ KINDS = {
 
 EXPECTED = {
     "met_and_claimable": (Level.LENIENT, ("LENIENT",)),
-    "met_by_points": (Level.LENIENT, ()),
-    "rests_on_harm": (Level.LENIENT, ()),
+    "one_training": (Level.LENIENT, ("NOT_MET",)),
+    "met_by_points": (Level.LENIENT, ("NOT_MET",)),
+    "rests_on_harm": (Level.LENIENT, ("NOT_MET",)),
     "not_met_out_of_reach": (Level.NOT_MET, ("NOT_MET",)),
     "not_met_and_absent": (Level.NOT_MET, ("NOT_MET", ABSENT)),
-    "catastrophic_shown": (Level.CATASTROPHIC, ("CATASTROPHIC",)),
-    "catastrophic_by_points": (Level.CATASTROPHIC, ("CATASTROPHIC",)),
-    "by_cell": (Level.LENIENT, ()),
+    "catastrophic_shown": (Level.CATASTROPHIC, ("CATASTROPHIC", "NOT_MET")),
+    "catastrophic_by_points": (Level.CATASTROPHIC, ("NOT_MET",)),
+    "by_cell": (Level.LENIENT, ("NOT_MET",)),
     "by_pair": (Level.NOT_MET, ("NOT_MET",)),
     "several_seeds": (Level.LENIENT, ("LENIENT",)),
-    "points_only": (Level.LENIENT, ()),
+    "points_only": (Level.LENIENT, ("NOT_MET",)),
     "planted": (Level.STRICT, ("LENIENT", "STRICT")),
-    "unregistered": (Level.STRICT, ()),
+    "unregistered": (Level.STRICT, ("NOT_MET",)),
     "more_than_20_users": (Level.NOT_MET, ("NOT_MET",)),
-    "too_short_text": (Level.LENIENT, ()),
+    "too_short_text": (Level.LENIENT, ("LENIENT",)),
 }
 
 
