@@ -24,7 +24,7 @@ from pytest_noisefloor.results.spread_file import SpreadFile
 MODELS: dict[str, type[BaseModel]] = {
     "bet-1": BetFile,
     "claims-1": ClaimsFile,
-    "result-3": ResultFile,
+    "result-4": ResultFile,
     "spread-1": SpreadFile,
 }
 

@@ -47,7 +47,7 @@ def test_the_command_judges_the_published_table_and_names_the_inversion(capsys):
             ["result.json", "--against", "other.toml"],
             "other.toml: key 'name' is missing; expected the",
         ),
-        (["future.json"], "future.json: schema 99; expected 1, 2 or 3"),
+        (["future.json"], "future.json: schema 99; expected 1, 2, 3 or 4"),
         (["broken.toml"], "broken.toml: not TOML"),
         (["other.toml"], "other.toml: unknown key 'id'; expected bet, source"),
         (["bare.toml"], "bare.toml: key 'source' is missing; expected where it was published"),

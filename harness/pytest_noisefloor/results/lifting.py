@@ -31,9 +31,9 @@ def lift(content: Any, where: str = "result file") -> ResultFile:
         *older, newest = map(str, READABLE)
         known = f"{', '.join(older)} or {newest}"
         raise ResultError(f"{where}: schema {shown(version)}; expected {known}")
-    if version < RESULT_SCHEMA:
-        content = _from_2(_from_1(content) if version == 1 else content)
-    content = _from_3(content)
+    for older, add in enumerate((_from_1, _from_2, _from_3), start=1):
+        if version <= older:
+            content = add(content)
     file = validated(ResultFile, content, where, ResultError)
     if version == RESULT_SCHEMA and file.verdict.findings is None:
         raise ResultError(f"{where}: verdict.findings = None; expected a table")
@@ -90,7 +90,7 @@ def _adapter_from_2(adapter: dict[str, Any], content: Mapping[str, Any]) -> dict
 
 
 def _verdict_from_2(verdict: dict[str, Any]) -> dict[str, Any]:
-    found = {"findings": None, **verdict}
+    found = dict(verdict)
     unknown: dict[str, Any] = {"within_help": None, "open_ratio": [], "open_help": []}
     _change_each(found, "reach", lambda reach: unknown | reach)
     _change_each(found, "error_rates", lambda rates: {"bounds": {}} | rates)
@@ -108,23 +108,14 @@ Judging starts from the sums, so nothing reads them.
 
 
 def _from_3(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Take from a file of version 3 the intervals and tests that rest on blocks."""
+    """Take from a file of version 3 what rests on blocks: intervals, tests and findings."""
     found = dict(content)
-    _change_each(found, "users", _unit_from_3)
-    _change(found, "verdict", _verdict_from_3)
+    _change_each(found, "users", _without_blocks)
+    _change(found, "verdict", lambda verdict: verdict | {"findings": None})
     return found
 
 
-def _verdict_from_3(verdict: dict[str, Any]) -> dict[str, Any]:
-    found = dict(verdict)
-    gone = ("tosses", "too_many_users")
-    _change(found, "findings", lambda of: {k: v for k, v in of.items() if k not in gone})
-    return found
-
-
-def _unit_from_3(row: dict[str, Any]) -> dict[str, Any]:
-    if "spread" in row:
-        return row
+def _without_blocks(row: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in row.items() if key not in OF_BLOCKS}
 
 

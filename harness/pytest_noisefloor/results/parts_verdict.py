@@ -128,4 +128,4 @@ class VerdictPart(Part):
     unresolved: str
     """why intervals are missing, and for whom. Empty where all are there"""
     findings: FindingsPart | None
-    """what was found, below. Absent from files of versions 1 and 2"""
+    """what was found, below. Not read from files of versions 1 to 3"""

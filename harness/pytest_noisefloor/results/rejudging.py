@@ -186,7 +186,7 @@ def rejudge_file(file: ResultFile, bet: Bet) -> Verdict:
     effects = [Effect(user=row.name, nll=row.mean_nll, contrast=contrast) for row in rows]
     if file.layout == 1:
         if contrast.by_pair:
-            raise ResultError(f"schema 1 has no sums, which Bet {bet.id} needs; expected 2 or 3")
+            raise ResultError(f"schema 1 has no sums, which Bet {bet.id} needs; expected 2, 3 or 4")
         return judge(bet, effects, planted=planted)
     divergences = [row.given("divergence", row.divergence) for row in rows if contrast.by_pair]
     verdict = assess(

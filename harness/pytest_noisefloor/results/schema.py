@@ -28,7 +28,7 @@ from .parts_ledger import LedgerPart
 from .parts_measured import UnitPart
 from .parts_verdict import VerdictPart
 
-RESULT_SCHEMA: Final = 3
+RESULT_SCHEMA: Final = 4
 """Version of the layout of the result files that are written."""
 
 
@@ -39,8 +39,9 @@ def _is_bin(tokens: int, _: object) -> bool:
 class ResultFile(Part):
     """A result file: what was run, what was measured, and what came out."""
 
-    layout: Literal[1, 2, 3] = Field(alias="schema")
-    """version of this layout: 3. Version 2 has neither `findings` nor `bounds`. Version 1 has no
+    layout: Literal[1, 2, 3, 4] = Field(alias="schema")
+    """version of this layout: 4. Version 3 has intervals and tests of another kind, which are left
+    out when it is read, and no `spread`, `ledger` or `moved`. Version 2 has neither `findings` nor `bounds`. Version 1 has no
     sums either; it is still judged, by its means alone"""
     bet: BetPart
     """the bet"""

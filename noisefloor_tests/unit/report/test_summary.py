@@ -126,7 +126,7 @@ def test_a_bet_by_cell_whose_variance_cannot_be_split_says_why(tmp_path, capsys)
         ("{", "not JSON"),
         ('{"schema": 2, "bet": {}}', "bet: key 'id' is missing; expected the bet's id"),
         ('{"schema": 2, "bet": 60}', "bet = 60; expected a table with id, name, title"),
-        ('{"schema": 4, "bet": {}}', "schema 4; expected 1, 2 or 3"),
+        ('{"schema": 5, "bet": {}}', "schema 5; expected 1, 2, 3 or 4"),
     ],
 )
 def test_a_broken_file_is_one_line_and_nothing_is_written(tmp_path, floor, capsys, text, message):

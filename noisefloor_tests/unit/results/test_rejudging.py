@@ -216,7 +216,7 @@ def test_whatever_stands_at_a_key_the_file_is_judged_or_one_message(save, first)
         ("not JSON at all", r"not JSON \(Expecting value"),
         ("[1, 2]", r"not a result file \(a JSON list\)"),
         ("null", r"not a result file \(a JSON NoneType\)"),
-        (json.dumps(WHOLE | {"schema": 99}), "schema 99; expected 1, 2 or 3"),
+        (json.dumps(WHOLE | {"schema": 99}), "schema 99; expected 1, 2, 3 or 4"),
         (json.dumps(WHOLE | {"users": []}), "expected each once, at least one"),
         (json.dumps(WHOLE | {"users": WHOLE["users"][:1] * 2}), "expected each once"),
         (json.dumps(changed(WHOLE, ("bet", "id"), "99")), "bet 'bet99': expected bet37 or"),

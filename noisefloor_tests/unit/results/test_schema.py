@@ -29,10 +29,10 @@ EVIDENCE = sorted(resource_path("evidence").glob("*.json"))
 def test_what_is_written_keeps_to_the_shipped_schema_and_is_read_as_it_stands(planted_experiment):
     verdict = planted_experiment.verdict
     content = read_file(planted_experiment.result_path)
-    text = (HARNESS / "results" / "schemas" / "result-3.json").read_text(encoding="utf-8")
+    text = (HARNESS / "results" / "schemas" / "result-4.json").read_text(encoding="utf-8")
     errors = Draft202012Validator(json.loads(text)).iter_errors(content)
     assert [error.message for error in errors] == []
-    assert content["schema"] == 3
+    assert content["schema"] == 4
     assert content["verdict"]["findings"]["claimable"] == list(verdict.findings.claimable)
     assert lift(content).content == content
 
@@ -136,7 +136,7 @@ def changed(content, path, value):
         (("base", "colour"), 1, "base: unknown key 'colour'; expected name, fingerprint, model"),
         (("cell",), 32, "cell = 32; expected 64"),
         (("users", 0, "slices", 0, "tokens"), 0, "tokens = 0; expected more than 0"),
-        (("schema",), "3", "schema '3'; expected 1, 2 or 3"),
+        (("schema",), "3", "schema '3'; expected 1, 2, 3 or 4"),
     ],
 )
 def test_a_mistake_in_a_file_is_one_line_with_key_value_and_what_was_expected(path, value, message):
