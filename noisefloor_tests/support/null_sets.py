@@ -11,14 +11,13 @@ import math
 import numpy as np
 from scipy import stats
 
+from pytest_noisefloor.bets.licensing import MARGIN
 from pytest_noisefloor.bets.registry import registered_bet
-from pytest_noisefloor.stats.bootstrap import Interval
 from pytest_noisefloor.stats.effect import Effect
+from pytest_noisefloor.stats.groups import GROUPS, Interval
 from pytest_noisefloor.stats.inference import UserInference
 
-GROUPS = 12
 SPREAD_DF = 4  # the spread of two other users with three seeds each
-MARGIN = math.log(1.1)
 BET = registered_bet("bet60")
 
 
@@ -71,7 +70,15 @@ def _bounded(estimates, se, df):
 
 def _interval(estimate, low, high, se, df):
     return Interval(
-        estimate=estimate, low=low, high=high, se=se, df=df, blocks=GROUPS, seeds=1, seed_se=0.0
+        estimate=estimate,
+        low=low,
+        high=high,
+        se=se,
+        df=df,
+        groups=GROUPS,
+        seeds=1,
+        spread_se=se / math.sqrt(2),
+        of_trainings=True,
     )
 
 
@@ -87,13 +94,12 @@ def _unit(user, oracle, delta, harm, help, equivalence_p):  # noqa: A002
         help=_interval(*help),
         oracle=oracle,
         oracle_help=oracle,
-        p=1.0,
-        holm=1.0,
         equivalence_p=equivalence_p,
         mde=0.0,
         slices_p=None,
         slices_help_p=None,
-        aa_sd=None,
+        spreads={},
+        aa={},
     )
 
 

@@ -9,14 +9,16 @@ import pytest
 from noisefloor_tests.support import dialect, planted, pseudo_users
 from noisefloor_tests.support.bins_planted import told
 from noisefloor_tests.support.pseudo_users import CONTRAST, COUNT, MOST_WON
-from pytest_noisefloor.bets.judging import claimable, margin
+from pytest_noisefloor.bets.licensing import MARGIN, claimable
 from pytest_noisefloor.bets.registry import registered_bet
 from pytest_noisefloor.data.arms import ARMS, ArmInput, Real
 from pytest_noisefloor.data.users import Slice, User, load_users
 from pytest_noisefloor.models.loading import open_base
 from pytest_noisefloor.plugin.session import SETTINGS, build_experiment, judged
+from pytest_noisefloor.results.spread_file import filed_spread
 from pytest_noisefloor.specs import Recipe
 from pytest_noisefloor.stats.inference import infer
+from pytest_noisefloor.stats.spread import spreads_of
 
 BET60 = registered_bet("bet60")
 
@@ -33,9 +35,10 @@ def on_reference_base(config, bet, users):
     )
 
 
-def inferred(all_bins):
+def inferred(all_bins, filed=()):
     """Intervals and tests as Bet 60 has them."""
-    return infer(all_bins, CONTRAST, margin=margin(BET60))
+    known = spreads_of(all_bins, CONTRAST, filed)
+    return infer(all_bins, CONTRAST, margin=MARGIN, spreads=known)
 
 
 # --- a dialect -----------------------------------------------------------------------------------
@@ -125,8 +128,14 @@ def test_a_text_of_noise_does_not_beat_noise(request):
     shipped = load_users("shipped")
     runner = on_reference_base(request.config, BET60, shipped).runner
     users = pseudo_users.pseudo_users(shipped, COUNT // len(shipped))
-    units = inferred(pseudo_users.scored(runner, users))
+    # both arms read noise, so each varies between trainings as random tokens do
+    filed = [
+        dict.fromkeys(CONTRAST.compared, filed_spread(runner, user.name[:-3], "random"))
+        for user in users
+    ]
+    units = inferred(pseudo_users.scored(runner, users), filed)
     assert len(units) == COUNT
+    assert all(one.delta.of_trainings for one in units)
     told("pseudo-users lost", sum(one.delta.high < 0 for one in units), COUNT)
     told(
         "pseudo-users helped",
@@ -167,7 +176,6 @@ def pseudo(tiny, tmp_path_factory):
     return lambda: inferred(pseudo_users.scored(runner, several, seeds=(0, 1, 2)))
 
 
-@pytest.mark.usefixtures("few_resamples")
 def test_pseudo_users_of_a_planted_base_do_not_win(pseudo):
     """At 2.5 % each, two of four or more win in 0.4 % of draws; seeded, in none of ours."""
     units = pseudo()
@@ -175,7 +183,6 @@ def test_pseudo_users_of_a_planted_base_do_not_win(pseudo):
     assert len(pseudo_users.won(units)) <= 1
 
 
-@pytest.mark.usefixtures("few_resamples")
 def test_an_arm_that_reads_the_users_text_as_its_noise_wins_for_all(pseudo, monkeypatch):
     """The cheat: ``real`` under the name of the noise."""
 

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from noisefloor_tests.support.bins_planted import told
-from noisefloor_tests.support.null_sets import BET, MARGIN, WITHIN_REACH, known_sets
+from noisefloor_tests.support.null_sets import BET, WITHIN_REACH, known_sets
 from pytest_noisefloor._files import resource_path
-from pytest_noisefloor.bets.judging import claimable, judge
+from pytest_noisefloor.bets.judging import judge
+from pytest_noisefloor.bets.licensing import MARGIN, claimable
 from pytest_noisefloor.bets.registry import registered_bet
 
 SETS = 4000

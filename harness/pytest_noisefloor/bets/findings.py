@@ -41,7 +41,8 @@ class Findings:
         users_p_least_users: the fewest users for which ``users_p`` can fall below ``alpha``.
         coin_flip_rates: for each level with a threshold of 1, how often it holds if each user's
             sign is a coin toss. Empty if a condition is the best of several.
-        gaining: units shown, with the spread of trainings, to beat the control and improve the base.
+        gaining: units shown, with the spread of trainings, to beat the control and to improve the
+            base.
         losing: units shown, with the spread of trainings, to lose to the control.
         claimable: what a claim may assert.
         why_not_absent: why ABSENT may not be claimed; empty if it may.

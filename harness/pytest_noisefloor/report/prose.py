@@ -148,9 +148,9 @@ def _of_claims(verdict: Verdict) -> dict[str, Any]:
 
 def _claim_words(verdict: Verdict, name: str) -> str:
     """Say what an assertion says of this verdict."""
-    found = verdict.findings
+    found, unit = verdict.findings, verdict.bet.contrast.unit_word
     if name == ABSENT:
-        return f"{name} (no {verdict.bet.contrast.unit_word}'s ratio is as far from 1 as {ABSENT_RATIO:g})"
+        return f"{name} (no {unit}'s ratio is as far from 1 as {ABSENT_RATIO:g})"
     if name == "NOT_MET":
         lenient = next((r for r in verdict.reach if r.level is Level.LENIENT), None)
         if not has_reach(verdict.bet.contrast):

@@ -41,8 +41,8 @@ class ResultFile(Part):
 
     layout: Literal[1, 2, 3, 4] = Field(alias="schema")
     """version of this layout: 4. Version 3 has intervals and tests of another kind, which are left
-    out when it is read, and no `spread`, `ledger` or `moved`. Version 2 has neither `findings` nor `bounds`. Version 1 has no
-    sums either; it is still judged, by its means alone"""
+    out when it is read, and no `spread` and no `ledger`. Version 2 has neither `findings` nor
+    `bounds`. Version 1 has no sums either; it is still judged, by its means alone"""
     bet: BetPart
     """the bet"""
     base: BasePart

@@ -13,8 +13,6 @@ from pytest_noisefloor.bets.registry import registered_bet
 from pytest_noisefloor.claims.evidence import EvidenceError, judge_evidence
 from pytest_noisefloor.results.ledger import ledger_parts
 
-pytestmark = pytest.mark.usefixtures("few_resamples")
-
 TEXTS = ("0" * 64, "1" * 64, "2" * 64)
 BASE = "f" * 64
 

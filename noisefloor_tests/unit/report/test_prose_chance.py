@@ -45,7 +45,10 @@ def test_rates_of_several_seeds_have_their_spread_in_the_noise_and_say_so():
     assert "lower bound" not in text
     assert "lacks the spread" not in rate_table(many)
     # √2 times the standard deviation of 0.06, 0 and −0.1
-    assert "(A/A) by up to 0.071 nats per token (the user's own text), 0.11 nats per token (random" in text
+    assert (
+        "(A/A) by up to 0.071 nats per token (the user's own text), 0.11 nats per token (random"
+        in text
+    )
     assert "The spread between trainings is in the intervals of a, b, c." in text
     assert "3 seeds stand where the bet registers 1" in text
 
