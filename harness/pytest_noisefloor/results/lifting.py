@@ -31,8 +31,8 @@ def lift(content: Any, where: str = "result file") -> ResultFile:
         *older, newest = map(str, READABLE)
         known = f"{', '.join(older)} or {newest}"
         raise ResultError(f"{where}: schema {shown(version)}; expected {known}")
-    for older, add in enumerate((_from_1, _from_2, _from_3), start=1):
-        if version <= older:
+    for last, add in enumerate((_from_1, _from_2, _from_3), start=1):
+        if version <= last:
             content = add(content)
     file = validated(ResultFile, content, where, ResultError)
     if version == RESULT_SCHEMA and file.verdict.findings is None:
