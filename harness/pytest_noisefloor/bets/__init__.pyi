@@ -18,6 +18,7 @@ from .judging import Verdict as Verdict
 from .judging import claimable as claimable
 from .judging import judge as judge
 from .judging import margin as margin
+from .licensing import assertion_p as assertion_p
 from .lock import lock_entries as lock_entries
 from .lock import read_lock as read_lock
 from .locking import append_to_lock as append_to_lock

@@ -140,6 +140,12 @@ class Verdict:
         """Users whose ratio is shown to be below 1: Δ's upper bound is below 0."""
         return tuple(one.user for one in self.resolved if one.delta.high < 0)
 
+    def assured(self, level: Level) -> tuple[str, ...]:
+        """Users whose ratio is shown to satisfy a minimum: its lower bound does too."""
+        criterion = self.bet.criterion(level)
+        lows = {one.user: math.exp(one.delta.low) for one in self.resolved}
+        return tuple(user for user, low in lows.items() if compare(low, criterion))
+
     @property
     def lenient_reachable(self) -> bool:
         """Whether LENIENT is shown to be within reach: enough oracles' lower bounds meet it."""
