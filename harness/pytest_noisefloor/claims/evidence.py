@@ -35,10 +35,16 @@ class EvidenceError(NoisefloorError):
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a claim's evidence says today; ``gaps`` lists what could not be checked."""
+    """What a claim's evidence says today.
+
+    ``gaps`` lists what could not be checked. ``texts`` has the digests of all training texts and
+    slices, and ``written`` says when the file was written.
+    """
 
     verdict: Verdict
     gaps: tuple[str, ...]
+    texts: frozenset[str]
+    written: datetime
 
 
 def judge_evidence(claim: Claim) -> Evidence:
@@ -105,7 +111,7 @@ def _examine(claim: Claim, content: Any, where: str, how: str = "") -> Evidence:
             if found != expected:
                 raise refused(f"{what} is {found!r}, but {rests} {expected!r}")
     since = claim.bet.registration.locked
-    if since and file.times.written_at < _began(since):
+    if since and file.times.written_at < began(since):
         raise EvidenceError(
             f"{where}: it was written at {file.times.written}, before the text of Bet "
             f"{claim.bet.id} was locked on {since}; expected a bet that is locked before it is run"
@@ -114,10 +120,13 @@ def _examine(claim: Claim, content: Any, where: str, how: str = "") -> Evidence:
         verdict = rejudge_file(file, claim.bet)
     except NoisefloorError as error:
         raise EvidenceError(f"{where}: cannot be judged ({error})") from None
-    return Evidence(verdict, (*base_gap, *text_gap))
+    digests = {row.train_sha256 for row in file.users}
+    digests |= {piece.sha256 for row in file.users for piece in row.slices}
+    gaps = (*base_gap, *text_gap)
+    return Evidence(verdict, gaps, frozenset(digests), file.times.written_at)
 
 
-def _began(day: date) -> datetime:
+def began(day: date) -> datetime:
     """Return when a day began in the earliest time zone (UTC+14), so that no time zone matters."""
     return datetime.combine(day, time(), timezone(timedelta(hours=14)))
 

@@ -26,6 +26,7 @@ from .significance import FLIPS as FLIPS
 from .significance import RankTest as RankTest
 from .significance import SignTest as SignTest
 from .significance import across_users as across_users
+from .significance import holm as holm
 from .significance import rank_test as rank_test
 from .significance import sign_test as sign_test
 from .significance import users_needed as users_needed
