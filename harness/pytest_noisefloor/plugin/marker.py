@@ -100,8 +100,8 @@ class Methodology:
         self._stop(item)
         result = yield
         self._stop(item)
-        if words := " ".join(self._licences(item)):
-            item.user_properties.append((LICENSES, f"{words} {NOT_BUILT}"))
+        if not isinstance(item, ClaimItem) and (marks := list(item.iter_markers(MARKER))):
+            item.user_properties.append((LICENSES, self._licensed(marks)))
         return result
 
     def _stop(self, item: pytest.Item) -> None:
@@ -143,16 +143,18 @@ class Methodology:
         refused = (self._refused(mark, waits=waits) for mark in marks)
         return next((f"{item.nodeid}: {text}" for text in refused if text), None)
 
-    def _licences(self, item: pytest.Item) -> Iterator[str]:
-        """Say of each claim that a test names what it licenses."""
+    def _licensed(self, marks: Iterable[pytest.Mark]) -> str:
+        """Say of each claim that a test's marks name what it licenses."""
         from pytest_noisefloor.claims import licensed_words
 
-        if isinstance(item, ClaimItem):
-            return
-        named = {mark.kwargs["claim"] for mark in item.iter_markers(MARKER)}
-        for claim in (claim for claim in self.gate.claims if claim.id in named):
-            words = licensed_words(claim.bet)
-            yield f"Claim {claim.id!r} asserts {claim.asserts}, which licenses: {words}."
+        named = {mark.kwargs["claim"] for mark in marks}
+        said = [
+            f"Claim {claim.id!r} asserts {claim.asserts}, which licenses: "
+            f"{licensed_words(claim.bet)}."
+            for claim in self.gate.claims
+            if claim.id in named
+        ]
+        return " ".join([*said, NOT_BUILT])
 
     def _refused(self, mark: pytest.Mark, *, waits: bool) -> str | None:
         """The reason why one mark gives its test no control, or None if it gives one."""
