@@ -56,8 +56,8 @@ WHOLE = {
     "claims.claims_file": ["unit/claims/test_claim.py", "repo/test_schemas.py"],
     "claims.claim": [
         *("unit/claims/test_claim.py", "unit/claims/test_claim_own_bet.py"),
-        "plugin/test_claim_items.py",
-        "plugin/test_outcomes.py::test_a_criterion_is_held_to_its_claim_and_the_claim_fails_with_it",
+        *("plugin/test_claim_items.py", "plugin/test_withdrawn.py"),
+        "plugin/test_outcomes_claimed.py::test_a_criterion_is_held_to_its_claim_and_the_claim_fails_with_it",
     ],
 }
 _STATS = ("blocks", "bootstrap", "inference", "inference_by_hand", "significance", "equivariance")

@@ -8,6 +8,7 @@ import pytest
 import scipy.stats  # noqa: F401 (or a session in this process would load it, and unload it)
 
 from noisefloor_tests.support.claims_planted import LENIENT, entry, evidence
+from pytest_noisefloor.claims import review
 
 BARE = ("-p", "no:randomly", "-p", "no:hypothesispytest")
 """For a process of its own: no shuffling, and no second spent on a plugin that it does not use."""
@@ -134,7 +135,8 @@ def folder_base(pytester):
 def project(pytester):
     """A project that only installs the plugin: one test, and the claims that are written to it.
 
-    Each file of evidence is given as its claim's id = its users, or its users and its base.
+    Each file of evidence is given as its claim's id = its users, or its users and its base, and
+    then when it was written.
     """
     pytester.makepyfile("def test_passes(): pass")
 
@@ -146,6 +148,17 @@ def project(pytester):
         return pytester
 
     return write
+
+
+@pytest.fixture
+def licensing(monkeypatch):
+    """Have each verdict license the given levels, whatever its intervals say; at first none."""
+
+    def only(*levels):
+        monkeypatch.setattr(review, "claimable", lambda _: levels)
+
+    only()
+    return only
 
 
 @pytest.fixture

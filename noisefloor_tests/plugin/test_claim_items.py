@@ -53,12 +53,14 @@ def test_a_claims_file_with_one_entry_of_each_outcome(project, held):
             "Claimed on 2026-11-23, of norm-only adapters on organisation/overclaimed for ann, *",
             "STRICT is not what was measured: LENIENT. Measured, with 95 % intervals: ann ratio "
             "1.???? [[]1.????, 1.????], help 1.???? [[]1.????, 1.????]; bob ratio *",
-            "What may be said instead: LENIENT: ratio at least 1.1 on 2/3 of the users, the *",
+            "What may be said instead: LENIENT: ratio at least 1.1, and the base made better, "
+            "shown for 2 of 3 users (ann, bob).",
             "The claim may be strengthened: the data supports STRICT. Measured, *",
-            "ABSENT is not what was measured: NOT_MET. Measured, *",
-            "What may be said instead: NOT_MET: neither LENIENT nor STRICT is met, nor *",
-            "LENIENT came out, but it may not be claimed of these users. Measured, *",
-            "What may be said instead: nothing beyond the numbers.",
+            "ABSENT is not shown. Measured, *",
+            "What may be said instead: NOT_MET: LENIENT is not shown; by this recipe it was out of "
+            "reach, and by help alone out of reach.",
+            "LENIENT came out by point estimates alone, so it may not be claimed. Measured, *",
+            "What may be said instead: *",
             "NOT_MET is not what was measured: CATASTROPHIC. Measured, *",
         ]
     )

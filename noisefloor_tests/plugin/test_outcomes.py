@@ -1,25 +1,12 @@
-"""What becomes of a criterion: by its verdict, on the page of Bet 60 itself, and by its claim."""
-
-from functools import cache
-from types import SimpleNamespace
+"""What becomes of a criterion by its verdict, on the page of Bet 60 itself."""
 
 import pytest
 
-from noisefloor_tests.support import claims_planted
-from noisefloor_tests.support.claims_planted import entry, evidence
 from noisefloor_tests.support.places import BET_60_PAGE as PAGE
-from pytest_noisefloor.bets.bet import Level
-from pytest_noisefloor.bets.registry import registered_bet
-from pytest_noisefloor.claims.claim import load_claims
-from pytest_noisefloor.claims.review import disagreement
-from pytest_noisefloor.plugin import session
-from pytest_noisefloor.plugin.outcomes import check_criterion
-from pytest_noisefloor.results.lifting import lift
-from pytest_noisefloor.results.rejudging import rejudge_file
 
 
 @pytest.fixture
-def criteria(pytester):
+def criteria(pytester, licensing):
     """Run the page's three tests where ``noise_floor`` has the given body; outcome by test."""
 
     def run(body, *words):
@@ -70,7 +57,8 @@ def words(outcomes):
     return {name.removeprefix("test_"): word for name, (word, _) in outcomes.items()}
 
 
-def test_a_level_that_is_met_passes(criteria):
+def test_a_level_that_is_met_and_licensed_passes(criteria, licensing):
+    licensing("LENIENT", "STRICT")
     result, outcomes = criteria("return verdict(1.5, 1.5, 1.5)")
     assert words(outcomes) == {
         "strict": "PASSED",
@@ -80,7 +68,28 @@ def test_a_level_that_is_met_passes(criteria):
     assert result.ret == 0
 
 
-def test_a_level_that_is_missed_is_an_expected_failure_with_its_numbers(criteria):
+def test_a_level_that_is_met_by_point_estimates_alone_is_an_expected_failure(criteria):
+    result, outcomes = criteria("return verdict(1.5, 1.5, 1.5)")
+    assert words(outcomes) == {"strict": "XFAIL", "lenient": "XFAIL", "not_catastrophic": "PASSED"}
+    assert outcomes["test_strict"][1] == (
+        "STRICT (ratio at least 1.5 on 3 of 3) holds: 3 of 3 (user0 1.5000, user1 1.5000, user2 "
+        "1.5000). That is by point estimates alone, so it may not be claimed."
+    )
+    assert result.ret == 0
+
+
+def test_random_tokens_that_win_by_point_estimates_alone_are_an_expected_failure_too(criteria):
+    result, outcomes = criteria("return verdict(0.9, 0.9, 1.6)")
+    assert words(outcomes) == {"strict": "XFAIL", "lenient": "XFAIL", "not_catastrophic": "XFAIL"}
+    assert outcomes["test_not_catastrophic"][1] == (
+        "CATASTROPHIC (ratio below 1 on 2 of 3) holds: 2 of 3 (user0 0.9000, user1 0.9000, user2 "
+        "1.6000). That is by point estimates alone, so it may not be claimed."
+    )
+    assert result.ret == 0
+
+
+def test_a_level_that_is_missed_is_an_expected_failure_with_its_numbers(criteria, licensing):
+    licensing("LENIENT")
     result, outcomes = criteria("return verdict(1.3628, 1.1, 0.9426)")
     assert words(outcomes) == {
         "strict": "XFAIL",
@@ -99,7 +108,8 @@ def test_winning_by_too_little_is_no_pass_of_any_level(criteria):
     assert words(outcomes) == {"strict": "XFAIL", "lenient": "XFAIL", "not_catastrophic": "PASSED"}
 
 
-def test_random_tokens_winning_on_most_users_is_red(criteria):
+def test_random_tokens_winning_on_most_users_is_red_where_that_is_licensed(criteria, licensing):
+    licensing("CATASTROPHIC")
     result, outcomes = criteria("return verdict(0.9, 0.9, 1.6)")
     assert words(outcomes) == {"strict": "XFAIL", "lenient": "XFAIL", "not_catastrophic": "FAILED"}
     assert outcomes["test_not_catastrophic"][1].startswith(
@@ -170,80 +180,3 @@ def test_the_page_carries_no_expected_failure_that_would_hide_a_crash():
     text = PAGE.read_text(encoding="utf-8")
     assert "xfail" not in text
     assert "skip" not in text
-
-
-# --- a criterion and a claim say the same ------------------------------------------------------
-
-
-@cache
-def verdict_on(users):
-    """What is made of evidence on users with known truth, by the name of these."""
-    return rejudge_file(lift(evidence(getattr(claims_planted, users))), registered_bet("bet60"))
-
-
-def outcome(verdict, level, claim):
-    try:
-        check_criterion(verdict, level, claim)
-    except pytest.xfail.Exception:
-        return "xfailed"
-    except pytest.fail.Exception:
-        return "failed"
-    return "passed"
-
-
-RIGHT = {"STRICT": "passed", "LENIENT": "passed", "CATASTROPHIC": "passed"}
-CRITERIA = [
-    ("STRICT", "STRICT", {}),
-    ("LENIENT", "STRICT", {"STRICT": "failed"}),
-    ("NOT_MET", "STRICT", {"STRICT": "failed", "LENIENT": "failed"}),
-    ("ABSENT", "STRICT", {"STRICT": "failed", "LENIENT": "failed"}),
-    ("STRICT", "LENIENT", {"STRICT": "failed"}),
-    ("LENIENT", "LENIENT", {"STRICT": "xfailed"}),
-    ("NOT_MET", "LENIENT", {"STRICT": "xfailed", "LENIENT": "failed"}),
-    ("LENIENT", "HARM", {"STRICT": "xfailed", "LENIENT": "failed"}),
-    ("NOT_MET", "HARM", {"STRICT": "xfailed", "LENIENT": "failed"}),
-    ("STRICT", "UNREACHED", {"STRICT": "failed", "LENIENT": "failed"}),
-    ("NOT_MET", "UNREACHED", {"STRICT": "xfailed", "LENIENT": "xfailed"}),
-    ("ABSENT", "UNREACHED", {"STRICT": "xfailed", "LENIENT": "failed"}),
-    ("ABSENT", "ABSENT", {"STRICT": "xfailed", "LENIENT": "xfailed"}),
-    (
-        "CATASTROPHIC",
-        "ABSENT",
-        {"STRICT": "xfailed", "LENIENT": "xfailed", "CATASTROPHIC": "failed"},
-    ),
-    ("CATASTROPHIC", "INVERTED", {"STRICT": "xfailed", "LENIENT": "xfailed"}),
-    (
-        "NOT_MET",
-        "INVERTED",
-        {"STRICT": "xfailed", "LENIENT": "xfailed", "CATASTROPHIC": "failed"},
-    ),
-]
-
-
-def test_an_experiment_of_other_seeds_than_the_bets_is_claimed_by_nobody():
-    bet = registered_bet("bet60")
-    base = SimpleNamespace(name="base", fingerprint="f" * 64)
-    gate = SimpleNamespace(claim_about=lambda **about: about["bet"])
-    settings = SimpleNamespace(users="shipped")
-    config = SimpleNamespace(stash={session.GATE: gate, session.SETTINGS: settings})
-
-    def experiment(seeds):
-        runner = SimpleNamespace(base=base)
-        return SimpleNamespace(bet=bet, runner=runner, users=(), seeds=seeds)
-
-    assert session.claimed(config, experiment(bet.seeds)) is bet
-    assert session.claimed(config, experiment((7,))) is None
-
-
-@pytest.mark.parametrize(("asserts", "users", "changed"), CRITERIA)
-def test_a_criterion_is_held_to_its_claim_and_the_claim_fails_with_it(
-    tmp_path, asserts, users, changed
-):
-    """DESIGN's table, and that an item for the claim and the items for criteria never disagree."""
-    file = tmp_path / "claims.toml"
-    file.write_text(entry("x", asserts))
-    (claim,) = load_claims(file)
-    verdict = verdict_on(users)
-    found = {name: outcome(verdict, Level[name], claim) for name in RIGHT}
-    assert found == RIGHT | changed
-    assert (disagreement(claim, verdict) is None) == ("failed" not in found.values())

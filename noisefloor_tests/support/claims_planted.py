@@ -1,6 +1,7 @@
 """Claims files on evidence with known truth, for tests."""
 
 import json
+from datetime import date
 
 from noisefloor_tests.support.results_by_hand import sealed
 from noisefloor_tests.support.results_planted import planted_result
@@ -16,13 +17,14 @@ INVERTED = {"ann": (0.95, 1.0, 1.2), "bob": (0.95, 1.0, 1.2), "cy": (1.2, 1.0, 1
 _RESULTS = {}
 
 
-def evidence(users, base=MODEL):
+def evidence(users, base=MODEL, written=None):
     """The content of an evidence file, sealed; drawn and judged once for each set of users."""
     key = json.dumps(users)
     if key not in _RESULTS:
         _RESULTS[key] = json.dumps(planted_result(users))
     content = json.loads(_RESULTS[key])
     content["base"]["name"] = base
+    content["times"]["written"] = written or content["times"]["written"]
     return sealed(content)
 
 
@@ -37,6 +39,11 @@ def entry(name, asserts, /, **changes):
         "method": "norm-only",
         "asserts": asserts,
         "evidence": f"{name}.json",
+        "date": date(2026, 11, 23),
     } | changes
-    lines = [f"{key} = {json.dumps(value)}" for key, value in fields.items() if value is not None]
-    return "\n".join(["[[claim]]", "date = 2026-11-23", *lines, ""])
+    lines = [
+        f"{key} = {value if isinstance(value, date) else json.dumps(value)}"
+        for key, value in fields.items()
+        if value is not None
+    ]
+    return "\n".join(["[[claim]]", *lines, ""])

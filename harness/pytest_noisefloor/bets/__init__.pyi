@@ -18,6 +18,7 @@ from .licensing import ABSENT as ABSENT
 from .licensing import ABSENT_RATIO as ABSENT_RATIO
 from .licensing import ASSERTIONS as ASSERTIONS
 from .licensing import WhyNotAbsent as WhyNotAbsent
+from .licensing import assertion_p as assertion_p
 from .licensing import claimable as claimable
 from .lock import lock_entries as lock_entries
 from .lock import read_lock as read_lock

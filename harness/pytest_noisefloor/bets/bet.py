@@ -90,8 +90,11 @@ class Criterion:
 
     def of(self, unit: str) -> str:
         """Describe the condition; ``unit`` is the word for what the bet counts."""
-        share = f"all {unit}s" if self.fraction == 1 else f"{self.fraction} of the {unit}s"
-        return f"ratio {self.comparison} {self.threshold:g} on {share}"
+        return f"ratio {self.comparison} {self.threshold:g} on {self.share(unit)}"
+
+    def share(self, unit: str) -> str:
+        """Describe how many units must satisfy the condition."""
+        return f"all {unit}s" if self.fraction == 1 else f"{self.fraction} of the {unit}s"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

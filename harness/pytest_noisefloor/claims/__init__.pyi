@@ -4,5 +4,12 @@ from .evidence import Evidence as Evidence
 from .evidence import claimed_users as claimed_users
 from .evidence import judge_evidence as judge_evidence
 from .evidence import replace_evidence as replace_evidence
+from .family import Adjustment as Adjustment
+from .family import adjust as adjust
+from .repository import Repository as Repository
+from .repository import repository_of as repository_of
 from .review import criterion_disagreement as criterion_disagreement
 from .review import disagreement as disagreement
+from .review import finding as finding
+from .review import licensed as licensed
+from .review import licensed_words as licensed_words

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
-from datetime import date, timedelta
 from itertools import combinations
 from pathlib import Path
 
 from pytest_noisefloor._files import read_toml, validated
-from pytest_noisefloor.bets import ABSENT, Bet, Level, open_bet, registered_bet
+from pytest_noisefloor.bets import ABSENT, ABSENT_RATIO, Bet, Level, open_bet, registered_bet
 from pytest_noisefloor.errors import BetError, NoisefloorError
 from pytest_noisefloor.models import locate
 
@@ -25,7 +25,8 @@ class Claim:
 
     ``users`` are names, and ``shipped`` says that they are the shipped users. ``fingerprint`` is
     the first digits of the base's fingerprint. ``texts`` is the folder of the users' own texts, or
-    None if the claim does not name it.
+    None if the claim does not name it. ``primary`` says that it is not adjusted for the number of
+    claims. A claim that was ``withdrawn``, with a ``reason``, asserts nothing.
     """
 
     id: str
@@ -36,11 +37,14 @@ class Claim:
     method: str
     asserts: str
     evidence: Path
-    date: date
+    date: dt.date
     file: Path
     texts: Path | None
     note: str
     shipped: bool
+    primary: bool
+    withdrawn: dt.date | None
+    reason: str
 
     @property
     def sentence(self) -> str:
@@ -51,6 +55,16 @@ class Claim:
             f"{', '.join(self.users)}, by Bet {self.bet.id} ({self.bet.sha256[:12]}): "
             f"{meaning(self.bet, self.asserts)}.{note}"
         )
+
+    @property
+    def withdrawal(self) -> str:
+        """When the claim was withdrawn, and why; empty if it stands."""
+        return f"withdrawn on {self.withdrawn}: {self.reason}" if self.withdrawn else ""
+
+    @property
+    def has_p(self) -> bool:
+        """Whether what the claim asserts has a p value; nothing does if it was withdrawn."""
+        return self.withdrawn is None and self.asserts != Level.NOT_MET.name
 
     @property
     def located(self) -> str:
@@ -97,32 +111,38 @@ def _bet(words: str, here: Path) -> Bet:
         raise BetError(
             f"{here / words}: not locked; a claim needs a bet that a LOCK beside it names"
         )
-    if locked > date.today() + timedelta(days=1):  # one day's slack for time zones
+    if locked > dt.date.today() + dt.timedelta(days=1):  # one day's slack for time zones
         raise BetError(f"{here / words}: locked on {locked}, a day that is still to come")
     return bet
 
 
 def meaning(bet: Bet, asserts: str) -> str:
-    """Describe what is asserted."""
+    """Describe what is asserted, whatever was measured."""
+    unit = bet.contrast.unit_word
     if asserts == ABSENT:
-        return f"{ABSENT}: no personalisation, the ratio within LENIENT's bar on every user"
+        return (
+            f"{ABSENT}: no gain over random tokens as large as {ABSENT_RATIO:g}: every {unit}'s "
+            "95 % interval lies within it"
+        )
     if asserts == Level.NOT_MET.name:
-        return f"{asserts}: neither LENIENT nor STRICT is met, nor CATASTROPHIC"
-    one = next(c for c in bet.criteria if c.level.name == asserts)
-    shown = (
-        ", the control beaten and the base made better on each of them, resolved"
-        if one.level > Level.NOT_MET
-        else ""
+        return f"{asserts}: LENIENT is not shown"
+    one = bet.criterion(Level[asserts])
+    if one.level is Level.CATASTROPHIC:
+        estimate = f", and estimated below {one.threshold:g}," if one.threshold < 1 else ""
+        return f"{asserts}: ratio shown to be below 1{estimate} on {one.share(unit)}"
+    estimate = f", and estimated at {one.threshold:g} or more," if one.threshold > 1 else ""
+    return (
+        f"{asserts}: ratio shown to be above 1{estimate} on {one.share(unit)}; on each of them the "
+        "base is shown to be made better"
     )
-    return f"{asserts}: {one.of(bet.contrast.unit_word)}{shown}"
 
 
 def load_claims(file: Path) -> tuple[Claim, ...]:
     """Read the claims of a file.
 
     Raises:
-        ClaimError: the file is not TOML, a key is unknown or missing, a value is invalid, or two
-            claims have the same id, subject or evidence file.
+        ClaimError: the file is not TOML, a key is unknown or missing, a value is invalid, two
+            claims have the same id, or two that stand have the same subject or evidence file.
     """
     try:
         content = read_toml(file)
@@ -131,12 +151,12 @@ def load_claims(file: Path) -> tuple[Claim, ...]:
     rows = validated(ClaimsFile, content, str(file), ClaimError, context=file.parent).claim
     claims = tuple(_claim(file, row) for row in rows)
     for one, other in combinations(claims, 2):
-        for key, same in (
-            ("id", one.id == other.id),
-            ("evidence", one.evidence.resolve() == other.evidence.resolve()),
-        ):
-            if same:
-                raise ClaimError(f"{file}: claim {other.id!r}.{key}: given twice")
+        if one.id == other.id:
+            raise ClaimError(f"{file}: claim {other.id!r}.id: given twice")
+        if one.withdrawn or other.withdrawn:
+            continue
+        if one.evidence.resolve() == other.evidence.resolve():
+            raise ClaimError(f"{file}: claim {other.id!r}.evidence: given twice")
         apart = None not in (one.where, other.where) and one.where != other.where
         if one.subject == other.subject and not apart:
             raise ClaimError(
@@ -176,4 +196,7 @@ def _claim(file: Path, row: ClaimTable) -> Claim:
         texts=file.parent / row.texts if row.texts else None,
         note=row.note,
         shipped=row.users == "shipped",
+        primary=row.primary,
+        withdrawn=row.withdrawn,
+        reason=row.reason.strip(),
     )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
-from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, model_validator
 
-from pytest_noisefloor._files import STRICT, Expected, Table
+from pytest_noisefloor._files import STRICT, Expected, Table, shown
 from pytest_noisefloor.bets import ASSERTIONS
 from pytest_noisefloor.data import USER_NAME
 from pytest_noisefloor.errors import NoisefloorError
@@ -109,14 +109,45 @@ class ClaimTable(BaseModel):
             about="the result that the claim rests on",
         ),
     ]
-    date: Annotated[date, Expected("a date", about="the day of the claim")]
+    date: Annotated[dt.date, Expected("a date", about="the day of the claim")]
     texts: Annotated[str, Expected(_TEXTS, _is_folder)] = ""
     note: Annotated[str, Expected("text", about="a remark that is printed, but not checked")] = ""
+    primary: Annotated[
+        bool,
+        Expected(
+            "true or false",
+            about="whether this is the one claim on its base and texts that is not adjusted",
+        ),
+    ] = False
+    withdrawn: Annotated[
+        dt.date | None, Expected("a date", about="the day on which the claim was withdrawn")
+    ] = None
+    reason: Annotated[str, Expected("text", about="why the claim was withdrawn")] = ""
 
     @model_validator(mode="after")
     def _names_texts_of_its_own_users(self) -> ClaimTable:
         if self.texts and isinstance(self.users, str):
             raise NoisefloorError(f"claim {self.id!r}.texts = {self.texts!r}; expected {_TEXTS}")
+        return self
+
+    @model_validator(mode="after")
+    def _is_withdrawn_for_a_reason(self) -> ClaimTable:
+        claim, reason = f"claim {self.id!r}", self.reason.strip()
+        if self.withdrawn is None and self.reason:
+            raise NoisefloorError(
+                f"{claim}.reason = {shown(self.reason)}; expected none without 'withdrawn', the "
+                "day on which the claim was withdrawn"
+            )
+        if self.withdrawn is not None and not reason:
+            raise NoisefloorError(
+                f"{claim}.withdrawn = {self.withdrawn}, but 'reason' is missing; expected why the "
+                "claim was withdrawn, in words"
+            )
+        if self.withdrawn is not None and self.withdrawn < self.date:
+            raise NoisefloorError(
+                f"{claim}.withdrawn = {self.withdrawn}; expected {self.date}, the day of the "
+                "claim, or a later day"
+            )
         return self
 
 

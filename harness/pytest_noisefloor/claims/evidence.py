@@ -40,12 +40,15 @@ class EvidenceError(NoisefloorError):
 class Evidence:
     """What a claim's evidence says today.
 
-    ``gaps`` lists what could not be checked. ``attempts`` counts the verdicts on its texts up to
-    this one, or is None if no ledger tells.
+    ``gaps`` lists what could not be checked. ``texts`` has the digests of all training texts and
+    slices, and ``written`` says when the file was written. ``attempts`` counts the verdicts on its
+    texts up to this one, or is None if no ledger tells.
     """
 
     verdict: Verdict
     gaps: tuple[str, ...]
+    texts: frozenset[str]
+    written: datetime
     attempts: Attempts | None
 
     @property
@@ -126,7 +129,7 @@ def _examine(claim: Claim, content: Any, where: str, how: str = "") -> Evidence:
             if found != expected:
                 raise refused(f"{what} is {found!r}, but {rests} {expected!r}")
     since = claim.bet.registration.locked
-    if since and file.times.written_at < _began(since):
+    if since and file.times.written_at < began(since):
         raise EvidenceError(
             f"{where}: it was written at {file.times.written}, before the text of Bet "
             f"{claim.bet.id} was locked on {since}; expected a bet that is locked before it is run"
@@ -135,10 +138,13 @@ def _examine(claim: Claim, content: Any, where: str, how: str = "") -> Evidence:
         verdict, count = rejudge_file(file, claim.bet), attempts(file)
     except NoisefloorError as error:
         raise EvidenceError(f"{where}: cannot be judged ({error})") from None
-    return Evidence(verdict, (*base_gap, *text_gap), count)
+    digests = {row.train_sha256 for row in file.users}
+    digests |= {piece.sha256 for row in file.users for piece in row.slices}
+    gaps = (*base_gap, *text_gap)
+    return Evidence(verdict, gaps, frozenset(digests), file.times.written_at, count)
 
 
-def _began(day: date) -> datetime:
+def began(day: date) -> datetime:
     """Return when a day began in the earliest time zone (UTC+14), so that no time zone matters."""
     return datetime.combine(day, time(), timezone(timedelta(hours=14)))
 

@@ -19,9 +19,14 @@ from .options import given
 
 if TYPE_CHECKING:
     from pytest_noisefloor.bets import Bet
-    from pytest_noisefloor.claims import Claim, Evidence
+    from pytest_noisefloor.claims import Adjustment, Claim, Evidence, Repository
 
 NOT_COMPARED = "noisefloor_not_compared"
+ADJUSTED = "noisefloor_adjusted"
+WITHDRAWN = "noisefloor_withdrawn"
+LICENSES = "noisefloor_licenses"
+PRINTED = (NOT_COMPARED, ADJUSTED, WITHDRAWN, LICENSES)
+"""Properties of a test that the end of the session prints, each with its test."""
 
 
 class ClaimFailed(Exception):  # noqa: N818 (it is a finding, no error)
@@ -53,7 +58,8 @@ class Gate:
                 "--noisefloor-train: no claims file is named; give it with "
                 "--noisefloor-claims=FILE or the ini noisefloor_claims"
             )
-        self._evidence: dict[str, Evidence | NoisefloorError] = {}
+        self._evidence: dict[tuple[Path, str], Evidence | NoisefloorError] = {}
+        self._renewed: set[tuple[Path, str]] = set()
         if self.file and _adds_claims(config, self.file):
             config.args.append(str(self.file))
 
@@ -68,6 +74,13 @@ class Gate:
 
         return load_claims(self.file) if self.file else ()
 
+    @cached_property
+    def repository(self) -> Repository:
+        """The claims of the session's file, and of all others in its git work tree."""
+        from pytest_noisefloor.claims import Repository, repository_of
+
+        return repository_of(self.file, self.claims) if self.file else Repository((), ())
+
     def claim_about(
         self,
         *,
@@ -78,7 +91,7 @@ class Gate:
         users: Iterable[str],
         where: str,
     ) -> Claim | None:
-        """The claim about exactly this subject, or None.
+        """The claim about exactly this subject that was not withdrawn, or None.
 
         ``where`` is "shipped" or the folder of users.
 
@@ -90,7 +103,8 @@ class Gate:
 
         subject = (bet.id, locate(base, Path.cwd()), method, tuple(sorted(users)))
         texts = where if where == "shipped" else str(Path(where).resolve())
-        about = (claim for claim in self.claims if claim.subject == subject)
+        standing = (claim for claim in self.claims if not claim.withdrawn)
+        about = (claim for claim in standing if claim.subject == subject)
         claim = next((claim for claim in about if claim.where in (None, texts)), None)
         # claims are only about registered bets, unchanged
         if claim is None or bet.status() is not Status.REGISTERED or claim.bet.sha256 != bet.sha256:
@@ -106,19 +120,42 @@ class Gate:
         Raises:
             NoisefloorError: there is no evidence that can be judged.
         """
-        from pytest_noisefloor.claims import judge_evidence
-
-        if claim.id not in self._evidence:
+        key = (claim.file, claim.id)
+        if self.training and key not in self._renewed:
+            self._renewed.add(key)
+            self._evidence.pop(key, None)  # an older one may have been judged for other claims
             try:
-                if self.training:
-                    self.renew(claim)
-                self._evidence[claim.id] = judge_evidence(claim)
+                self.renew(claim)
             except NoisefloorError as error:
-                self._evidence[claim.id] = error
-        found = self._evidence[claim.id]
+                self._evidence[key] = error
+        found = self._judged(claim)
         if isinstance(found, NoisefloorError):
             raise found
         return found
+
+    def adjustment(self, claim: Claim) -> Adjustment | None:
+        """Adjust a claim for the number of claims; None if it has no p value.
+
+        The other claims' evidence is judged as it is, and never renewed for this.
+
+        Raises:
+            NoisefloorError: its evidence cannot be judged, or two claims are primary.
+        """
+        from pytest_noisefloor.claims import adjust
+
+        return adjust(claim, self.repository, self._judged)
+
+    def _judged(self, claim: Claim) -> Evidence | NoisefloorError:
+        """Judge a claim's evidence as it is, once per session; an error is returned."""
+        from pytest_noisefloor.claims import judge_evidence
+
+        key = (claim.file, claim.id)
+        if key not in self._evidence:
+            try:
+                self._evidence[key] = judge_evidence(claim)
+            except NoisefloorError as error:
+                self._evidence[key] = error
+        return self._evidence[key]
 
     def pytest_collect_file(
         self, file_path: Path, parent: pytest.Collector
@@ -130,7 +167,7 @@ class Gate:
         return None
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Print what each claim could not be compared with, whichever process checked the claim.
+        """Print what is to be said of claims and of marked tests, whichever process ran them.
 
         Also say if the session trains and no claim was selected.
         """
@@ -141,7 +178,7 @@ class Gate:
             terminalreporter.write_line("noisefloor: --noisefloor-train: no claim was selected")
         for report in ran:
             for name, value in report.user_properties if report.when == "call" else ():
-                if name == NOT_COMPARED:
+                if name in PRINTED:
                     terminalreporter.write_line(f"noisefloor: {report.nodeid}: {value}")
 
 
@@ -169,7 +206,10 @@ class ClaimsFile(pytest.File):
 
 
 class ClaimItem(pytest.Item):
-    """A claim as a test: an error if it has no evidence, a failure if its evidence disagrees."""
+    """A claim as a test: an error if it has no evidence, a failure if its evidence disagrees.
+
+    It is skipped if the claim was withdrawn.
+    """
 
     def __init__(self, *, claim: Claim, gate: Gate, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -177,9 +217,15 @@ class ClaimItem(pytest.Item):
         self.gate = gate
 
     def setup(self) -> None:
-        """Judge the evidence again. If the session trains, the evidence is renewed first."""
+        """Judge the evidence again. If the session trains, the evidence is renewed first.
+
+        The evidence of a claim that was withdrawn is left alone.
+        """
+        if self.claim.withdrawn:
+            return
         try:
             self.evidence = self.gate.evidence(self.claim)
+            self.adjustment = self.gate.adjustment(self.claim)
         except NoisefloorError as error:
             message = str(error)
         else:
@@ -190,18 +236,34 @@ class ClaimItem(pytest.Item):
         """Compare the claim with the verdict.
 
         Raises:
-            ClaimFailed: they disagree. The message is what a reviewer would write.
+            ClaimFailed: they disagree, or the claim does not hold after adjustment. The message is
+                what a reviewer would write.
         """
-        from pytest_noisefloor.claims import disagreement
+        from pytest_noisefloor.claims import disagreement, finding
 
-        gaps = self.evidence.gaps
-        said = f"Not compared with what is here today: {'; '.join(gaps)}." if gaps else ""
-        sentence = f"{self.claim.sentence} {self.evidence.count}"
-        self.add_report_section("call", "claim", f"{sentence}\n{said}".strip())
-        if said:
-            self.user_properties.append((NOT_COMPARED, said))
-        if text := disagreement(self.claim, self.evidence.verdict):
-            raise ClaimFailed(text)
+        claim = self.claim
+        if claim.withdrawn:
+            self.user_properties.append((WITHDRAWN, f"{claim.withdrawal} ({claim.sentence})"))
+            pytest.skip(claim.withdrawal)
+        verdict, gaps, adjustment = self.evidence.verdict, self.evidence.gaps, self.adjustment
+        said: list[tuple[str, object]] = []
+        if adjustment:
+            said.append((ADJUSTED, adjustment.sentence))
+        if gaps:
+            said.append((NOT_COMPARED, f"Not compared with what is here today: {'; '.join(gaps)}."))
+        text = disagreement(claim, verdict)
+        found = "" if text else f"Found: {finding(verdict, claim.asserts)}."
+        lines = [
+            f"{claim.sentence} {self.evidence.count}",
+            found,
+            *(str(words) for _, words in said),
+        ]
+        self.add_report_section("call", "claim", "\n".join(filter(None, lines)))
+        self.user_properties += said
+        if text:
+            raise ClaimFailed(f"{text}\n\n{adjustment.sentence}" if adjustment else text)
+        if adjustment and adjustment.fault:
+            raise ClaimFailed(f"{claim.sentence}\n{adjustment.fault}\n{adjustment.sentence}")
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """Show a failed claim or a user's mistake as a message, other errors with a traceback."""

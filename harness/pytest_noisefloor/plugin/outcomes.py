@@ -5,19 +5,18 @@ from __future__ import annotations
 import pytest
 
 from pytest_noisefloor.bets import Level, Status, Verdict
-from pytest_noisefloor.claims import Claim, criterion_disagreement
+from pytest_noisefloor.claims import Claim, criterion_disagreement, licensed
 from pytest_noisefloor.report import criterion_sentence, render
 
 
 def check_criterion(verdict: Verdict, level: Level, claim: Claim | None = None) -> None:
     """Report one criterion as the running test's outcome, checked against its claim if any.
 
-    With a claim, the test passes if the criterion is met, shown and asserted. It is an expected
-    failure, with the numbers, if the criterion is missed and not asserted. It fails for whatever
-    ``criterion_disagreement`` finds.
+    STRICT and LENIENT pass if they are met and licensed, and CATASTROPHIC then fails unless the
+    claim asserts it. A level that is met by point estimates alone is an expected failure with its
+    numbers, CATASTROPHIC too. So are STRICT and LENIENT if they are missed.
 
-    Without a claim, STRICT and LENIENT pass if met and are expected failures if missed.
-    CATASTROPHIC fails if met.
+    With a claim, the test also fails for whatever ``criterion_disagreement`` finds.
 
     Planted verdicts are skipped, because they prove the machinery and no criterion.
 
@@ -32,10 +31,12 @@ def check_criterion(verdict: Verdict, level: Level, claim: Claim | None = None) 
     sentence = f"{verdict.status.prefix(': ')}{sentence}"
     if claim is not None and (text := criterion_disagreement(claim, verdict, level)):
         pytest.fail(f"{sentence}\n{text}", pytrace=False)
-    holds = verdict.holds(level)
-    if level is Level.CATASTROPHIC:
-        if holds and claim is None:
-            pytest.fail(f"{sentence}\n\n{render(verdict)}", pytrace=False)
-    elif not holds:
-        pytest.xfail(sentence)
-        pytest.fail(sentence, pytrace=False)  # reached with --runxfail, which mutes xfail
+    holds, shown = verdict.holds(level), licensed(verdict, level)
+    if level is Level.CATASTROPHIC and shown and claim is None:
+        pytest.fail(f"{sentence}\n\n{render(verdict)}", pytrace=False)
+    if holds and not shown:
+        sentence += " That is by point estimates alone, so it may not be claimed."
+    elif holds or level is Level.CATASTROPHIC:
+        return
+    pytest.xfail(sentence)
+    pytest.fail(sentence, pytrace=False)  # reached with --runxfail, which mutes xfail

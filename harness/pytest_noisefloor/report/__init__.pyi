@@ -1,6 +1,7 @@
 from .figures import NO_MATPLOTLIB as NO_MATPLOTLIB
 from .figures import can_draw as can_draw
 from .labels import SHOWN as SHOWN
+from .labels import name_or_count as name_or_count
 from .labels import render_label as render_label
 from .prose import criterion_sentence as criterion_sentence
 from .summary import summarise as summarise

@@ -26,6 +26,7 @@ from .significance import SEED as SEED
 from .significance import RankCorrelation as RankCorrelation
 from .significance import SignCounts as SignCounts
 from .significance import across_users as across_users
+from .significance import holm as holm
 from .significance import rank_correlation as rank_correlation
 from .significance import sign_counts as sign_counts
 from .significance import users_needed as users_needed

@@ -73,6 +73,15 @@ def refused(tmp_path):
         ({"users": 7}, '.users = 7; expected "shipped" or a list of names'),
         ({"texts": "nowhere"}, ".texts = 'nowhere'; expected the folder of the users' texts"),
         ({"texts": ".", "users": "shipped"}, ".texts = '.'; expected the folder of the users"),
+        ({"primary": "yes"}, ".primary = 'yes'; expected true or false"),
+        ({"withdrawn": date(2026, 11, 26)}, ".withdrawn = 2026-11-26, but 'reason' is missing; ex"),
+        ({"withdrawn": date(2026, 11, 26), "reason": " "}, "but 'reason' is missing; expected why"),
+        ({"reason": "wrong"}, ".reason = 'wrong'; expected none without 'withdrawn'"),
+        ({"withdrawn": "today", "reason": "wrong"}, ".withdrawn = 'today'; expected a date"),
+        (
+            {"withdrawn": date(2026, 11, 22), "reason": "wrong"},
+            ".withdrawn = 2026-11-22; expected 2026-11-23, the day of the claim, or a later day",
+        ),
     ],
 )
 def test_a_malformed_entry_names_file_claim_and_key(refused, changes, message):
@@ -130,6 +139,43 @@ def test_one_folder_by_two_names_is_one_base(refused, tmp_path):
     assert "those of claim 'x'" in text
 
 
+WITHDRAWN = {"withdrawn": date(2026, 11, 23), "reason": " The rule was wrong. "}
+
+
+def test_a_withdrawn_claim_leaves_room_for_another_about_its_subject_on_its_evidence(read):
+    old, new = read(entry("x", "LENIENT", **WITHDRAWN), entry("y", "NOT_MET", evidence="x.json"))
+    assert (old.subject, old.evidence) == (new.subject, new.evidence)
+    assert old.withdrawal == "withdrawn on 2026-11-23: The rule was wrong."
+    assert (new.withdrawn, new.withdrawal) == (None, "")
+
+
+def test_a_withdrawn_claim_keeps_its_name(refused):
+    again = entry("x", "NOT_MET", base="other/model", evidence="y.json")
+    assert "claim 'x'.id: given twice" in refused(entry("x", "LENIENT", **WITHDRAWN) + again)
+
+
+def test_two_standing_claims_beside_a_withdrawn_one_are_still_refused(refused):
+    entries = [entry("x", "LENIENT", **WITHDRAWN), entry("y", "LENIENT"), entry("z", "NOT_MET")]
+    assert "claim 'z': keys 'bet', 'base'" in refused("".join(entries))
+
+
+@pytest.mark.parametrize(
+    ("asserts", "withdrawn", "has_p"),
+    [
+        ("STRICT", {}, True),
+        ("CATASTROPHIC", {}, True),
+        ("ABSENT", {}, True),
+        ("NOT_MET", {}, False),
+        ("STRICT", WITHDRAWN, False),
+    ],
+)
+def test_a_claim_that_stands_has_a_p_value_unless_it_asserts_that_nothing_is_shown(
+    read, asserts, withdrawn, has_p
+):
+    (claim,) = read(entry("x", asserts, **withdrawn))
+    assert claim.has_p is has_p
+
+
 # --- what a claim says -------------------------------------------------------------------------
 
 
@@ -159,17 +205,28 @@ def test_a_file_without_claims_claims_nothing(read):
     assert read("") == ()
 
 
-SHOWN = "the control beaten and the base made better on each of them, resolved."
+BETTER = "on each of them the base is shown to be made better."
 
 
 @pytest.mark.parametrize(
     ("asserts", "meant"),
     [
-        ("STRICT", f"ratio at least 1.5 on all users, {SHOWN}"),
-        ("LENIENT", f"ratio at least 1.1 on 2/3 of the users, {SHOWN}"),
-        ("CATASTROPHIC", "ratio below 1 on 2/3 of the users."),
-        ("NOT_MET", "neither LENIENT nor STRICT is met, nor CATASTROPHIC."),
-        ("ABSENT", "no personalisation, the ratio within LENIENT's bar on every user."),
+        (
+            "STRICT",
+            f"ratio shown to be above 1, and estimated at 1.5 or more, on all users; {BETTER}",
+        ),
+        (
+            "LENIENT",
+            "ratio shown to be above 1, and estimated at 1.1 or more, on 2/3 of the users; "
+            f"{BETTER}",
+        ),
+        ("CATASTROPHIC", "ratio shown to be below 1 on 2/3 of the users."),
+        ("NOT_MET", "LENIENT is not shown."),
+        (
+            "ABSENT",
+            "no gain over random tokens as large as 1.1: every user's 95 % interval lies within "
+            "it.",
+        ),
     ],
 )
 def test_a_claims_sentence_is_made_of_its_keys_and_ends_with_its_note(read, asserts, meant):
@@ -186,7 +243,29 @@ def test_a_level_means_its_own_condition_in_whatever_order_a_bet_has_its_levels(
     bet = registered_bet("bet60")
     turned = replace(bet, criteria=bet.criteria[::-1])
     assert meaning(turned, criterion.level.name) == meaning(bet, criterion.level.name)
-    assert str(criterion) in meaning(turned, criterion.level.name)
+    assert criterion.share("user") in meaning(turned, criterion.level.name)
+
+
+@pytest.mark.parametrize(
+    ("level", "threshold", "estimate"),
+    [
+        ("STRICT", 1.2, ", and estimated at 1.2 or more,"),
+        ("STRICT", 1.0, ""),
+        ("STRICT", 0.95, ""),
+        ("CATASTROPHIC", 0.9, ", and estimated below 0.9,"),
+        ("CATASTROPHIC", 1.0, ""),
+        ("CATASTROPHIC", 1.05, ""),
+    ],
+)
+def test_a_bar_is_said_only_where_it_asks_for_more_than_is_shown(level, threshold, estimate):
+    bet = registered_bet("bet60")
+    bars = dict.fromkeys(Level, threshold)
+    bet = replace(bet, criteria=[replace(c, threshold=bars[c.level]) for c in bet.criteria])
+    shown = "above" if level == "STRICT" else "below"
+    share = bet.criterion(Level[level]).share("user")
+    assert meaning(bet, level).startswith(
+        f"{level}: ratio shown to be {shown} 1{estimate} on {share}"
+    )
 
 
 @pytest.mark.parametrize(
