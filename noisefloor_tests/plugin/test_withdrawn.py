@@ -8,7 +8,6 @@ from noisefloor_tests.plugin.conftest import MARKED
 from noisefloor_tests.support.claims_planted import LENIENT, MODEL, UNREACHED, entry
 from pytest_noisefloor.plugin.claim_items import Gate
 
-pytestmark = pytest.mark.usefixtures("few_resamples")
 
 WITHDRAWN = {"withdrawn": date(2026, 11, 26), "reason": "The interval was of one training."}
 OLD = entry("old", "LENIENT", **WITHDRAWN)

@@ -14,9 +14,15 @@ from pytest_noisefloor.results.building import inference_record
 from pytest_noisefloor.specs import SCORER
 from pytest_noisefloor.stats.blocks import BinSums, Scores, bin_sums, encode_sums
 from pytest_noisefloor.stats.effect import Effect
+from pytest_noisefloor.stats.spread import Spread
 from pytest_noisefloor.training.methods.registry import METHODS
 
 LENGTHS = (4096, 4096)
+
+FILED = dict.fromkeys(
+    ("real", "random", "oracle"), Spread(sd=0.001, df=8, source="filed", sha256="5" * 64)
+)
+"""What a spread file says of every arm. It is small beside the noise of the tokens."""
 
 
 def planted_bins(users, *, noise: float = 0.1, spreads=None) -> list[BinSums]:
@@ -71,7 +77,7 @@ def planted_result(users, *, base="organisation/model", fingerprint="f" * 64):
     bet = registered_bet("bet60")
     all_bins = planted_bins(users)
     effects = effects_of(all_bins)
-    verdict = assess(bet, effects, all_bins)
+    verdict = assess(bet, effects, all_bins, filed=[FILED] * len(all_bins))
     resolved = {one.user: one for one in verdict.resolved}
     rows = [
         {
@@ -95,7 +101,8 @@ def planted_result(users, *, base="organisation/model", fingerprint="f" * 64):
 def _inferred(one):
     found = inference_record(one)
     intervals = found["intervals"].model_dump(by_alias=True, exclude_unset=True)
-    return found | {"intervals": intervals}
+    spread = {label: of.model_dump(by_alias=True) for label, of in found["spread"].items()}
+    return found | {"intervals": intervals, "spread": spread}
 
 
 def _slice(bins, k, name, sha256):

@@ -12,7 +12,6 @@ from pytest_noisefloor.claims.review import finding, licensed_words
 
 BET = registered_bet("bet60")
 
-pytestmark = pytest.mark.usefixtures("few_resamples")
 
 
 def verdict(users, helped=None):
