@@ -60,18 +60,19 @@ WHOLE = {
         "plugin/test_outcomes_claimed.py::test_a_criterion_is_held_to_its_claim_and_the_claim_fails_with_it",
     ],
 }
-_STATS = ("blocks", "bootstrap", "inference", "inference_by_hand", "significance", "equivariance")
+_STATS = ("blocks", "groups", "spread", "inference", "inference_by_hand", "significance")
 _INFERENCE = [
-    *(f"unit/stats/test_{page}.py" for page in _STATS),
+    *(f"unit/stats/test_{page}.py" for page in (*_STATS, "equivariance")),
     *("validity/test_coverage.py", "validity/test_false_alarms.py"),
     "unit/bets/test_judging_reach.py",
 ]
 SAMPLED = {
     "stats.effect": ["unit/stats/test_effect.py", "unit/stats/test_contrast.py"],
     "stats.contrast": ["unit/stats/test_effect.py", "unit/stats/test_contrast.py"],
-    "stats.bootstrap": _INFERENCE,
     "stats.blocks": _INFERENCE,
+    "stats.groups": _INFERENCE,
     "stats.inference": _INFERENCE,
+    "stats.spread": _INFERENCE,
     "stats.significance": [*_INFERENCE, "unit/results/test_rejudging_pairs.py"],
     "models.scoring": ["unit/models/test_scoring.py"],
 }

@@ -111,7 +111,7 @@ def trained(rng, users, seeds, spreads):
         ("two seeds, two other users", 3, 2, (3, 3, 3)),
         ("two seeds, five other users", 6, 2, (3,) * 6),
         ("one seed, two users of five seeds in a file", 3, 5, (3, 3, 3)),
-        ("one seed, twelve users of two seeds in a file", 13, 2, (3,) * 13),
+        ("one seed, six users of two seeds in a file", 7, 2, (3,) * 7),
         ("one seed, a file of users who vary half as much", 3, 5, (3, 1.5, 1.5)),
         ("one seed, a file of users who vary twice as much", 3, 5, (3, 6, 6)),
     ],
