@@ -11,7 +11,6 @@ from noisefloor_tests.plugin.conftest import MARKED
 from noisefloor_tests.support.claims_planted import LENIENT, UNREACHED, entry, evidence
 from pytest_noisefloor.claims import family
 
-
 NEW = date(2026, 11, 26)
 OTHER = "organisation/other"
 

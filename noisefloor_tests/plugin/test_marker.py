@@ -79,7 +79,7 @@ def test_a_claim_by_a_bet_without_the_random_control_is_no_control(project, stop
     [
         ("LENIENT", UNREACHED, "NOT_MET"),
         ("STRICT", LENIENT, "LENIENT"),
-        ("LENIENT", HARM, "nothing"),
+        ("LENIENT", HARM, "NOT_MET"),
     ],
 )
 def test_a_claim_that_its_evidence_does_not_bear_out_is_no_control(
@@ -126,7 +126,7 @@ def test_evidence_of_too_few_tokens_is_no_control(project, stopped, monkeypatch)
     given.path.joinpath("x.json").write_text(json.dumps(content))
     given.makepyfile(test_mine=MARKED.format('claim="x"'))
     stopped(
-        "*: claim 'x' asserts LENIENT, which its evidence does not bear out (it supports nothing*"
+        "*: claim 'x' asserts LENIENT, which its evidence does not bear out (it supports NOT_MET)*"
     )
 
 

@@ -117,7 +117,7 @@ def test_random_tokens_winning_on_most_users_is_red_where_that_is_licensed(crite
     )
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     # the whole report stands in the failure, and no traceback
-    result.stdout.re_match_lines([r"user +untrained +real", r"CATASTROPHIC\. STRICT"])
+    result.stdout.re_match_lines([r"user +untrained +real", r"CATASTROPHIC, by points\. STRICT"])
     assert "outcomes.py" not in result.stdout.str()
 
 

@@ -2,12 +2,9 @@
 
 from datetime import date
 
-import pytest
-
 from noisefloor_tests.plugin.conftest import MARKED
 from noisefloor_tests.support.claims_planted import LENIENT, MODEL, UNREACHED, entry
 from pytest_noisefloor.plugin.claim_items import Gate
-
 
 WITHDRAWN = {"withdrawn": date(2026, 11, 26), "reason": "The interval was of one training."}
 OLD = entry("old", "LENIENT", **WITHDRAWN)

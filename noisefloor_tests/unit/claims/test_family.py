@@ -36,7 +36,9 @@ def claims(tmp_path, monkeypatch):
             found[name] = (
                 EvidenceError(f"{name} is stale")
                 if p is None
-                else Evidence(verdict=p, gaps=(), texts=frozenset(texts), written=written)
+                else Evidence(
+                    verdict=p, gaps=(), texts=frozenset(texts), written=written, attempts=None
+                )
             )
         file = tmp_path / "claims.toml"
         file.write_text("\n".join(entries))

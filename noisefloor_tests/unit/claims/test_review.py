@@ -1,29 +1,37 @@
 """What a verdict shows of an assertion, in figures, and what it licenses in words."""
 
+import math
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 
+from noisefloor_tests.support.inferences import inferred
 from noisefloor_tests.support.verdicts import of_help_and_harm
-from pytest_noisefloor.bets.bet import Level
+from pytest_noisefloor.bets.judging import judge
 from pytest_noisefloor.bets.registry import registered_bet
 from pytest_noisefloor.claims.review import finding, licensed_words
+from pytest_noisefloor.stats.effect import Effect
 
 BET = registered_bet("bet60")
 
 
-
-def verdict(users, helped=None):
-    """Of users given by their ratio's lower bound and estimate; all are helped, or those named."""
-    return SimpleNamespace(
-        bet=BET,
-        effects=[SimpleNamespace(user=user, ratio=ratio) for user, (_, ratio) in users.items()],
-        met={Level.LENIENT: tuple(user for user, (_, ratio) in users.items() if ratio >= 1.1)},
-        won=tuple(user for user, (low, _) in users.items() if low > 1),
-        helped=helped or tuple(users),
-        assured=lambda _: tuple(user for user, (low, _) in users.items() if low >= 1.1),
-    )
+def verdict(users, unhelped=(), bar=1.1):
+    """Of users given by their ratio's lower bound and estimate; all are helped but those named."""
+    criteria = [replace(BET.criteria[0], threshold=max(bar, 1.5)), *BET.criteria[1:]]
+    criteria[1] = replace(criteria[1], threshold=bar)
+    effects = [
+        Effect(
+            user=user,
+            nll={"real": 1.0, "random": 1 + math.log(ratio), "untrained": 2.0},
+            contrast=BET.contrast,
+        )
+        for user, (_, ratio) in users.items()
+    ]
+    resolved = [
+        inferred(user, delta=math.log(low), high=1.0, helped=-0.1 if user in unhelped else 0.1)
+        for user, (low, _) in users.items()
+    ]
+    return judge(replace(BET, criteria=tuple(criteria)), effects, resolved=resolved)
 
 
 def test_a_least_ratio_is_said_only_where_enough_lower_bounds_are_above_it():
@@ -40,16 +48,14 @@ def test_a_least_ratio_is_said_only_where_enough_lower_bounds_are_above_it():
 
 def test_a_user_whose_base_was_not_made_better_counts_for_neither():
     users = {"ann": (1.15, 1.2), "bob": (1.11, 1.2), "cy": (1.01, 1.3)}
-    assert finding(verdict(users, helped=("ann", "cy")), "LENIENT") == (
+    assert finding(verdict(users, unhelped=("bob",)), "LENIENT") == (
         "LENIENT: ratio above 1, estimated at 1.2000, 1.3000, and the base made better, shown for "
         "2 of 3 users (ann, cy)"
     )
 
 
 def test_a_bar_of_1_is_said_as_what_is_shown():
-    level = replace(BET.criterion(Level.LENIENT), threshold=1.0)
-    of = verdict({"ann": (1.15, 1.2), "bob": (1.11, 1.2), "cy": (1.01, 1.3)})
-    of.bet = SimpleNamespace(criterion=lambda _: level, contrast=BET.contrast)
+    of = verdict({"ann": (1.15, 1.2), "bob": (1.11, 1.2), "cy": (1.01, 1.3)}, bar=1.0)
     assert finding(of, "LENIENT").startswith("LENIENT: ratio above 1, estimated at 1.2000, 1.2000,")
 
 
@@ -59,12 +65,6 @@ def test_many_ratios_are_given_by_their_range():
         "LENIENT: ratio above 1, estimated at 1.2000 to 1.4000, and the base made better, shown "
         "for 21 of 21 users (user0, user1, "
     )
-
-
-def test_a_lower_bound_is_that_of_the_ratio_and_compared_as_the_ratio_is():
-    of = of_help_and_harm(ann=(1.2, 1.0, 1.3), bob=(1.1, 1.0, 1.3), cy=(1.6, 1.0, 1.7))
-    assert of.assured(Level.LENIENT) == ("ann", "cy")
-    assert of.assured(Level.STRICT) == ("cy",)
 
 
 def test_what_is_not_shown_is_said_with_its_reach_in_the_same_sentence():
