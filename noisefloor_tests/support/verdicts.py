@@ -28,10 +28,13 @@ def slices(deltas):
     ]
 
 
-def of_help_and_harm(**users):
-    """Judge users given as name=(help, harm, the oracle's help): quotients of perplexities."""
+def of_help_and_harm(*, filed=None, **users):
+    """Judge users given as name=(help, harm, the oracle's help): quotients of perplexities.
+
+    ``filed`` is what a file says of the spread of trainings.
+    """
     all_bins = planted_bins(users)
-    return assess(BET, effects_of(all_bins), all_bins)
+    return assess(BET, effects_of(all_bins), all_bins, filed=[filed or {}] * len(all_bins))
 
 
 def of_perplexities(*, planted=False, **users):

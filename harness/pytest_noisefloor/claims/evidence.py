@@ -17,10 +17,10 @@ from pytest_noisefloor.results import (
     ResultFile,
     attempts,
     commit_order,
+    is_whole,
     lift,
     read_file,
     rejudge_file,
-    seal,
     write_result,
 )
 from pytest_noisefloor.specs import SCORER, UNTRAINED
@@ -109,7 +109,7 @@ def _examine(claim: Claim, content: Any, where: str, how: str = "") -> Evidence:
         file = lift(content, where)
     except ResultError as error:
         raise EvidenceError(f"{error}{how}") from None
-    if file.seal != seal(content):
+    if not file.seal or not is_whole(content):
         raise refused(
             "the seal is not that of the content: it was edited after it was written, or written "
             "without one"

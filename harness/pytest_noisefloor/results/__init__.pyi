@@ -33,5 +33,5 @@ from .parts_measured import SlicePart as SlicePart
 from .rejudging import rejudge as rejudge
 from .rejudging import rejudge_file as rejudge_file
 from .schema import ResultFile as ResultFile
-from .schema import seal as seal
+from .schema import is_whole as is_whole
 from .spread_file import filed_spread as filed_spread

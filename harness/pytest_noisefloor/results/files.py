@@ -28,18 +28,13 @@ def read_file(path: Path) -> Any:
     try:
         if path.suffix == ".toml":
             return read_toml(path)
-        return json.loads(path.read_text(encoding="utf-8"), parse_constant=_refused)
+        return json.loads(path.read_text(encoding="utf-8"))
     except BetError as error:
         raise ResultError(str(error)) from None
     except OSError as error:
         raise ResultError(f"{path}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
         raise ResultError(f"{path}: not JSON ({error})") from None
-
-
-def _refused(constant: str) -> None:
-    """Refuse NaN and infinity, which Python's reader would take and JSON does not have."""
-    raise ValueError(constant)
 
 
 @contextmanager

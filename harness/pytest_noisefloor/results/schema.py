@@ -98,7 +98,10 @@ class ResultFile(Part):
 
 def is_whole(content: Mapping[str, Any]) -> bool:
     """Return whether a file has the seal of its content, or none, as the oldest files."""
-    return "seal" not in content or content["seal"] == seal(content)
+    try:
+        return "seal" not in content or content["seal"] == seal(content)
+    except ValueError:  # NaN or infinity, which no file was sealed with
+        return False
 
 
 def seal(content: Mapping[str, Any]) -> str:

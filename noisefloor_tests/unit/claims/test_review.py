@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from noisefloor_tests.support.inferences import inferred
+from noisefloor_tests.support.results_planted import FILED
 from noisefloor_tests.support.verdicts import of_help_and_harm
 from pytest_noisefloor.bets.judging import judge
 from pytest_noisefloor.bets.registry import registered_bet
@@ -79,7 +80,7 @@ def test_what_is_not_shown_is_said_with_its_reach_in_the_same_sentence():
 
 
 def test_a_control_that_won_is_said_of_the_users_for_whom_that_is_shown():
-    of = of_help_and_harm(ann=(1.2, 0.8, 1.2), bob=(1.2, 0.8, 1.2), cy=(1.2, 1.0, 1.2))
+    of = of_help_and_harm(ann=(1.2, 0.8, 1.2), bob=(1.2, 0.8, 1.2), cy=(1.2, 1.0, 1.2), filed=FILED)
     assert finding(of, "CATASTROPHIC") == (
         "CATASTROPHIC: ratio shown to be below 1 for 2 of 3 users (ann, bob)"
     )
