@@ -108,6 +108,16 @@ BY_POINTS = {
 }
 
 
+def by_points(met):
+    """A verdict without intervals that meets a level, or none."""
+    bet = registered_bet("bet60")
+    effects = [
+        effect_from_perplexities(f"user{at}", {"real": 100.0, "random": 100 * ratio}, bet.contrast)
+        for at, ratio in enumerate(MET[met])
+    ]
+    return judge(bet, effects)
+
+
 @pytest.mark.parametrize("met", MET)
 @pytest.mark.parametrize("asserts", [None, "NOT_MET", "LENIENT", "STRICT", "CATASTROPHIC"])
 def test_a_level_by_point_estimates_alone_contradicts_no_claim_but_the_one_that_asserts_it(
@@ -119,15 +129,16 @@ def test_a_level_by_point_estimates_alone_contradicts_no_claim_but_the_one_that_
         file = tmp_path / "claims.toml"
         file.write_text(entry("x", asserts))
         (claim,) = load_claims(file)
-    bet = registered_bet("bet60")
-    effects = [
-        effect_from_perplexities(f"user{at}", {"real": 100.0, "random": 100 * ratio}, bet.contrast)
-        for at, ratio in enumerate(MET[met])
-    ]
-    verdict = judge(bet, effects)
+    verdict = by_points(met)
     expected = RIGHT | BY_POINTS[met]
     if claim:
         wrong = [name for name in RIGHT if claim.asserts_level(Level[name])]
         expected |= dict.fromkeys(wrong, "failed")
         assert (disagreement(claim, verdict) is None) == (not wrong)
     assert {name: outcome(verdict, Level[name], claim) for name in RIGHT} == expected
+
+
+def test_a_level_that_is_missed_is_no_pass_whatever_may_be_claimed(licensing):
+    licensing(*RIGHT)
+    found = {name: outcome(by_points("none"), Level[name], None) for name in RIGHT}
+    assert found == RIGHT | BY_POINTS["none"]

@@ -26,18 +26,6 @@ def test_it_is_skipped_with_its_reason_and_its_sentence_and_a_claim_on_its_evide
     )
 
 
-def test_the_same_claims_without_a_withdrawal_are_refused(project, held):
-    project(entry("old", "LENIENT"), entry("new", "NOT_MET", evidence="old.json"), old=UNREACHED)
-    held("claims.toml").assert_outcomes(errors=1)
-
-
-def test_one_without_a_reason_is_refused(project, held):
-    project(entry("old", "LENIENT", withdrawn=date(2026, 11, 26)), old=UNREACHED)
-    result = held("claims.toml")
-    result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*claim 'old'.withdrawn = 2026-11-26, but 'reason' is missing; *"])
-
-
 def test_its_evidence_is_neither_asked_for_nor_renewed(project, held):
     given = project(OLD)
     result = held("--noisefloor-train", "claims.toml")

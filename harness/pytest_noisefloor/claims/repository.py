@@ -72,7 +72,7 @@ def _toml_files(folder: Path) -> Iterator[Path]:
 def _has_claims(path: Path) -> bool:
     """Whether a TOML file has an entry of ours; one that cannot be read is another program's."""
     try:
-        rows = read_toml(path).get("claim") if path.is_file() else None
+        rows = read_toml(path).get("claim")
     except NoisefloorError:
         return False
     return isinstance(rows, list) and any(

@@ -90,6 +90,8 @@ def test_a_difference_without_noise_is_certain():
     for one in (interval for user in of.resolved for interval in (user.delta, user.help)):
         one.se = one.p = 0.0
     assert assertion_p(of, "STRICT") == 0.0
+    of.resolved[0].delta.estimate = 0.0
+    assert assertion_p(of, "STRICT") == 1.0
 
 
 def test_no_p_is_more_than_1_and_what_is_not_shown_has_none():

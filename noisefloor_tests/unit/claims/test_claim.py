@@ -144,6 +144,7 @@ WITHDRAWN = {"withdrawn": date(2026, 11, 23), "reason": " The rule was wrong. "}
 
 def test_a_withdrawn_claim_leaves_room_for_another_about_its_subject_on_its_evidence(read):
     old, new = read(entry("x", "LENIENT", **WITHDRAWN), entry("y", "NOT_MET", evidence="x.json"))
+    assert read(entry("y", "NOT_MET", evidence="x.json"), entry("x", "LENIENT", **WITHDRAWN))
     assert (old.subject, old.evidence) == (new.subject, new.evidence)
     assert old.withdrawal == "withdrawn on 2026-11-23: The rule was wrong."
     assert (new.withdrawn, new.withdrawal) == (None, "")

@@ -177,7 +177,7 @@ def test_an_adjusted_p_of_0_05_is_not_below_it(claims, p, fails):
 
 
 @pytest.mark.parametrize(("p", "fails"), [(0.049, False), (0.051, True)])
-@pytest.mark.parametrize("others", [{"y": 0.9}, {}])
+@pytest.mark.parametrize("others", [{"y": 0.9, "z": 0.9}, {}])
 def test_a_primary_claim_or_a_claim_alone_must_hold_by_itself(claims, others, p, fails):
     found = claims(FIRST, x=of(p, "ab", primary=bool(others)), **others)("x")
     assert found.fault == (
