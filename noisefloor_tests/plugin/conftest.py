@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 import scipy.stats  # noqa: F401 (or a session in this process would load it, and unload it)
 
-from noisefloor_tests.support.claims_planted import LENIENT, entry, evidence
+from noisefloor_tests.support.claims_planted import LENIENT, entry, evidence, lock_own_bet
 
 BARE = ("-p", "no:randomly", "-p", "no:hypothesispytest")
 """For a process of its own: no shuffling, and no second spent on a plugin that it does not use."""
@@ -137,6 +137,7 @@ def project(pytester):
     Each file of evidence is given as its claim's id = its users, or its users and its base.
     """
     pytester.makepyfile("def test_passes(): pass")
+    lock_own_bet(pytester.path)
 
     def write(*claims, **files):
         pytester.path.joinpath("claims.toml").write_text("\n".join(claims))

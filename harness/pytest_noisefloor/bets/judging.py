@@ -10,8 +10,9 @@ from functools import cached_property
 from pytest_noisefloor.errors import NoisefloorError
 from pytest_noisefloor.stats import ALPHA, Effect, Interval, UserInference
 
-from .bet import Bet, Criterion, Level, Status
+from .bet import Bet, Criterion, Level
 from .findings import Findings, find
+from .registration import Status
 
 SLACK = 1e-12
 """Relative slack at a threshold, for rounding alone.
