@@ -53,6 +53,8 @@ Scored = dict[str, list[list[Scores]]]
 class Experiment:
     """One bet on one base and its users. Nothing is trained or scored until it is asked for.
 
+    On other texts than the bet's it is UNREGISTERED.
+
     Raises:
         LeakError: a user's training text contains held-out text or another user's text.
     """
@@ -60,7 +62,7 @@ class Experiment:
     def __init__(
         self, *, bet: Bet, runner: Runner, users: Sequence[User], seeds: Sequence[int], out: Path
     ) -> None:
-        self.bet = bet
+        self.bet = bet.on({user.name: user.digests for user in users})
         self.runner = runner
         self.users = tuple(users)
         self.seeds = tuple(seeds)

@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 import scipy.stats  # noqa: F401 (or a session in this process would load it, and unload it)
 
-from noisefloor_tests.support.claims_planted import LENIENT, entry, evidence
+from noisefloor_tests.support.claims_planted import LENIENT, entry, evidence, lock_own_bet
 from pytest_noisefloor.claims import review
 
 BARE = ("-p", "no:randomly", "-p", "no:hypothesispytest")
@@ -139,6 +139,7 @@ def project(pytester):
     then when it was written.
     """
     pytester.makepyfile("def test_passes(): pass")
+    lock_own_bet(pytester.path)
 
     def write(*claims, **files):
         pytester.path.joinpath("claims.toml").write_text("\n".join(claims))

@@ -14,7 +14,8 @@ from noisefloor_tests.support.claims_planted import (
     UNREACHED,
     entry,
 )
-from pytest_noisefloor.bets.bet import Registration
+from noisefloor_tests.support.locking import digests, lock_entry, own_text
+from pytest_noisefloor.bets.registration import Registration
 from pytest_noisefloor.claims.claim import ClaimError
 from pytest_noisefloor.claims.evidence import EvidenceError
 from pytest_noisefloor.plugin.claim_items import Gate
@@ -116,33 +117,36 @@ def test_a_base_of_the_claimed_name_with_another_fingerprint_is_no_unclaimed_bas
     gate = Gate(config, renew=None)
     (claim,) = gate.claims
     about = {"bet": claim.bet, "base": MODEL, "method": "norm-only", "users": ["cy", "bob", "ann"]}
-    about["where"] = "anywhere"  # the claim does not say
     assert gate.claim_about(fingerprint="f" * 64, **about) is claim
     own = replace(about["bet"], sha256="0" * 64)
     other = replace(about["bet"], registration=Registration())  # the same file, by another recipe
-    for bet in (own, other):
+    for bet in (own, other, about["bet"].on({})):  # or on other texts
         assert gate.claim_about(fingerprint="f" * 64, **about | {"bet": bet}) is None
     assert gate.claim_about(fingerprint="f" * 64, **about | {"base": "other/model"}) is None
     with pytest.raises(ClaimError, match=r"claim 'x'.fingerprint = 'f+'; the base .* 'e+'"):
         gate.claim_about(fingerprint="e" * 64, **about)
 
 
-def test_claims_about_other_texts_are_about_other_things(project):
-    """Two folders of users of the same names, and shipped users beside others of their names."""
+def test_claims_about_other_texts_are_about_other_bets(project):
+    """Two bets on users of the shipped users' names, and Bet 60 on the shipped users."""
     names = ["programmer", "novelist", "scientist"]
-    claims = [
-        entry("one", "NOT_MET", users=names, texts="one"),
-        entry("two", "NOT_MET", users=names, texts="two"),
-        entry("three", "NOT_MET", users="shipped"),
-    ]
-    given = project(*claims)
-    for folder in ("one", "two"):
-        given.mkdir(folder)
+    given = project(
+        entry("one", "NOT_MET", bet="one.toml", users=names),
+        entry("two", "NOT_MET", bet="two.toml", users=names),
+        entry("three", "NOT_MET", bet="bet60", users="shipped"),
+    )
+    entries = []
+    for digit, path in enumerate((given.path / "one.toml", given.path / "two.toml")):
+        path.write_bytes(own_text(path, dict.fromkeys(names, digests(str(digit)))))
+        entries.append(lock_entry(path, "2026-11-24"))
+    (given.path / "LOCK").write_text("\n".join(entries))
     gate = Gate(given.parseconfig("--noisefloor-claims=claims.toml"), renew=None)
-    about = {"bet": gate.claims[0].bet, "base": MODEL, "method": "norm-only", "users": names}
-    for where, expected in {"one": "one", "./two": "two", "shipped": "three", "four": None}.items():
-        claim = gate.claim_about(fingerprint="f" * 64, where=where, **about)
-        assert (claim and claim.id) == expected
+    about = {"base": MODEL, "method": "norm-only", "users": names, "fingerprint": "f" * 64}
+    for claim in gate.claims:
+        assert gate.claim_about(bet=claim.bet, **about) is claim
+    one, two, three = (claim.bet for claim in gate.claims)
+    for bet, texts in ((one, two.texts), (two, three.texts), (three, one.texts)):
+        assert gate.claim_about(bet=bet.on(texts), **about) is None
 
 
 def test_evidence_that_cannot_be_judged_is_looked_at_once(project, monkeypatch):

@@ -72,11 +72,11 @@ def test_a_second_session_trains_nothing_and_needs_no_torch(
 ):
     words = [*downstream[:2], "--noisefloor-base=small"]
     pytester.runpytest_inprocess(*words).assert_outcomes(passed=3)
-    path = pytester.path / "results" / "60_norm_only_noise_floor.json"
+    path = pytester.path / "results" / "UNREGISTERED_60_norm_only_noise_floor.json"
     before, files = read_result(path), stored(pytester)
     assert before["base"]["name"] == "small"
     assert not before["verdict"]["planted"]
-    assert (pytester.path / "out" / "60_real_ann.pt").is_file()
+    assert (pytester.path / "out" / "UNREGISTERED_60_real_ann.pt").is_file()
     # for each user: real, random and oracle; scores of these and untrained on two slices
     assert len(files) == 2 * (3 + 4 * 2)
 

@@ -12,6 +12,7 @@ from noisefloor_tests.support.claims_planted import (
     INVERTED,
     LENIENT,
     UNREACHED,
+    by_own_bet,
     entry,
     evidence,
     sealed,
@@ -67,7 +68,7 @@ def test_a_claim_that_did_not_beat_its_control_is_no_control(project, stopped, a
 def test_a_claim_by_a_bet_without_the_random_control_is_no_control(project, stopped, bet, rivals):
     """Full fine-tuning or the base may lose to any training: that says nothing of the user."""
     base = {"base": "reference+ternary"} if bet == "bet52" else {}
-    given = project(entry("x", "STRICT", bet=bet, **base), x=LENIENT)
+    given = project(entry("x", "STRICT", bet=bet, users="shipped", **base), x=LENIENT)
     given.makepyfile(test_mine=MARKED.format('claim="x"'))
     stopped(
         f"*: claim 'x' is by Bet {bet[3:]}, which compares with {rivals}; expected a bet that *"
@@ -99,7 +100,8 @@ def test_a_claim_that_its_evidence_does_not_bear_out_is_no_control(
     ("path", "value", "message"),
     [
         (("verdict", "planted"), True, "it is PLANTED, made on a base or by a bet that only"),
-        (("users", 0, "slices"), [], "cannot be judged (user 'ann': no slices"),
+        (("users", 0, "slices"), [], "ann's held-out text is {}, but Bet ours registers"),
+        (("users", 1, "train_sha256"), "3" * 64, "bob's text is '3333"),
         (("seeds",), [1], "the seeds is [[]1], but claim 'x' rests on [[]0]"),
     ],
 )
@@ -121,7 +123,7 @@ def test_evidence_of_too_few_tokens_is_no_control(project, stopped, monkeypatch)
     """The level is met, but on so little text that help is resolved for nobody."""
     monkeypatch.setattr(results_planted, "LENGTHS", (640, 640))
     given = project(entry("x", "LENIENT"))
-    content = results_planted.planted_result(LENIENT)
+    content = by_own_bet(results_planted.planted_result(LENIENT))
     assert content["verdict"]["level"] == "LENIENT"
     given.path.joinpath("x.json").write_text(json.dumps(content))
     given.makepyfile(test_mine=MARKED.format('claim="x"'))

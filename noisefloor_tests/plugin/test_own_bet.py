@@ -5,11 +5,13 @@ import re
 
 import pytest
 
-from noisefloor_tests.plugin.conftest import DOWNSTREAM
 from noisefloor_tests.support.claims_planted import entry
+from noisefloor_tests.support.locking import lock
 from noisefloor_tests.support.places import BET_60_PAGE, CHECKOUT
 from pytest_noisefloor._files import resource_path
+from pytest_noisefloor.bets import locking, registry
 from pytest_noisefloor.cli import main
+from pytest_noisefloor.data.users import load_users
 from pytest_noisefloor.models.loading import fingerprints_at_hand
 from pytest_noisefloor.plugin import session
 
@@ -59,30 +61,60 @@ def test_it_is_judged_and_its_status_stands_in_print_and_in_every_files_name(pyt
     assert json.loads(path.read_text(encoding="utf-8"))["recipe"]["steps"] == 2
 
 
-def test_once_the_command_has_locked_it_it_is_registered_and_a_claim_may_rest_on_it(
-    pytester, own, held, folder_base
-):
-    lines = {"id": '"ours"', "name": '"ours"'}
-    own("--noisefloor-base=small", lines=lines)
-    assert sorted(path.name for path in (pytester.path / "results").iterdir()) == [
-        "UNREGISTERED_ours.json"
-    ]
-    _, fingerprint = fingerprints_at_hand(str(folder_base))
-    of = {"base": "small", "users": ["ann", "bob"], "texts": "texts", "fingerprint": fingerprint}
-    claim = entry("mine", "NOT_MET", bet="own.toml", evidence="results/ours.json", **of)
-    pytester.path.joinpath("claims.toml").write_text(claim)
-    pytester.path.joinpath("test_downstream.py").unlink()  # the claim alone
-    held().stdout.fnmatch_lines(["*own.toml: not locked; a claim needs*"])
+@pytest.fixture
+def short_bet_60(pytester, monkeypatch):
+    """Bet 60 as it is shipped, but for a shorter training."""
+    path = pytester.mkdir("shipped") / "bet60.toml"
+    text = resource_path("bets", "bet60.toml").read_text(encoding="utf-8")
+    path.write_text(text.replace("steps = 100", "steps = 2"), encoding="utf-8")
+    lock(path)
+    for module in (registry, locking):
+        monkeypatch.setattr(module, "resource_path", lambda _, *name: path.parent.joinpath(*name))
 
-    pytester.makepyfile(test_downstream=DOWNSTREAM)
-    assert main(["lock", "own.toml", "--reason", "registered, before any run"]) == 0
-    result = own("--noisefloor-base=small", lines=lines)  # writes the same text again
+
+def test_a_copy_that_the_command_has_locked_is_registered_and_a_claim_may_rest_on_it(
+    pytester, downstream, folder_base, short_bet_60, held
+):
+    """For its users' texts alone: once a word of them changed, neither is so."""
+    pytester.makeconftest("")
+    assert main(["lock", "bet60", "--users", "texts", "--id", "ours"]) == 0
+    words = [*downstream[:2], "--noisefloor-base=small", "--noisefloor-bet=ours.toml"]
+    result = pytester.runpytest_inprocess(*words)
     result.assert_outcomes(passed=3)
-    result.stdout.re_match_lines([r"Bet ours: My own \(registered 2026-11-23 by its own project, "])
+    result.stdout.re_match_lines(
+        [r"Bet ours: Norm-only noise floor \(registered .* by its own project with Bet 60's desi"]
+    )
     content = json.loads((pytester.path / "results" / "ours.json").read_text(encoding="utf-8"))
     assert content["verdict"]["level"] == "NOT_MET"
-    pytester.path.joinpath("test_downstream.py").unlink()
-    held().assert_outcomes(passed=1)
+    _, fingerprint = fingerprints_at_hand(str(folder_base))
+    of = {"base": "small", "users": ["ann", "bob"], "texts": "texts", "fingerprint": fingerprint}
+    claim = entry("mine", "NOT_MET", evidence="results/ours.json", **of)
+    pytester.path.joinpath("claims.toml").write_text(claim)
+    held("claims.toml").assert_outcomes(passed=1)
+
+    with (pytester.path / "texts" / "bob" / "heldout" / "a.txt").open("a") as file:
+        file.write(" more")
+    result = pytester.runpytest_inprocess(*words)
+    result.assert_outcomes(passed=3)
+    result.stdout.re_match_lines(
+        [r"UNREGISTERED, Bet ours's design on texts that nobody registered: Bet ours: Norm-only "]
+    )
+    assert (pytester.path / "results" / "UNREGISTERED_ours.json").is_file()
+    held("claims.toml").stdout.fnmatch_lines(["*bob's held-out text is *, but Bet ours registers*"])
+
+
+def test_whom_a_bet_refused_a_session_leaves_out(pytester, downstream, monkeypatch):
+    """Whose folder has no text."""
+    pytester.mkdir("texts/eve")
+    words = ["--noisefloor-users=texts", "--noisefloor-bet=ours.toml"]
+    assert main(["lock", "bet60", "--users", "texts", "--id", "ours"]) == 0
+    found = pytester.runpytest_inprocess("--collect-only", "-q", *words).stdout.str()
+    assert re.findall(r"two_adapters\[(\w+)\]", found) == ["ann", "bob"]
+    monkeypatch.setattr(session, "build_experiment", lambda _, **given: given["users"])
+    opened = session.open_experiment(
+        pytester.parseconfigure(*words), lambda name: name, load_users, None, None
+    )
+    assert [user.name for user in opened] == ["ann", "bob"]
 
 
 def test_its_criteria_say_that_it_is_not_registered(pytester, own):

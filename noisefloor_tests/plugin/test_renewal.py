@@ -4,10 +4,11 @@ import json
 
 import pytest
 
-from noisefloor_tests.plugin.conftest import SHORT, stored
+from noisefloor_tests.plugin.conftest import stored
 from noisefloor_tests.support.claims_planted import entry, evidence
+from noisefloor_tests.support.locking import lock_entry, own_text
 from pytest_noisefloor.claims import evidence as checks  # or each session would import its own
-from pytest_noisefloor.data.users import load_users
+from pytest_noisefloor.data.users import load_users, text_digests
 from pytest_noisefloor.errors import NoisefloorError
 from pytest_noisefloor.models.loading import fingerprints_at_hand
 from pytest_noisefloor.specs import SCORER
@@ -17,14 +18,22 @@ USERS = ("ann", "bob")
 
 @pytest.fixture
 def renewable(pytester, folder_base, write_users, preloaded):
-    """A project that claims something of its own base, users and texts; gives its claims file."""
-    write_users(pytester.path / "texts", *USERS, "cy")
-    pytester.makeconftest(SHORT)
-    _, fingerprint = fingerprints_at_hand(str(folder_base))
+    """A project that claims something of its own base, users and texts; gives its claims file.
 
-    def write(asserts="NOT_MET", **changes):
+    Its bet is locked on its users' texts. That it is a short training is all that Bet 60 has not.
+    """
+    texts = text_digests(write_users(pytester.path / "texts", *USERS, "cy"))
+    _, fingerprint = fingerprints_at_hand(str(folder_base))
+    entries = []
+
+    def write(asserts="NOT_MET", bet="ours.toml", registers=USERS, **changes):
+        path = pytester.path / bet
+        path.write_bytes(own_text(path, {name: texts[name] for name in registers}, steps=2))
+        entries.append(lock_entry(path, "2026-11-24"))
+        (pytester.path / "LOCK").write_text("\n".join(entries))
         named = {"base": "small", "users": USERS, "texts": "texts", "fingerprint": fingerprint}
-        pytester.path.joinpath("claims.toml").write_text(entry("mine", asserts, **named | changes))
+        claim = entry("mine", asserts, bet=bet, **named | changes)
+        pytester.path.joinpath("claims.toml").write_text(claim)
         return pytester.path / "mine.json"
 
     return write
@@ -69,14 +78,19 @@ def test_missing_evidence_is_trained_and_holds_from_then_on(
     ("changes", "message"),
     [
         ({"fingerprint": "0" * 12}, "claim 'mine'.fingerprint = '000000000000'; the base *"),
-        ({"users": ["ann", "dee"]}, "*claim 'mine': no text of dee among the users of *texts'; *"),
+        ({"users": ["ann", "cy"]}, "*claim 'mine'.users = [[]'ann', 'cy']; expected *"),
+        ({"texts": "fewer"}, "*claim 'mine': no text of bob among the users of *fewer'; *"),
+        ({"texts": "other"}, "*claim 'mine': in *other' bob's text is *, but Bet ours registers *"),
         ({"texts": None}, "*claim 'mine': no text of ann, bob among the users of 'shipped'; *"),
     ],
 )
 def test_a_claim_of_something_else_is_refused_before_anything_trains(
-    pytester, renewable, train, monkeypatch, changes, message
+    pytester, renewable, train, write_users, monkeypatch, changes, message
 ):
     monkeypatch.setattr(checks, "load_users", only_here)
+    write_users(pytester.path / "fewer", "ann")
+    write_users(pytester.path / "other", "ann", "bob")
+    pytester.path.joinpath("other", "bob", "train.txt").write_text("other words " * 200)
     file = renewable(**changes)
     file.write_text("the old evidence")
     result = train()
@@ -156,7 +170,8 @@ def test_two_workers_renew_two_claims_and_train_nothing_twice(
     file = renewable()
     claims = pytester.path / "claims.toml"
     one = claims.read_text()
-    renewable(users=("bob", "cy"), evidence="other.json")
+    others = ("bob", "cy")
+    renewable(bet="theirs.toml", registers=others, users=others, evidence="other.json")
     claims.write_text(one + claims.read_text().replace('id = "mine"', 'id = "other"'))
     result = train("-n2")
     result.assert_outcomes(passed=2)

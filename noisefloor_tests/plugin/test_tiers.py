@@ -132,9 +132,18 @@ def test_the_header_of_another_tier_says_what_it_will_use(suite):
         f"noisefloor: base tiny ({open_base('tiny').fingerprint[:12]}), device cpu, users shipped, "
         "seeds 0, 4",
         "noisefloor: AdamW, lr 5e-05, 100 steps of 4 × 256 tokens, float32",
-        "noisefloor: UNREGISTERED Bet 60, registered 2026-11-23, "
+        "noisefloor: UNREGISTERED, by another design than it registers: Bet 60, registered "
+        "2026-11-23, "
         f"{registered_bet('bet60').sha256[:12]}",
     ]
+
+
+def test_the_header_says_that_nobody_registered_the_texts(suite, write_users):
+    write_users(suite.path / "texts", "ann", "bob")
+    *_, line = header(suite, "-m", "full", "--noisefloor-base=tiny", "--noisefloor-users=texts")
+    assert line.startswith(
+        "noisefloor: UNREGISTERED, Bet 60's design on texts that nobody registered: Bet 60, regi"
+    )
 
 
 def test_a_base_that_is_not_there_is_named_in_the_header(suite):

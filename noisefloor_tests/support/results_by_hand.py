@@ -12,6 +12,7 @@ import numpy as np
 
 from pytest_noisefloor.bets.judging import judge
 from pytest_noisefloor.bets.registry import registered_bet
+from pytest_noisefloor.data.users import TextDigests
 from pytest_noisefloor.results.building import bet_part, effect_record
 from pytest_noisefloor.results.building_verdict import verdict_part
 from pytest_noisefloor.results.lifting import lift
@@ -45,12 +46,14 @@ class ByHand:
 def content_of(bet, verdict, rows, **more):
     """The content of a result file, whole and sealed.
 
-    Rows without slices make a file of version 1, which has no sums.
+    Rows without sums make a file of version 1. A user of the bet was measured on the texts that it
+    registers, unless the row says otherwise.
     """
-    rows = [_unit(effect) | row for effect, row in zip(verdict.effects, rows, strict=True)]
+    rows = [_unit(effect, bet) | row for effect, row in zip(verdict.effects, rows, strict=True)]
+    has_sums = any(piece["sums"] for row in rows for piece in row["slices"])
     return sealed(
         {
-            "schema": RESULT_SCHEMA if any(row["slices"] for row in rows) else 1,
+            "schema": RESULT_SCHEMA if has_sums else 1,
             "bet": _dumped(bet_part(bet)),
             "base": {"name": "reference", "fingerprint": "f" * 64, "model": "e" * 64},
             "method": {"name": bet.method, "trained_values": 2304, "adapter_bytes": 9216},
@@ -84,13 +87,14 @@ def _dumped(part):
     return part.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
 
-def _unit(effect):
+def _unit(effect, bet):
+    texts = bet.texts.get(effect.user, TextDigests(train="0" * 64, heldout={}))
     return {
         "user": effect.user,
         "candidates": {},
-        "train_sha256": "0" * 64,
+        "train_sha256": texts.train,
         "tokens": 0,
-        "slices": [],
+        "slices": [slice_record(name, effect, 1, {}, of) for name, of in texts.heldout.items()],
         **effect_record(effect),
     }
 
@@ -132,6 +136,12 @@ def changed(one, **more) -> ByHand:
 def part(one, key, **more) -> ByHand:
     """A result with other content under one key."""
     return changed(one, **{key: one.content[key] | more})
+
+
+def registered_for(one, bets):
+    """The bets, that of a result registered for the texts of the result."""
+    texts, bet_id = one.file.texts, one.content["bet"]["id"]
+    return tuple(replace(b, texts=texts, users=(*texts,)) if b.id == bet_id else b for b in bets)
 
 
 def noise_floor(ratio=1.01, users=USERS):

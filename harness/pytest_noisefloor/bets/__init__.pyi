@@ -1,7 +1,6 @@
 from .bet import Bet as Bet
 from .bet import Criterion as Criterion
 from .bet import Level as Level
-from .bet import Status as Status
 from .conditions import OTHER as OTHER
 from .conditions import POOLED as POOLED
 from .conditions import Condition as Condition
@@ -23,7 +22,9 @@ from .licensing import claimable as claimable
 from .lock import lock_entries as lock_entries
 from .lock import read_lock as read_lock
 from .locking import append_to_lock as append_to_lock
+from .locking import check_copy as check_copy
 from .locking import check_lockable as check_lockable
+from .registration import Status as Status
 from .registry import open_bet as open_bet
 from .registry import other_design as other_design
 from .registry import registered_bet as registered_bet

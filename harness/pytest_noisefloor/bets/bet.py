@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date
-from enum import IntEnum, StrEnum
+from enum import IntEnum
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
 from pytest_noisefloor._files import parse_toml, read_bytes, text_sha256, validated
+from pytest_noisefloor.data import TextDigests
 from pytest_noisefloor.errors import BetError
 from pytest_noisefloor.specs import UNTRAINED, Recipe, Scoring
 from pytest_noisefloor.stats import Contrast
 from pytest_noisefloor.training import METHODS, is_method
 
-from .bet_file import BetFile, LevelTable
+from .bet_file import BetFile, LevelTable, Refused
 from .conditions import ConditionError, parse_label
+from .registration import Registration, Status
 
 
 class Level(IntEnum):
@@ -28,32 +32,6 @@ class Level(IntEnum):
     NOT_MET = 1
     LENIENT = 2
     STRICT = 3
-
-
-class Status(StrEnum):
-    """The standing of a bet: only a registered bet, run as registered, proves a criterion."""
-
-    REGISTERED = "REGISTERED"
-    UNREGISTERED = "UNREGISTERED"
-    PLANTED = "PLANTED"
-
-    def prefix(self, separator: str) -> str:
-        """Return what to print before a statement about a bet; empty for a registered bet."""
-        return "" if self is Status.REGISTERED else f"{self}{separator}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Registration:
-    """What is known of a bet besides its text.
-
-    ``locked`` is the day from which a lock has the file's text, or None if no lock has it.
-    ``by_project`` says that another project locked it. ``altered`` says that the bet was run with a
-    different design from its file's.
-    """
-
-    locked: date | None = None
-    by_project: bool = False
-    altered: bool = False
 
 
 SLACK = 1e-12
@@ -102,12 +80,15 @@ class Bet:
     """A bet as it stands in its file; ``sha256`` is the hash of that file.
 
     ``base`` is the base that the bet is about, or None if the session chooses it. ``planted`` marks
-    a bet that only proves the machinery.
+    a bet that only proves the machinery. ``design_of`` is the id of the shipped bet whose design
+    this is, or None. ``texts`` has the digests of each user's texts; it is empty if the file has
+    none. ``refused`` lists the candidates who were refused when the bet was registered.
 
     Raises:
-        BetError: the method is unknown, the users or seeds are invalid, empty or repeated, a level
-            has no criterion or several, two levels could both hold, a condition is compared with
-            itself, or none uses the bet's own method.
+        BetError: the method is unknown, the users or seeds are invalid, empty or repeated, the
+            texts are not those of the users, a user was refused, a level has no criterion or
+            several, two levels could both hold, a condition is compared with itself, or none uses
+            the bet's own method.
     """
 
     id: str
@@ -125,7 +106,10 @@ class Bet:
     sha256: str
     base: str | None
     planted: bool
-    registration: Registration = Registration()
+    design_of: str | None = None
+    texts: Mapping[str, TextDigests] = field(default_factory=dict, hash=False)
+    refused: tuple[Refused, ...] = ()
+    registration: Registration = field(default_factory=Registration)
 
     def __post_init__(self) -> None:
         if not is_method(self.method):
@@ -159,11 +143,28 @@ class Bet:
                 "most LENIENT's, STRICT's bar and share at least LENIENT's, and the shares of "
                 "LENIENT and CATASTROPHIC to add up to more than 1"
             )
+        self._check_texts()
         self._check_conditions()
+
+    @property
+    def refused_names(self) -> tuple[str, ...]:
+        """The names of the candidates who were refused: a session leaves them out of a folder."""
+        return tuple(one.user for one in self.refused)
 
     def criterion(self, level: Level) -> Criterion:
         """The criterion of a level."""
         return next(c for c in self.criteria if c.level == level)
+
+    def _check_texts(self) -> None:
+        """Refuse texts of others than the users, and a user who was refused."""
+        if self.texts and self.texts.keys() != set(self.users):
+            raise BetError(
+                f"texts of {', '.join(self.texts)}; expected those of the users, "
+                f"{', '.join(self.users)}"
+            )
+        refused = self.refused_names
+        if len({*self.users, *refused}) < len(self.users) + len(refused):
+            raise BetError(f"refused {[*refused]}; expected each name once, and no user's")
 
     def _check_conditions(self) -> None:
         """Refuse a condition compared with itself, and comparisons without the bet's own method."""
@@ -197,16 +198,48 @@ class Bet:
         """Return the bet's standing; ``planted`` says that the base only proves the machinery."""
         if planted or self.planted:
             return Status.PLANTED
-        known = self.registration.locked is not None and not self.registration.altered
-        return Status.REGISTERED if known else Status.UNREGISTERED
+        return Status.REGISTERED if self.registration.holds else Status.UNREGISTERED
+
+    def on(self, texts: Mapping[str, TextDigests]) -> Bet:
+        """Return the bet as it stands on users' texts: it is registered for its own alone.
+
+        A bet that names no texts is registered for none.
+        """
+        other = not self.texts or dict(texts) != dict(self.texts)
+        return replace(self, registration=replace(self.registration, other_texts=other))
+
+    def has_text(self, sha256: str) -> bool:
+        """Return whether a hash is that of its text, or of an older one that says the same."""
+        return sha256 == self.sha256 or sha256 in self.registration.older
+
+    def same_as(self, older: Bet) -> bool:
+        """Return whether an older text of the bet says the same, but may name no users' texts."""
+        return older.texts in ({}, self.texts) and older.bare == self.bare
+
+    @property
+    def bare(self) -> Bet:
+        """The bet without its texts, its hash and its registration."""
+        bare: Bet = replace(self, texts={}, refused=(), sha256="", registration=Registration())
+        return bare
 
     @property
     def registration_note(self) -> str:
-        """When the bet was registered, and by whom, or that it is not locked."""
+        """When the bet was registered, by whom and with whose design, or that it is not locked."""
         if self.registration.locked is None:
             return f"{self.registered}, not locked"
         by = " by its own project" if self.registration.by_project else ""
-        return f"registered {self.registered}{by}"
+        design = f" with Bet {self.design_of}'s design" if self.design_of else ""
+        return f"registered {self.registered}{by}{design}"
+
+    @property
+    def why_unregistered(self) -> str:
+        """Why a bet that is not planted is UNREGISTERED."""
+        found = self.registration
+        if found.altered:
+            return "by another design than it registers"
+        if found.locked is None:
+            return "a bet of one's own"
+        return f"Bet {self.id}'s design on texts that nobody registered"
 
 
 def load_bet(path: Path) -> Bet:
@@ -215,7 +248,16 @@ def load_bet(path: Path) -> Bet:
     Raises:
         BetError: the file is not TOML, or has a key or value that a bet cannot have.
     """
-    content = read_bytes(path)
+    return parse_bet(read_bytes(path), path)
+
+
+@lru_cache(maxsize=256)  # opening a bet reads the texts that were locked before it, too
+def parse_bet(content: bytes, path: Path) -> Bet:
+    """Read the content of a bet file, which ``path`` names in messages.
+
+    Raises:
+        BetError: the content is not TOML, or has a key or value that a bet cannot have.
+    """
     file = validated(BetFile, parse_toml(content, path), str(path), BetError)
     design = file.design
     try:
@@ -235,6 +277,9 @@ def load_bet(path: Path) -> Bet:
             sha256=text_sha256(content),
             base=design.base or None,
             planted=file.planted,
+            design_of=file.design_of or None,
+            texts=design.texts,
+            refused=design.refused,
         )
     except BetError as error:
         raise BetError(f"{path}: {error}") from None

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field, model_validator
 
 from pytest_noisefloor._files import STRICT, Expected, Table
+from pytest_noisefloor.data import TextDigests
 from pytest_noisefloor.errors import BetError
 from pytest_noisefloor.specs import Recipe, Scoring
 from pytest_noisefloor.stats import Contrast
@@ -72,6 +73,15 @@ class LevelTable(BaseModel):
         return self
 
 
+class Refused(BaseModel):
+    """A candidate who was refused when the bet was registered."""
+
+    model_config = STRICT
+
+    user: str = Field(description="the name of the candidate's folder")
+    why: str = Field(description="why no session could use the texts")
+
+
 class Design(BaseModel):
     """What trains, for whom, from which seeds, and how it is scored."""
 
@@ -87,7 +97,7 @@ class Design(BaseModel):
         json_schema_extra=_left_out,
     )
     users: Annotated[tuple[str, ...], Table()] = Field(
-        description="the shipped users by name, each once, at least one",
+        description="the users by name, each once, at least one",
         json_schema_extra={"minItems": 1, "uniqueItems": True},
     )
     seeds: Annotated[tuple[int, ...], Table()] = Field(
@@ -97,6 +107,13 @@ class Design(BaseModel):
     )
     recipe: Annotated[Recipe, Table()] = Field(description="how every adapter is trained")
     scoring: Annotated[Scoring, Table()] = Field(description="how held-out text is scored")
+    texts: dict[str, Annotated[TextDigests, Table()]] = Field(
+        default={},
+        description="the digests of each user's texts: those that the bet is registered for",
+    )
+    refused: Annotated[tuple[Refused, ...], Table()] = Field(
+        default=(), description="the candidates who were refused when the bet was registered"
+    )
 
 
 class BetFile(BaseModel):
@@ -117,6 +134,11 @@ class BetFile(BaseModel):
     hypothesis: str = Field(description="what the bet says will happen, and what if not")
     planted: bool = Field(
         default=False, description="whether the bet only proves the machinery, and no claim"
+    )
+    design_of: str = Field(
+        default="",
+        description="the id of the shipped bet whose design this is",
+        json_schema_extra=_left_out,
     )
     design: Design = Field(description="what trains, for whom, and how it is scored")
     statistic: Annotated[Contrast, Table()] = Field(

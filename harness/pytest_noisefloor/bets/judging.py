@@ -10,8 +10,9 @@ from functools import cached_property
 from pytest_noisefloor.errors import NoisefloorError
 from pytest_noisefloor.stats import Effect, Interval, UserInference
 
-from .bet import Bet, Criterion, Level, Status
+from .bet import Bet, Criterion, Level
 from .findings import Findings, find
+from .registration import Status
 
 UNKNOWN = "unknown"
 _REACHED = {None: UNKNOWN, True: "within reach", False: "out of reach"}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
@@ -57,10 +56,10 @@ def check_lock(path: Path, lock: Path) -> None:
         BetError: the hash differs, and the message shows the difference and how to amend the bet;
             or as ``lock_entries``.
     """
-    found = text_sha256(path.read_bytes())
+    content = path.read_bytes()
     last = lock_entries(path.name, lock)[-1]
-    if last.sha256 != found:
-        shown = "".join(difference(locked_text(last, lock), path))
+    if last.sha256 != text_sha256(content):
+        shown = difference(locked_text(last, lock), content, path)
         raise BetError(
             f"{path}: it is not what was {last}. A registered bet does not change in place:\n\n"
             f"{shown}\nRestore it, or amend it: "
@@ -106,15 +105,6 @@ def lock_entries(name: str, lock: Path) -> tuple[Entry, ...]:
     return entries
 
 
-def locked_since(sha256: str, lock: Path) -> date | None:
-    """Return the day from which a lock has a text of this hash, or None if it never had one.
-
-    Raises:
-        BetError: the file is not a lock.
-    """
-    return min((entry.date for entry in read_lock(lock) if entry.sha256 == sha256), default=None)
-
-
 def locked_text(entry: Entry, lock: Path) -> str:
     """Return the text that an entry locked, which is kept beside the lock under its hash.
 
@@ -132,12 +122,17 @@ def kept_text(sha256: str, lock: Path) -> Path:
     return lock.parent / "locked" / f"{sha256}.toml"
 
 
-def difference(locked: str, path: Path) -> Iterator[str]:
-    """Return the difference between the locked text and the file, in the form of diff -u."""
-    return difflib.unified_diff(
-        locked.splitlines(keepends=True),
-        path.read_text(encoding="utf-8").splitlines(keepends=True),
-        f"{path.name} (locked)",
+def difference(before: str, content: bytes, path: Path, was: str = "locked") -> str:
+    """Return how a file's content differs from the text before it, in the form of diff -u.
+
+    ``was`` says in a word what the text before is.
+    """
+    found = content.decode("utf-8", "replace").replace("\r\n", "\n")
+    lines = difflib.unified_diff(
+        before.splitlines(keepends=True),
+        found.splitlines(keepends=True),
+        f"{path.name} ({was})",
         f"{path.name} (found)",
         n=1,
     )
+    return "".join(lines)

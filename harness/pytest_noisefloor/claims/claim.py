@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
-from pytest_noisefloor._files import read_toml, validated
+from pytest_noisefloor._files import read_toml, shown, validated
 from pytest_noisefloor.bets import ABSENT, ABSENT_RATIO, Bet, Level, open_bet, registered_bet
+from pytest_noisefloor.data import text_digests
 from pytest_noisefloor.errors import BetError, NoisefloorError
 from pytest_noisefloor.models import locate
 
@@ -23,10 +24,11 @@ class ClaimError(NoisefloorError):
 class Claim:
     """An entry of a claims file; its sentence is generated, and ``note`` is not evidence.
 
-    ``users`` are names, and ``shipped`` says that they are the shipped users. ``fingerprint`` is
-    the first digits of the base's fingerprint. ``texts`` is the folder of the users' own texts, or
-    None if the claim does not name it. ``primary`` says that it is not adjusted for the number of
-    claims. A claim that was ``withdrawn``, with a ``reason``, asserts nothing.
+    ``users`` are the names of those that the bet registers, and ``shipped`` says that they are the
+    shipped users. ``fingerprint`` is the first digits of the base's fingerprint. ``texts`` is the
+    folder of the users' own texts, or None if the claim does not name it. ``primary`` says that it
+    is not adjusted for the number of claims. A claim that was ``withdrawn``, with a ``reason``,
+    asserts nothing.
     """
 
     id: str
@@ -76,11 +78,6 @@ class Claim:
         """What the claim is about: bet, base, method, users."""
         return self.bet.id, self.located, self.method, tuple(sorted(self.users))
 
-    @property
-    def where(self) -> str | None:
-        """Where the users' texts are: ``shipped``, a folder, or None if the claim does not say."""
-        return "shipped" if self.shipped else str(self.texts.resolve()) if self.texts else None
-
     def asserts_level(self, level: Level) -> bool:
         """Return whether the claim asserts a level; STRICT implies LENIENT."""
         if self.asserts not in Level.__members__:
@@ -103,9 +100,7 @@ class Claim:
 
 def _bet(words: str, here: Path) -> Bet:
     """Open a claim's bet: a shipped bet by its name, or a locked file by its path from ``here``."""
-    if not words.endswith(".toml"):
-        return registered_bet(words)
-    bet = open_bet(str(here / words))
+    bet = open_bet(str(here / words)) if words.endswith(".toml") else registered_bet(words)
     locked = bet.registration.locked
     if not locked:
         raise BetError(
@@ -113,6 +108,11 @@ def _bet(words: str, here: Path) -> Bet:
         )
     if locked > dt.date.today() + dt.timedelta(days=1):  # one day's slack for time zones
         raise BetError(f"{here / words}: locked on {locked}, a day that is still to come")
+    if not (bet.texts or bet.planted):
+        raise BetError(
+            f"{here / words}: it names no users' texts, and a claim is about texts that were "
+            "registered; add them: noisefloor lock --users"
+        )
     return bet
 
 
@@ -157,14 +157,36 @@ def load_claims(file: Path) -> tuple[Claim, ...]:
             continue
         if one.evidence.resolve() == other.evidence.resolve():
             raise ClaimError(f"{file}: claim {other.id!r}.evidence: given twice")
-        apart = None not in (one.where, other.where) and one.where != other.where
-        if one.subject == other.subject and not apart:
+        if one.subject == other.subject:
             raise ClaimError(
-                f"{file}: claim {other.id!r}: keys 'bet', 'base', 'method', 'users' and "
-                f"'texts' are those of claim {one.id!r}, which asserts {one.asserts}, as this does "
-                f"{other.asserts}; expected one claim about one thing"
+                f"{file}: claim {other.id!r}: keys 'bet', 'base', 'method' and 'users' are those "
+                f"of claim {one.id!r}, which asserts {one.asserts}, as this does {other.asserts}; "
+                "expected one claim about one thing"
             )
     return claims
+
+
+def _check_users(file: Path, row: ClaimTable, bet: Bet) -> None:
+    """Refuse other users than those that a claim's bet registers."""
+    own = bet.registration.by_project
+    if row.users == "shipped":
+        right = not own or _are_shipped(bet)
+    else:
+        right = own and sorted(row.users) == sorted(bet.users)
+    if not right:
+        found = row.users if isinstance(row.users, str) else [*row.users]
+        how = "" if own else "; users of your own need a bet of your own: noisefloor lock --id"
+        raise ClaimError(
+            f"{file}: claim {row.id!r}.users = {shown(found)}; expected "
+            f"{shown([*bet.users] if own else 'shipped')}, since Bet {bet.id} is registered for "
+            f"their texts{how}"
+        )
+
+
+def _are_shipped(bet: Bet) -> bool:
+    """Return whether the texts of a bet are those of the shipped users."""
+    shipped = text_digests("shipped")
+    return all(user in shipped and bet.texts.get(user) == shipped[user] for user in bet.users)
 
 
 def _claim(file: Path, row: ClaimTable) -> Claim:
@@ -182,6 +204,7 @@ def _claim(file: Path, row: ClaimTable) -> Claim:
                 f"{file}: claim {row.id!r}.{key} = {found!r}; expected {expected!r}, which Bet "
                 f"{bet.id} is about"
             )
+    _check_users(file, row, bet)
     return Claim(
         id=row.id,
         bet=bet,

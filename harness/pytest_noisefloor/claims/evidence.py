@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, time, timedelta, timezone
 from typing import Any
 
 from pytest_noisefloor.bets import Verdict, parse_label
-from pytest_noisefloor.data import User, load_users, open_arm, shipped_file
+from pytest_noisefloor.data import TextDigests, User, load_users, open_arm
 from pytest_noisefloor.errors import NoisefloorError
 from pytest_noisefloor.models import fingerprints_at_hand
 from pytest_noisefloor.results import (
@@ -101,33 +101,18 @@ def _examine(claim: Claim, content: Any, where: str, how: str = "") -> Evidence:
 
     Messages begin with ``where`` and end with ``how``.
     """
-
-    def refused(why: str) -> EvidenceError:
-        return EvidenceError(f"{where}: {why}{how}")
-
-    try:
-        file = lift(content, where)
-    except ResultError as error:
-        raise EvidenceError(f"{error}{how}") from None
-    if not file.seal or not is_whole(content):
-        raise refused(
-            "the seal is not that of the content: it was edited after it was written, or written "
-            "without one"
-        )
-    if file.verdict.planted:
-        raise EvidenceError(
-            f"{where}: it is PLANTED, made on a base or by a bet that only proves the machinery: "
-            "nothing can be claimed on it"
-        )
+    file = _sealed(content, where, how)
     base, base_gap = _base_today(claim, file)
-    texts, text_gap = _texts_today(claim, file)
     for rests, rows in (
         (f"claim {claim.id!r} rests on", _compared(claim, file)),
-        ("today's is", [*base, *texts]),
+        ("today's is", base),
+        (f"Bet {claim.bet.id} registers", _texts(file.texts, claim.bet.texts)),
     ):
         for what, found, expected in rows:
             if found != expected:
-                raise refused(f"{what} is {found!r}, but {rests} {expected!r}")
+                raise EvidenceError(f"{where}: {what} is {found!r}, but {rests} {expected!r}{how}")
+    if claim.texts:
+        claimed_users(claim, str(claim.texts))  # which must still be the registered ones
     since = claim.bet.registration.locked
     if since and file.times.written_at < began(since):
         raise EvidenceError(
@@ -140,8 +125,26 @@ def _examine(claim: Claim, content: Any, where: str, how: str = "") -> Evidence:
         raise EvidenceError(f"{where}: cannot be judged ({error})") from None
     digests = {row.train_sha256 for row in file.users}
     digests |= {piece.sha256 for row in file.users for piece in row.slices}
-    gaps = (*base_gap, *text_gap)
-    return Evidence(verdict, gaps, frozenset(digests), file.times.written_at, count)
+    return Evidence(verdict, tuple(base_gap), frozenset(digests), file.times.written_at, count)
+
+
+def _sealed(content: Any, where: str, how: str) -> ResultFile:
+    """Return a result file after checking that it has its seal and is not planted."""
+    try:
+        file = lift(content, where)
+    except ResultError as error:
+        raise EvidenceError(f"{error}{how}") from None
+    if not file.seal or not is_whole(content):
+        raise EvidenceError(
+            f"{where}: the seal is not that of the content: it was edited after it was written, or "
+            f"written without one{how}"
+        )
+    if file.verdict.planted:
+        raise EvidenceError(
+            f"{where}: it is PLANTED, made on a base or by a bet that only proves the machinery: "
+            "nothing can be claimed on it"
+        )
+    return file
 
 
 def began(day: date) -> datetime:
@@ -153,7 +156,8 @@ def _compared(claim: Claim, file: ResultFile) -> Iterator[Row]:
     """Pair what the file says of itself with what the claim and this version expect."""
     # files of version 1 have no sums, without which nothing can be claimed
     yield "the file's schema", file.layout, max(file.layout, 2)
-    yield "bet.sha256", file.bet.sha256, claim.bet.sha256
+    made = file.bet.sha256
+    yield "bet.sha256", made, made if claim.bet.has_text(made) else claim.bet.sha256
     digits = claim.fingerprint
     yield "base.name", file.base.name, claim.base
     yield "base.fingerprint", file.base.fingerprint[: len(digits)], digits
@@ -193,35 +197,11 @@ def _base_today(claim: Claim, file: ResultFile) -> tuple[list[Row], list[str]]:
     return [], [f"the base {claim.base}, whose files are not looked for"]
 
 
-def _texts_today(claim: Claim, file: ResultFile) -> tuple[list[Row], list[str]]:
-    """Pair the texts' hashes with the registered or local ones; list what is missing."""
-    if claim.shipped:
-        today = {
-            about.name: (
-                about.train.sha256,
-                {name: part.sha256 for name, part in about.heldout.items()},
-            )
-            for about in map(shipped_file, claim.users)
-        }
-    elif claim.texts:
-        today = {
-            user.name: (user.train_sha256, {piece.name: piece.sha256 for piece in user.heldout})
-            for user in claimed_users(claim, str(claim.texts))
-        }
-    else:
-        return [], ["the users' text, which the claim does not name (key 'texts')"]
-    rows: list[Row] = []
-    heldout: dict[str, dict[str, str]] = {}
-    for row in file.users:
-        train, _ = today.get(row.user, ("", {}))
-        rows.append((f"{row.name}'s text", row.train_sha256, train))
-        found = {piece.slice: piece.sha256 for piece in row.slices}
-        heldout.setdefault(row.user, {}).update(found)
-    rows += [
-        (f"{user}'s held-out text", found, today.get(user, ("", {}))[1])
-        for user, found in heldout.items()
-    ]
-    return rows, []
+def _texts(found: Mapping[str, TextDigests], expected: Mapping[str, TextDigests]) -> Iterator[Row]:
+    """Pair the digests of users' texts with those expected of the same users."""
+    for user, texts in expected.items():
+        yield f"{user}'s text", found[user].train, texts.train
+        yield f"{user}'s held-out text", found[user].heldout, texts.heldout
 
 
 def _cells(file: ResultFile) -> tuple[list[str], list[str]]:
@@ -235,10 +215,11 @@ def claimed_users(claim: Claim, where: str) -> tuple[User, ...]:
     """Load the claim's users with their texts from ``where``.
 
     Raises:
-        EvidenceError: a user is missing.
+        EvidenceError: a user is missing, or a text is not the registered one.
         CorpusError: a text cannot be used.
     """
-    found = {user.name: user for user in load_users(where, claim.bet.users)}
+    bet = claim.bet
+    found = {u.name: u for u in load_users(where, bet.users, bet.refused_names)}
     missing = [name for name in claim.users if name not in found]
     if missing:
         raise EvidenceError(
@@ -246,4 +227,11 @@ def claimed_users(claim: Claim, where: str) -> tuple[User, ...]:
             f"of {where!r}; expected a folder with them, by the claim's key 'texts' or "
             "--noisefloor-users"
         )
-    return tuple(found[name] for name in claim.users)
+    users = tuple(found[name] for name in claim.users)
+    for what, digest, expected in _texts({u.name: u.digests for u in users}, bet.texts):
+        if digest != expected:
+            raise EvidenceError(
+                f"{claim.file}: claim {claim.id!r}: in {where!r} {what} is {digest!r}, but Bet "
+                f"{bet.id} registers {expected!r}"
+            )
+    return users

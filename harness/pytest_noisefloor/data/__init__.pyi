@@ -3,6 +3,7 @@ from .arms import ArmInput as ArmInput
 from .arms import generator as generator
 from .arms import is_arm as is_arm
 from .arms import open_arm as open_arm
+from .candidates import usable_users as usable_users
 from .contamination import SliceLeak as SliceLeak
 from .contamination import check_contamination as check_contamination
 from .download import download_sources as download_sources
@@ -11,7 +12,8 @@ from .tokens import Texts as Texts
 from .tokens import Tokenizer as Tokenizer
 from .users import USER_NAME as USER_NAME
 from .users import Slice as Slice
+from .users import TextDigests as TextDigests
 from .users import User as User
 from .users import load_users as load_users
-from .users import shipped_file as shipped_file
+from .users import text_digests as text_digests
 from .users import user_names as user_names

@@ -30,7 +30,11 @@ LEAK_PARAGRAPH = 50
 
 
 class LeakError(NoisefloorError):
-    """Texts that must be separate share too much."""
+    """Texts that must be separate share too much. ``finding`` quotes none of them."""
+
+    def __init__(self, finding: str, *, passage: str, mend: str) -> None:
+        super().__init__(f"{finding}; the first: {passage[:100]!r}. {mend}")
+        self.finding = finding
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,7 @@ def overlap(text: str, reference: AbstractSet[tuple[str, ...]], n: int = NGRAM) 
     """
     grams = ngrams(text, n)
     if not grams:
-        raise CorpusError(f"text {text[:40]!r}: expected at least {n} words")
+        raise CorpusError(f"{len(_words(text))} words; expected at least {n}")
     return len(grams & reference) / len(grams)
 
 
@@ -110,7 +114,9 @@ def check_user(user: User) -> tuple[SliceLeak, ...]:
                 f"user {user.name}, slice {figure.name}: {figure.share:.2%} of its word "
                 f"{NGRAM}-grams stand in the training text (at most {LEAK_SHARE:.0%} may), and "
                 f"{figure.paragraphs} of its paragraphs of {LEAK_PARAGRAPH} words or more (none "
-                f"may); the first: {(figure.passage or '')[:100]!r}. Take it out of one of the two"
+                "may)",
+                passage=figure.passage or "",
+                mend="Take it out of one of the two",
             )
     return figures
 
@@ -124,6 +130,16 @@ def check_between_users(users: Sequence[User]) -> None:
 
     Raises:
         LeakError: two texts share more than LEAK_SHARE.
+    """
+    for _, _, error in leaks_between(users):
+        raise error
+
+
+def leaks_between(users: Sequence[User]) -> Iterator[tuple[str, str, LeakError]]:
+    """Yield every two texts that ``check_between_users`` refuses, as two users and the error.
+
+    The first user's training text holds the other's text. Of two training texts the longer comes
+    first. The two users are one if two of a user's slices share text.
     """
     longest_first = sorted(users, key=lambda user: -len(user.train))  # it is named first
     texts = [(user.name, "training text", user.train) for user in longest_first]
@@ -142,11 +158,11 @@ def check_between_users(users: Sequence[User]) -> None:
             if user != other
             else "The same text twice is no second measurement; take it out of one of the two"
         )
-        raise LeakError(
+        finding = (
             f"user {user}, {what}: word {NGRAM}-grams shared with user {other}'s {where} are "
-            f"{share:.2%} of the smaller of the two (at most {LEAK_SHARE:.0%} may); the first: "
-            f"{passage[:100]!r}. {mend}"
+            f"{share:.2%} of the smaller of the two (at most {LEAK_SHARE:.0%} may)"
         )
+        yield user, other, LeakError(finding, passage=passage, mend=mend)
 
 
 def _hashed(texts: Sequence[str]) -> tuple[npt.NDArray[np.int64], list[int]]:

@@ -15,13 +15,16 @@ Part = Annotated[
 ]
 
 
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$"), Expected("64 hexadecimal digits")]
+
+
 class TextParts(BaseModel):
     """One text: the parts of the package that it joins, and the SHA-256 of the cleaned text."""
 
     model_config = STRICT
 
     parts: Annotated[tuple[Part, ...], Table()] = Field(min_length=1)
-    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$"), Expected("64 hexadecimal digits")]
+    sha256: Sha256
 
 
 class Article(BaseModel):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from pytest_noisefloor.errors import NoisefloorError
 
 from .cleaning import article, chapters, normalise
 from .download import find_source
-from .user_file import TextParts, UserFile
+from .user_file import Sha256, TextParts, UserFile
 
 SHIPPED = ("programmer", "novelist", "scientist")
 USER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # the name becomes part of file names
@@ -37,6 +37,16 @@ class Slice:
         return _sha256(self.text)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextDigests:
+    """SHA-256 (hex) of each of a user's texts, after cleaning."""
+
+    train: Sha256 = field(metadata={"description": "SHA-256 of the training text"})
+    heldout: Mapping[str, Sha256] = field(
+        metadata={"description": "SHA-256 of each held-out slice, by the slice's name"}
+    )
+
+
 @dataclass(frozen=True)
 class User:
     """A user: the text to train on, and the held-out slices, which are only ever scored."""
@@ -50,8 +60,16 @@ class User:
         """Hexadecimal SHA-256 of the cleaned training text in UTF-8."""
         return _sha256(self.train)
 
+    @property
+    def digests(self) -> TextDigests:
+        """The digests of all texts."""
+        heldout = {piece.name: piece.sha256 for piece in self.heldout}
+        return TextDigests(train=self.train_sha256, heldout=heldout)
 
-def load_users(where: str | Path, shipped: Sequence[str] = SHIPPED) -> tuple[User, ...]:
+
+def load_users(
+    where: str | Path, shipped: Sequence[str] = SHIPPED, refused: Collection[str] = ()
+) -> tuple[User, ...]:
     """Load the shipped users, or the users in a folder, sorted by name.
 
     Args:
@@ -59,18 +77,48 @@ def load_users(where: str | Path, shipped: Sequence[str] = SHIPPED) -> tuple[Use
             (joined in the order of their names) and ``<user>/heldout/*.txt`` (each file is a
             slice). Hidden entries, and files beside the users' folders, are not read.
         shipped: the users that ``"shipped"`` stands for.
+        refused: the users of a folder that are left out.
 
     Raises:
         CorpusError: a file or name cannot be used, or a shipped text is not the registered one.
         SourceMissing: the package that holds a shipped text is missing.
     """
-    names = user_names(where, shipped)
-    if where == "shipped":
-        return tuple(map(_shipped_user, names))
-    return tuple(_folder_user(Path(where, name)) for name in names)
+    return tuple(load_user(where, name) for name in user_names(where, shipped, refused))
 
 
-def user_names(where: str | Path, shipped: Sequence[str] = SHIPPED) -> tuple[str, ...]:
+def load_user(where: str | Path, name: str) -> User:
+    """Load one user of those that ``load_users`` loads.
+
+    Raises:
+        CorpusError: a file or name cannot be used, or a shipped text is not the registered one.
+        SourceMissing: the package that holds a shipped text is missing.
+    """
+    return _shipped_user(name) if where == "shipped" else _folder_user(Path(where, name))
+
+
+def text_digests(
+    where: str | Path, shipped: Sequence[str] = SHIPPED, refused: Collection[str] = ()
+) -> dict[str, TextDigests]:
+    """The digests of the texts that ``load_users`` would load, by user. No shipped text is read.
+
+    Raises:
+        CorpusError: as ``load_users``.
+    """
+    if where != "shipped":
+        return {user.name: user.digests for user in load_users(where, shipped, refused)}
+    return {name: _registered_digests(name) for name in user_names(where, shipped)}
+
+
+def _registered_digests(name: str) -> TextDigests:
+    """The digests in the file of a shipped user."""
+    about = shipped_file(name)
+    heldout = {key: part.sha256 for key, part in about.heldout.items()}
+    return TextDigests(train=about.train.sha256, heldout=heldout)
+
+
+def user_names(
+    where: str | Path, shipped: Sequence[str] = SHIPPED, refused: Collection[str] = ()
+) -> tuple[str, ...]:
     """The names of the users that ``load_users`` would load. No text is read.
 
     Raises:
@@ -87,7 +135,11 @@ def user_names(where: str | Path, shipped: Sequence[str] = SHIPPED) -> tuple[str
     folder = Path(where)
     if not folder.is_dir():
         raise CorpusError(f"{folder}: no such folder; expected 'shipped' or a folder of users")
-    names = tuple(_named(path, path.name) for path in _visible(folder) if path.is_dir())
+    names = tuple(
+        _named(path, path.name)
+        for path in _visible(folder)
+        if path.is_dir() and path.name not in refused
+    )
     if not names:
         raise CorpusError(f"{folder}: no users; expected <user>/train.txt and <user>/heldout/*.txt")
     return names

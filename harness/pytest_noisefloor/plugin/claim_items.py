@@ -89,11 +89,8 @@ class Gate:
         fingerprint: str,
         method: str,
         users: Iterable[str],
-        where: str,
     ) -> Claim | None:
         """The claim about exactly this subject that was not withdrawn, or None.
-
-        ``where`` is "shipped" or the folder of users.
 
         Raises:
             ClaimError: the claim is about a different base of the same name.
@@ -102,11 +99,9 @@ class Gate:
         from pytest_noisefloor.models import locate
 
         subject = (bet.id, locate(base, Path.cwd()), method, tuple(sorted(users)))
-        texts = where if where == "shipped" else str(Path(where).resolve())
         standing = (claim for claim in self.claims if not claim.withdrawn)
-        about = (claim for claim in standing if claim.subject == subject)
-        claim = next((claim for claim in about if claim.where in (None, texts)), None)
-        # claims are only about registered bets, unchanged
+        claim = next((claim for claim in standing if claim.subject == subject), None)
+        # claims are only about registered bets, unchanged and on their own texts
         if claim is None or bet.status() is not Status.REGISTERED or claim.bet.sha256 != bet.sha256:
             return None
         claim.check_fingerprint(fingerprint)

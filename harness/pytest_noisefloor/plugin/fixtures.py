@@ -77,7 +77,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
         try:
             settings = metafunc.config.stash[SETTINGS]
-            names = user_names(settings.users, open_bet(settings.bet).users)
+            bet = open_bet(settings.bet)
+            names = user_names(settings.users, bet.users, bet.refused_names)
         except NoisefloorError as error:
             raise pytest.Collector.CollectError(str(error)) from None
         metafunc.parametrize("noisefloor_user", names, scope="session")

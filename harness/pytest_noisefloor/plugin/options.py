@@ -44,7 +44,11 @@ _OPTIONS = {
         "base to train on: reference, smollm2-135m, tiny, a folder with config.json and "
         "safetensors weights, or a hub id; append +ternary to make its weights ternary",
     ),
-    "users": ("shipped", "users' texts: 'shipped' (programmer, novelist, scientist) or a folder"),
+    "users": (
+        "shipped",
+        "users' texts: 'shipped' (programmer, novelist, scientist) or a folder; on other texts "
+        "than the bet's, results are marked UNREGISTERED",
+    ),
     "device": ("auto", "auto (mps, then cuda, then cpu), mps, cuda or cpu"),
     "seeds": (
         "",

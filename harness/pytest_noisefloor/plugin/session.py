@@ -56,7 +56,6 @@ def claimed(config: pytest.Config, experiment: Experiment) -> Claim | None:
             fingerprint=experiment.runner.base.fingerprint,
             method=experiment.bet.method,
             users=[user.name for user in experiment.users],
-            where=config.stash[SETTINGS].users,
         )
     )
 
@@ -115,7 +114,7 @@ def session_bet(settings: options.Settings, name: str | None = None) -> Bet:
 def open_experiment(
     config: pytest.Config,
     opened: Callable[[str], Base],
-    loaded: Callable[[str, tuple[str, ...]], tuple[User, ...]],
+    loaded: Callable[[str, tuple[str, ...], tuple[str, ...]], tuple[User, ...]],
     named: str | None,
     name: str | None,
 ) -> Experiment:
@@ -128,7 +127,7 @@ def open_experiment(
         config,
         bet=bet,
         base=opened(base),
-        users=loaded(settings.users, bet.users),
+        users=loaded(settings.users, bet.users, bet.refused_names),
         seeds=settings.seeds or bet.seeds,
         # results of another base must not overwrite the usual base's
         out=settings.out if base == usual else settings.out / _folder_name(base),

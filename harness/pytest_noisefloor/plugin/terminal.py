@@ -13,21 +13,26 @@ from .session import REPORTS, SETTINGS, session_bet
 
 def header(config: pytest.Config) -> list[str]:
     """The header lines: base, device, users, seeds, recipe and bet of a session."""
+    from pytest_noisefloor.bets import Status
+    from pytest_noisefloor.data import text_digests
     from pytest_noisefloor.models import open_base, resolve_device
 
     settings = config.stash[SETTINGS]
     try:
         bet = session_bet(settings)
+        bet = bet.on(text_digests(settings.users, bet.users, bet.refused_names))
         name = bet.base or settings.base
         base = f"{name} ({open_base(name).fingerprint[:12]})"
         device = resolve_device(settings.device)
     except NoisefloorError as error:
         return [f"noisefloor: {error}"]
     seeds = ", ".join(map(str, settings.seeds or bet.seeds))
+    status = bet.status()
+    why = f", {bet.why_unregistered}:" if status is Status.UNREGISTERED else ""
     return [
         f"noisefloor: base {base}, device {device}, users {settings.users}, seeds {seeds}",
         f"noisefloor: {bet.recipe}",
-        f"noisefloor: {bet.status().prefix(' ')}Bet {bet.id}, {bet.registration_note}, "
+        f"noisefloor: {status.prefix(f'{why} ')}Bet {bet.id}, {bet.registration_note}, "
         f"{bet.sha256[:12]}",
     ]
 

@@ -107,7 +107,7 @@ def _context(verdict: Verdict) -> dict[str, Any]:
         "best_of_chosen": any(map(is_best_of, contrast.compared)),
         "shown": SHOWN,
         "named": partial(name_or_count, verdict=verdict),
-        "other_users": {effect.user for effect in effects} != set(bet.users),
+        "other_texts": bet.registration.on_other_texts_alone,
         "seeds": verdict.resolved[0].delta.seeds if verdict.resolved else len(bet.seeds),
         "inverted": [effect for effect in effects if effect.delta < 0],
         "base_unknown": any(effect.help is None for effect in effects),

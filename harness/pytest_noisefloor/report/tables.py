@@ -47,10 +47,7 @@ def title(verdict: Verdict) -> str:
         return f"PLANTED, proves the machinery alone: {name}"
     if status is Status.REGISTERED:
         return name
-    why = (
-        "by another design than it registers" if bet.registration.altered else "a bet of one's own"
-    )
-    return f"{status}, {why}: {name}"
+    return f"{status}, {bet.why_unregistered}: {name}"
 
 
 def table(effects: Sequence[Effect]) -> str:

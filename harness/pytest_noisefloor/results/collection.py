@@ -143,8 +143,9 @@ def _no_result(path: Path, file: ResultFile, bets: Mapping[str, Bet]) -> str:
     if bet is None:
         return _OWN
     locked = {e.sha256 for e in lock_entries(f"bet{bet.id}.toml", resource_path("bets", "LOCK"))}
-    now = file.bet.sha256
-    if now not in locked or (now == bet.sha256 and other_design(file.design, bet)):
+    made = file.bet.sha256
+    altered = bet.has_text(made) and other_design(file.design, bet)
+    if made not in locked or altered or bet.on(file.texts).registration.other_texts:
         return "UNREGISTERED"
     return ""
 
@@ -152,12 +153,11 @@ def _no_result(path: Path, file: ResultFile, bets: Mapping[str, Bet]) -> str:
 def _judged(path: Path, file: ResultFile, bet: Bet, *, sealed: bool) -> LoadedResult:
     """Judge a result by today's bet, whatever level the file gives."""
     verdict = rejudge_file(file, bet)
-    said, users = file.verdict.level, {row.user for row in file.users}
+    said = file.verdict.level
     marks = (
-        (file.bet.sha256 != bet.sha256, "made under an older text"),
+        (not bet.has_text(file.bet.sha256), "made under an older text"),
         (not sealed, "seal broken"),
         (said != verdict.level.name, f"the file says {said}"),
-        (users != {*bet.users}, "other users than registered"),
         (file.seeds != bet.seeds, "other seeds than registered"),
     )
     return LoadedResult(path, file, verdict, tuple(words for holds, words in marks if holds))

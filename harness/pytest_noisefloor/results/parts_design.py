@@ -47,7 +47,8 @@ class BetPart(Part):
     """the date on which it was registered"""
     sha256: str
     """SHA-256 of the bet file that applied. `fixtures/bets/locked/` has each text by its hash. A
-    result that was made under an older text is judged by today's, and the verdict says so"""
+    result that was made under an older text is judged by today's, and the verdict says so unless
+    the users' texts alone were added since"""
 
 
 class BasePart(Part):

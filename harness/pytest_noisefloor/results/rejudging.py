@@ -118,8 +118,8 @@ def _by_another(bet: Bet | None) -> list[str]:
 
 
 def _made_under(sha256: str, bet: Bet) -> list[str]:
-    """Return the note for a result made under a text other than the bet's present one."""
-    if sha256 == bet.sha256:
+    """Return the note for a result made under a text that does not say what the bet says now."""
+    if bet.has_text(sha256):
         return []
     lock, file = read_lock(resource_path("bets", "LOCK")), f"bet{bet.id}.toml"
     made = next((entry for entry in lock if entry.sha256 == sha256), None)
@@ -141,7 +141,7 @@ def _judge_table(table: PublishedTable, other: Bet | None) -> Rejudged:
         arms = dict.fromkeys((*bet.contrast.compared, *known))
         perplexities = {arm: row.perplexity(arm) for arm in arms}
         effects.append(effect_from_perplexities(row.name, perplexities, bet.contrast))
-    verdict = judge(bet, effects)
+    verdict = judge(bet.on({}), effects)  # a table names no texts
     agrees = "agrees" if table.published_level == verdict.level.name else "DISAGREES"
     return Rejudged(
         verdict,
@@ -173,11 +173,13 @@ def _judge_result(file: ResultFile, other: Bet | None, *, sealed: bool) -> Rejud
 def rejudge_file(file: ResultFile, bet: Bet) -> Verdict:
     """Judge a result file from its sums, or from its means if it has no sums.
 
+    The verdict is UNREGISTERED if the file's texts are not those of the bet.
+
     Raises:
         NoisefloorError: a figure is invalid, the means are not those of the sums, or the file's
             units are not those that the bet counts.
     """
-    rows, contrast = file.users, bet.contrast
+    rows, contrast, bet = file.users, bet.contrast, bet.on(file.texts)
     planted = file.verdict.planted
     for row in rows:
         _check_unit(row, bet)

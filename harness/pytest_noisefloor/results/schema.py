@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from pytest_noisefloor._files import Expected
+from pytest_noisefloor.data import TextDigests
 from pytest_noisefloor.specs import digest
 from pytest_noisefloor.stats import BIN_TOKENS
 
+from .errors import ResultError
 from .parts_design import (
     AdapterPart,
     BasePart,
@@ -89,6 +91,30 @@ class ResultFile(Part):
         """Recipe, scoring and seeds by key, as ``bets.other_design`` compares them."""
         recipe, scoring = self.recipe.model_dump(), self.scoring.model_dump()
         return {**recipe, **scoring, "seeds": list(self.seeds)}
+
+    @property
+    def texts(self) -> dict[str, TextDigests]:
+        """The digests of each user's texts."""
+        heldout: dict[str, dict[str, str]] = {row.user: {} for row in self.users}
+        for row in self.users:
+            heldout[row.user].update((piece.slice, piece.sha256) for piece in row.slices)
+        return {
+            row.user: TextDigests(train=row.train_sha256, heldout=heldout[row.user])
+            for row in self.users
+        }
+
+    @model_validator(mode="after")
+    def _gives_each_text_one_digest(self) -> ResultFile:
+        texts = self.texts
+        for row in self.users:
+            of = texts[row.user]
+            found = {piece.slice: piece.sha256 for piece in row.slices}
+            if row.train_sha256 != of.train or not found.items() <= of.heldout.items():
+                raise ResultError(
+                    f"{row.name}: digests of texts that another entry of {row.user} gives "
+                    "otherwise; expected one digest a text"
+                )
+        return self
 
     @property
     def content(self) -> dict[str, Any]:

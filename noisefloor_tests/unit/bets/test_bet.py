@@ -175,6 +175,34 @@ def test_two_of_three_of_n_users_is_two_thirds_rounded_up(users, two_of_three):
         ("at_least = 1.5\n", "", "level 'STRICT': neither; expected one of at_least and below"),
         ("lr = 5e-5", "lr = true", "design.recipe.lr = True; expected a number"),
         ("[design]", "[design", "not TOML"),
+        (
+            "[design.texts.novelist]",
+            "[design.texts.ann]",
+            "texts of programmer, ann, scientist; ex",
+        ),
+        ('train = "588301', 'train = "X', "texts.programmer.train = 'X.*expected 64 hexadecimal"),
+        ('"chapter-17" = "4', '"chapter-17" = "X', "heldout.chapter-17 = 'X.*expected 64 hexadec"),
+        (
+            'train = "588301',
+            'train0 = "588301',
+            "programmer: unknown key 'train0'; expected train, ",
+        ),
+        (
+            'heldout = { "metagenomes"',
+            'heldout2 = { "metagenomes"',
+            "scientist: unknown key 'heldout2'; expected train, heldout",
+        ),
+        (
+            "[design.recipe]",
+            '[[design.refused]]\nuser = "novelist"\nwhy = "x"\n\n[design.recipe]',
+            r"refused \['novelist'\]; expected each name once, and no user's",
+        ),
+        (
+            "[design.recipe]",
+            '[[design.refused]]\nuser = "ann"\n\n[design.recipe]',
+            "refused.*: key 'why' is missing; expected why no session could use the texts",
+        ),
+        ('id = "60"', 'id = "60"\ndesign_of = 60', "design_of = 60; expected text"),
     ],
 )
 def test_a_bet_file_with_a_mistake_is_one_error_that_names_it(bet_file, text, old, new, message):
@@ -206,7 +234,7 @@ def test_seeds_may_be_any_whole_numbers_from_0():
 
 def test_a_bet_may_be_about_three_hundred_users():
     users = tuple(f"user{n}" for n in range(300))
-    assert replace(BET, users=users).users == users
+    assert replace(BET, users=users, texts={}).users == users
 
 
 @pytest.mark.parametrize("threshold", ["inf", "-inf", "-1.5", "0.0", "nan"])
@@ -232,6 +260,31 @@ def test_levels_that_could_hold_together_or_out_of_order_are_no_bet(level, chang
     criteria = tuple(replace(c, **changes) if c.level is level else c for c in BET.criteria)
     with pytest.raises(BetError, match="levels that could hold together or out of order"):
         replace(BET, criteria=criteria)
+
+
+def test_a_bet_is_registered_for_its_own_texts_alone():
+    texts = dict(BET.texts)
+    assert BET.on(texts).status() == "REGISTERED"
+    assert BET.on(dict(reversed(texts.items()))).status() == "REGISTERED"
+    one = texts["novelist"]
+    for others in (
+        {},
+        {"novelist": one},
+        texts | {"ann": one},
+        texts | {"novelist": replace(one, train="0" * 64)},
+        texts | {"novelist": replace(one, heldout={**one.heldout, "chapter-17": "0" * 64})},
+        texts | {"novelist": replace(one, heldout={"chapter-17": one.heldout["chapter-17"]})},
+        texts | {"novelist": texts["scientist"], "scientist": one},
+    ):
+        assert BET.on(others).status() == "UNREGISTERED"
+        assert BET.on(others).status(planted=True) == "PLANTED"
+        assert BET.on(others).on(texts).status() == "REGISTERED"
+
+
+def test_a_bet_that_names_no_texts_is_registered_for_none_unless_it_is_planted():
+    bare = replace(BET, texts={})
+    assert [bare.on(texts).status() for texts in ({}, BET.texts)] == ["UNREGISTERED"] * 2
+    assert replace(bare, planted=True).on({}).status() == "PLANTED"
 
 
 def test_levels_may_share_a_threshold_and_just_not_overlap():

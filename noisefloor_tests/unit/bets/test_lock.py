@@ -8,7 +8,7 @@ import pytest
 
 from noisefloor_tests.support.locking import lock_entry
 from pytest_noisefloor._files import resource_path
-from pytest_noisefloor.bets.lock import Entry, check_lock, lock_entries, locked_since
+from pytest_noisefloor.bets.lock import Entry, check_lock, lock_entries
 from pytest_noisefloor.bets.registry import registered_bet
 from pytest_noisefloor.errors import BetError
 
@@ -66,20 +66,6 @@ def test_the_lock_gives_its_entries_for_a_bet_oldest_first(bet_file, lock, chang
     found = hashlib.sha256(bet_file.read_bytes()).hexdigest()
     assert second == Entry(file="bet60.toml", sha256=found, date=date(2027, 1, 2), reason="a slip")
     assert str(second) == f"locked on 2027-01-02 as {found[:12]}: a slip"
-
-
-def test_a_text_is_locked_since_the_first_entry_of_its_hash(bet_file, lock, text, change):
-    before, now = (
-        hashlib.sha256(one).hexdigest() for one in (text.encode(), bet_file.read_bytes())
-    )
-    assert locked_since(now, lock) is None
-    lock.write_text(
-        lock.read_text()
-        + lock_entry(bet_file, "2027-01-02", "a slip")
-        + lock_entry(bet_file, "2027-01-05", "its comment, said better")
-    )
-    assert locked_since(now, lock) == date(2027, 1, 2)
-    assert locked_since(before, lock) == date(2026, 11, 23)
 
 
 @pytest.mark.parametrize("day", ["2026-11-23", "2027-01-02"])

@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 
 from pytest_noisefloor._files import resource_path
-from pytest_noisefloor.bets.bet import Registration, load_bet
+from pytest_noisefloor.bets.bet import load_bet
 from pytest_noisefloor.bets.lock import lock_entries
+from pytest_noisefloor.bets.registration import Registration
 from pytest_noisefloor.bets.registry import open_bet, registered_bet
 from pytest_noisefloor.errors import BetError
 
@@ -29,8 +30,11 @@ def test_all_but_a_locked_bet_says_first_what_it_is(planted, locked, status, bef
 
 def test_a_registered_bet_is_locked_and_a_file_by_itself_is_neither_locked_nor_planted():
     path = resource_path("bets", "bet60.toml")
-    locks = [e for e in lock_entries(path.name, path.parent / "LOCK") if e.sha256 == BET.sha256]
-    assert (BET.planted, BET.registration.locked) == (False, locks[0].date)
+    first, *texts = lock_entries(path.name, path.parent / "LOCK")
+    assert texts[-1].sha256 == BET.sha256
+    assert (BET.planted, BET.registration.locked) == (False, texts[0].date)
+    assert BET.has_text(texts[0].sha256)  # the digests of the texts are all that it lacks
+    assert not BET.has_text(first.sha256)
     assert BET.registration_note == f"registered {BET.registered}"
     alone = load_bet(path)
     assert (alone.planted, alone.registration.locked) == (False, None)

@@ -5,10 +5,17 @@ from datetime import date
 
 import pytest
 
-from noisefloor_tests.support.claims_planted import MODEL, entry
+from noisefloor_tests.support.claims_planted import MODEL, entry, lock_own_bet
+from noisefloor_tests.support.locking import digests, lock, own_text
 from pytest_noisefloor.bets.bet import Level
-from pytest_noisefloor.bets.registry import registered_bet
+from pytest_noisefloor.bets.registry import open_bet, registered_bet
 from pytest_noisefloor.claims.claim import ClaimError, load_claims, meaning
+
+
+@pytest.fixture(autouse=True)
+def own_bet_60(tmp_path):
+    """The bet that most entries name, locked beside the claims file."""
+    return lock_own_bet(tmp_path)
 
 
 @pytest.fixture
@@ -42,8 +49,16 @@ def refused(tmp_path):
     ("changes", "message"),
     [
         ({"colour": "red"}, "claim 'x': unknown key 'colour'; expected id, bet, base"),
-        ({"method": "full"}, ".method = 'full'; expected 'norm-only', which Bet 60 is about"),
+        ({"method": "full"}, ".method = 'full'; expected 'norm-only', which Bet ours is about"),
         ({"bet": "bet52"}, "; expected 'reference+ternary', which Bet 52 is about"),
+        ({"users": ["ann", "bob"]}, ".users = ['ann', 'bob']; expected ['ann', 'bob', 'cy'], sin"),
+        ({"users": ["ann", "bob", "cy", "dee"]}, "; expected ['ann', 'bob', 'cy'], since Bet ours"),
+        ({"users": "shipped"}, ".users = 'shipped'; expected ['ann', 'bob', 'cy'], since Bet our"),
+        (
+            {"bet": "bet60", "users": ["programmer", "novelist", "scientist"]},
+            "; expected 'shipped', since Bet 60 is registered for their texts; users of your own "
+            "need a bet of your own: noisefloor lock --id",
+        ),
         ({"bet": "bet99"}, ".bet: bet 'bet99': expected bet37 or"),
         ({"bet": None}, "claim 'x': key 'bet' is missing; expected a registered bet's name"),
         ({"base": "nowhere"}, ".base = 'nowhere'; expected reference, smollm2-135m, a"),
@@ -122,7 +137,7 @@ def test_two_claims_about_one_thing_are_refused_whatever_they_assert(refused, as
     again = entry("y", asserts, users=["cy", "ann", "bob"], fingerprint="e" * 12)
     text = refused(entry("x", "LENIENT") + again)
     assert (
-        "claim 'y': keys 'bet', 'base', 'method', 'users' and 'texts' are those of claim 'x', "
+        "claim 'y': keys 'bet', 'base', 'method' and 'users' are those of claim 'x', "
         f"which asserts LENIENT, as this does {asserts}; expected one claim about one thing" in text
     )
 
@@ -180,25 +195,30 @@ def test_a_claim_that_stands_has_a_p_value_unless_it_asserts_that_nothing_is_sho
 # --- what a claim says -------------------------------------------------------------------------
 
 
-def test_an_entry_is_read_as_it_stands(read, tmp_path):
+def test_an_entry_is_read_as_it_stands(read, tmp_path, own_bet_60):
+    users = ["cy", "ann", "bob"]
     tmp_path.joinpath("texts").mkdir()
     one, other = read(
-        entry("a-1.b", "LENIENT", users=["cy"], texts="texts", note="mine", evidence="in/a.json"),
-        entry("b", "ABSENT", users="shipped"),
+        entry("a-1.b", "LENIENT", users=users, texts="texts", note="mine", evidence="in/a.json"),
+        entry("b", "ABSENT", bet="bet60", users="shipped"),
     )
-    bet = registered_bet("bet60")
-    assert (one.id, one.bet, one.base, one.method) == ("a-1.b", bet, MODEL, bet.method)
+    own, bet = open_bet(str(own_bet_60)), registered_bet("bet60")
+    assert (one.id, one.bet, one.base, one.method) == ("a-1.b", own, MODEL, own.method)
     assert (one.asserts, one.date, one.fingerprint) == ("LENIENT", date(2026, 11, 23), "f" * 12)
-    assert (one.users, one.shipped, other.users, other.shipped) == (("cy",), False, bet.users, True)
+    assert (one.users, one.shipped) == (tuple(users), False)
+    assert (other.bet, other.users, other.shipped) == (bet, bet.users, True)
     assert (one.texts, other.texts) == (tmp_path / "texts", None)
     assert (one.note, other.note) == ("mine", "")
     assert (one.evidence, other.evidence) == (tmp_path / "in/a.json", tmp_path / "b.json")
     assert one.file == other.file == tmp_path / "claims.toml"
 
 
-def test_a_claim_may_be_about_three_hundred_users(read):
+def test_a_claim_may_be_about_three_hundred_users(read, tmp_path):
     users = [f"user{n}" for n in range(300)]
-    (claim,) = read(entry("x", "LENIENT", users=users))
+    path = tmp_path / "many.toml"
+    path.write_bytes(own_text(path, dict.fromkeys(users, digests())))
+    lock(path)
+    (claim,) = read(entry("x", "LENIENT", bet="many.toml", users=users))
     assert claim.users == tuple(users)
 
 
@@ -234,7 +254,7 @@ def test_a_claims_sentence_is_made_of_its_keys_and_ends_with_its_note(read, asse
     (plain,), (noted,) = read(entry("x", asserts)), read(entry("x", asserts, note="mine"))
     assert plain.sentence == (
         f"Claimed on 2026-11-23, of norm-only adapters on {MODEL} for ann, bob, cy, "
-        f"by Bet 60 ({plain.bet.sha256[:12]}): {asserts}: {meant}"
+        f"by Bet ours ({plain.bet.sha256[:12]}): {asserts}: {meant}"
     )
     assert noted.sentence == f"{plain.sentence} (Unverified note: mine)"
 
@@ -291,7 +311,7 @@ def test_what_a_base_may_be_is_taken_and_a_folder_located(read, tmp_path, base):
     assert claim.located == (folder if base.endswith("model") else base)
     (rounded,) = read(entry("x", "LENIENT", base=f"{base}+ternary"))
     assert rounded.located == f"{claim.located}+ternary"
-    assert claim.subject == ("60", claim.located, "norm-only", ("ann", "bob", "cy"))
+    assert claim.subject == ("ours", claim.located, "norm-only", ("ann", "bob", "cy"))
 
 
 @pytest.mark.parametrize("digits", [12, 14, 64])

@@ -8,6 +8,7 @@ import pytest
 
 from noisefloor_tests.support.claims_planted import LENIENT, evidence
 from noisefloor_tests.support.results_by_hand import sealed
+from noisefloor_tests.support.results_planted import planted_result
 from pytest_noisefloor._files import resource_path
 from pytest_noisefloor.claims.claim import load_claims
 from pytest_noisefloor.claims.evidence import EvidenceError, judge_evidence, replace_evidence
@@ -25,10 +26,7 @@ def edited(content, path, value):
 def test_evidence_of_what_the_claim_names_is_judged(claim):
     found = judge_evidence(claim())
     assert found.verdict.level.name == "LENIENT"
-    assert found.gaps == (
-        "the base organisation/model, whose files are not looked for",
-        "the users' text, which the claim does not name (key 'texts')",
-    )
+    assert found.gaps == ("the base organisation/model, whose files are not looked for",)
 
 
 def test_evidence_that_is_not_json_is_one_error_that_says_how_to_renew_it(claim):
@@ -59,7 +57,10 @@ def test_evidence_that_is_not_json_is_one_error_that_says_how_to_renew_it(claim)
         (("times", "written"), "yesterday", "times.written = 'yesterday'; expected a time"),
         (("schema",), 1, "the file's schema is 1"),
         (("users", 0, "mean_nll", "real"), 1.0, "mean NLL(real) is given as 1.0"),
-        (("users", 0, "slices"), [], "user 'ann': no slices; expected at least one"),
+        (("users", 0, "slices"), [], "ann's held-out text is {}, but Bet ours registers {'first'"),
+        (("users", 1, "train_sha256"), "3" * 64, "bob's text is '3333"),
+        (("users", 1, "slices", 1, "sha256"), "3" * 64, "bob's held-out text is {'first': '1111"),
+        (("users", 1, "slices", 1, "slice"), "third", "bob's held-out text is {'first': '1111"),
     ],
 )
 def test_evidence_of_something_else_is_an_error(claim, path, value, message):
@@ -86,14 +87,17 @@ def test_a_result_that_was_there_before_its_bet_was_locked_is_no_evidence(claim,
     if not before:
         assert judge_evidence(one).verdict.level.name == "LENIENT"
         return
-    with pytest.raises(EvidenceError, match="before the text of Bet 60 was locked on 2026-11-24;"):
+    with pytest.raises(
+        EvidenceError, match="before the text of Bet ours was locked on 2026-11-24;"
+    ):
         judge_evidence(one)
 
 
 def test_shipped_users_must_have_been_measured_on_the_text_that_is_shipped(claim):
     shipped = dict.fromkeys(("programmer", "novelist", "scientist"), (1.2, 1.0, 1.3))
-    with pytest.raises(EvidenceError, match="programmer's text is '0000"):
-        judge_evidence(claim(evidence(shipped), users="shipped"))
+    one = claim(sealed(planted_result(shipped)), bet="bet60", users="shipped")
+    with pytest.raises(EvidenceError, match=r"programmer's text is '0000.* Bet 60 registers '588"):
+        judge_evidence(one)
 
 
 def test_evidence_by_cell_lacks_no_cell(tmp_path):
@@ -201,4 +205,8 @@ def test_new_evidence_of_something_else_leaves_the_old_bitwise_as_it_was(
     assert message in str(caught.value)
     assert "left as it was, since the new result does not fit it" in str(caught.value)
     assert one.evidence.read_bytes() == before
-    assert sorted(p.name for p in one.file.parent.iterdir()) == ["claims.toml", "x.json"]
+    assert sorted(p.name for p in one.file.parent.glob("*.*")) == [
+        "claims.toml",
+        "ours.toml",
+        "x.json",
+    ]

@@ -3,7 +3,9 @@
 import pytest
 
 from noisefloor_tests.support.claims_planted import LENIENT, evidence
+from noisefloor_tests.support.locking import lock, own_text
 from noisefloor_tests.support.results_by_hand import sealed
+from pytest_noisefloor._files import text_sha256
 from pytest_noisefloor.claims.evidence import EvidenceError, judge_evidence
 from pytest_noisefloor.data.users import load_users
 from pytest_noisefloor.models import loading as bases
@@ -41,9 +43,7 @@ def measured_on(folder):
 def test_a_base_that_changed_since_makes_its_evidence_stale(claim, base, file, content):
     measured, named = measured_on(base)
     one = claim(measured, **named)
-    assert judge_evidence(one).gaps == (
-        "the users' text, which the claim does not name (key 'texts')",
-    )
+    assert judge_evidence(one).gaps == ()
     (base / file).write_text(content)
     with pytest.raises(EvidenceError, match=r"the base measured is '\w+', but today's is '\w+'"):
         judge_evidence(one)
@@ -99,10 +99,14 @@ def texts(tmp_path):
 
 
 @pytest.fixture
-def of_texts(claim, texts):
-    """A claim that names the folder of the texts that its evidence is of."""
-    content = evidence(LENIENT)
-    for row, user in zip(content["users"], load_users(texts), strict=False):
+def of_texts(claim, texts, tmp_path):
+    """A claim that names the folder of the texts that its bet and its evidence are of."""
+    content, users = evidence(LENIENT), load_users(texts)[:3]
+    path = tmp_path / "ours.toml"
+    path.write_bytes(own_text(path, {user.name: user.digests for user in users}))
+    lock(path)
+    content["bet"]["sha256"] = text_sha256(path.read_bytes())
+    for row, user in zip(content["users"], users, strict=True):
         row["train_sha256"] = user.train_sha256
         for piece, today in zip(row["slices"], user.heldout, strict=True):
             piece |= {"slice": today.name, "sha256": today.sha256}
@@ -116,9 +120,9 @@ def test_texts_that_are_named_are_compared(of_texts):
 @pytest.mark.parametrize(
     ("file", "message"),
     [
-        ("train.txt", "bob's text is "),
-        ("heldout/second.txt", "bob's held-out text is "),
-        ("heldout/third.txt", "bob's held-out text is "),
+        ("train.txt", "in '.*texts' bob's text is '.*', but Bet ours registers '"),
+        ("heldout/second.txt", "in '.*texts' bob's held-out text is "),
+        ("heldout/third.txt", "in '.*texts' bob's held-out text is "),
     ],
 )
 def test_a_text_that_changed_since_makes_evidence_stale(of_texts, texts, file, message):

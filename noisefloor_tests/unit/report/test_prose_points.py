@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from noisefloor_tests.support.verdicts import of_perplexities as verdict
-from pytest_noisefloor.bets.bet import Registration
+from pytest_noisefloor.bets.registration import Registration
 from pytest_noisefloor.bets.registry import registered_bet
 from pytest_noisefloor.report.prose import criterion_sentence, render_prose
 from pytest_noisefloor.report.tables import title
@@ -83,8 +83,32 @@ def test_a_level_without_margin_is_said_to_come_by_chance_half_the_time():
     assert sentence.format("31% of repetitions") in four  # 3 of 4: 5/16
 
 
-def test_users_other_than_those_registered_are_said_to_be_others():
-    others = render_prose(verdict(ann=(100, 80, 150)))
-    said = "These are not the users that the bet registers (programmer, novelist, scientist)."
-    assert said in others
-    assert said not in render_prose(verdict(**dict.fromkeys(BET.users, (100, 80, 150))))
+SAID = "Bet 60's design on texts that nobody registered"
+
+
+def on_other_texts(**changes):
+    """A verdict on texts that are not the bet's."""
+    one, bet = verdict(ann=(100, 80, 150)), BET.on({})
+    registration = replace(bet.registration, **changes)
+    return replace(one, bet=replace(bet, registration=registration))
+
+
+def test_texts_other_than_those_registered_are_said_in_title_and_words():
+    one = on_other_texts()
+    assert title(one).startswith(f"UNREGISTERED, {SAID}: Bet 60: Norm-only noise floor (")
+    assert f"This is {SAID}." in render_prose(one)
+    registered = verdict(ann=(100, 80, 150))
+    assert SAID not in title(registered) + render_prose(registered)
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"altered": True}, "by another design than it registers"),
+        ({"locked": None}, "a bet of one's own"),
+    ],
+)
+def test_of_another_design_or_an_unlocked_bet_no_texts_were_registered(changes, why):
+    one = on_other_texts(**changes)
+    assert title(one).startswith(f"UNREGISTERED, {why}: ")
+    assert SAID not in render_prose(one)

@@ -17,9 +17,10 @@ import pytest
 
 from noisefloor_tests.support.results_planted import effects_of, planted_bins
 from noisefloor_tests.support.verdicts import of_perplexities, of_slices
-from pytest_noisefloor.bets.bet import Level, Registration
+from pytest_noisefloor.bets.bet import Level
 from pytest_noisefloor.bets.error_rates import assess
 from pytest_noisefloor.bets.licensing import ABSENT
+from pytest_noisefloor.bets.registration import Registration
 from pytest_noisefloor.bets.registry import registered_bet
 from pytest_noisefloor.report.tables import render
 from pytest_noisefloor.stats.spread import Spread
@@ -65,6 +66,11 @@ def unregistered():
     return replace(one, bet=replace(BET, registration=Registration()))
 
 
+def on_other_texts():
+    one = of_perplexities(ann=(100, 80, 150), bob=(100, 90, 110))
+    return replace(one, bet=BET.on({}))
+
+
 ALIKE = (1.0, 1.0, 1.6)
 
 KINDS = {
@@ -84,6 +90,7 @@ KINDS = {
     ),
     "planted": lambda: replace(users((1.6, 1.0, 1.7), *[(1.55, 1.0, 1.6)] * 2), planted=True),
     "unregistered": unregistered,
+    "on_other_texts": on_other_texts,
     "more_than_20_users": lambda: of_perplexities(
         **{f"user{n:02}": (100, 80, 75 + n) for n in range(23)}
     ),
@@ -105,6 +112,7 @@ EXPECTED = {
     "points_only": (Level.LENIENT, ("NOT_MET",)),
     "planted": (Level.STRICT, ("LENIENT", "STRICT")),
     "unregistered": (Level.STRICT, ("NOT_MET",)),
+    "on_other_texts": (Level.LENIENT, ("LENIENT",)),
     "more_than_20_users": (Level.NOT_MET, ("NOT_MET",)),
     "too_short_text": (Level.LENIENT, ("LENIENT",)),
 }

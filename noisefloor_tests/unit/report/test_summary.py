@@ -12,11 +12,14 @@ from noisefloor_tests.support.results_by_hand import (
     found,
     noise_floor,
     part,
+    registered_for,
     save,
 )
 from pytest_noisefloor import cli
+from pytest_noisefloor.bets.registry import registered_bet
 from pytest_noisefloor.cli import main
 from pytest_noisefloor.report import figures
+from pytest_noisefloor.results import collection
 from pytest_noisefloor.results.collection import registered_bets
 
 FILE = "60_norm_only_noise_floor.json"
@@ -59,7 +62,7 @@ def test_the_command_writes_what_it_prints_and_the_same_as_json(tmp_path, monkey
         "| 60 | Norm-only noise floor | reference | NOT_MET | ratio at least 1.5 on all users; "
         "ratio at least 1.1 on 2/3 of the users; ratio below 1 on 2/3 of the users | "
         "1.0100 (programmer) | 0 of 3 | "
-        "unknown | unknown | no | 2026-11-24 | 66c414e55d6f | |"
+        f"unknown | unknown | no | 2026-11-24 | {registered_bet('bet60').sha256[:12]} | |"
     ) in lines
     assert "| random | +0.01005, – | +0.01005, – | +0.01005, – |" in lines
     assert "| unigram | not run | not run | not run |" in lines
@@ -95,8 +98,22 @@ def test_the_command_writes_the_pictures_that_there_are_results_for(tmp_path, fl
     assert (tmp_path / "results" / "budget.svg").read_bytes() == b"another"
 
 
-def test_a_bet_by_cell_has_its_signs_their_counts_and_the_split_of_the_variance(tmp_path, capsys):
-    save(tmp_path, by_cell(5))
+@pytest.fixture
+def save_cells(tmp_path, monkeypatch, every_bet):
+    """Save a result of Bet 46 on two slices, which it is then registered for."""
+
+    def save_cells(seeds):
+        one = by_cell(seeds)
+        monkeypatch.setattr(collection, "registered_bets", lambda: registered_for(one, every_bet))
+        save(tmp_path, one)
+
+    return save_cells
+
+
+def test_a_bet_by_cell_has_its_signs_their_counts_and_the_split_of_the_variance(
+    save_cells, tmp_path, capsys
+):
+    save_cells(5)
     assert main(["summary", str(tmp_path)]) == 0
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     assert "| programmer | core | `++++-` |" in lines
@@ -113,8 +130,8 @@ def test_a_bet_by_cell_has_its_signs_their_counts_and_the_split_of_the_variance(
     assert (len(cells["delta"]), cells["no_variance"]) == (10, "")
 
 
-def test_a_bet_by_cell_whose_variance_cannot_be_split_says_why(tmp_path, capsys):
-    save(tmp_path, by_cell(1))
+def test_a_bet_by_cell_whose_variance_cannot_be_split_says_why(save_cells, tmp_path, capsys):
+    save_cells(1)
     assert main(["summary", str(tmp_path)]) == 0
     said = "\nNo split of the variance: fewer than two slices or seeds.\n"
     assert said in capsys.readouterr().out

@@ -96,16 +96,18 @@ def test_a_file_of_before_there_were_seals_is_not_taken_for_an_edited_one(tmp_pa
     assert row()["marks"] == []
 
 
-def test_a_result_of_an_older_text_other_users_or_seeds_is_marked(tmp_path, row):
+def test_a_result_of_an_older_text_or_other_seeds_is_marked(tmp_path, row):
     older = lock_entries("bet60.toml", resource_path("bets", "LOCK"))[0].sha256
-    one = found("bet60", noise_floor(users=("ann", "bob")), seeds=[0, 1])
+    one = found("bet60", noise_floor(), seeds=[0, 1])
     save(tmp_path, part(one, "bet", sha256=older))
     assert row()["sha256"] == older
-    assert row()["marks"] == [
-        "made under an older text",
-        "other users than registered",
-        "other seeds than registered",
-    ]
+    assert row()["marks"] == ["made under an older text", "other seeds than registered"]
+
+
+def test_a_result_of_a_text_that_only_lacked_the_users_texts_is_not_marked(tmp_path, floor, row):
+    older = lock_entries("bet60.toml", resource_path("bets", "LOCK"))[1].sha256
+    save(tmp_path, part(floor, "bet", sha256=older))
+    assert row()["marks"] == []
 
 
 # --- bases ------------------------------------------------------------------------------------
@@ -149,13 +151,15 @@ def test_what_is_planted_unregistered_or_no_result_is_left_out_and_counted(tmp_p
     save(tmp_path, part(floor, "bet", sha256="0" * 64), "own.json")
     save(tmp_path, part(floor, "recipe", matmul="bfloat16"), "bf16.json")
     save(tmp_path, part(floor, "scoring", noise=0.1), "noise.json")
+    save(tmp_path, found("bet60", noise_floor(users=("ann", "bob", "cy"))), "others.json")
+    save(tmp_path, found("bet60", noise_floor(users=("programmer", "novelist"))), "fewer.json")
     for name, text in {"timings": '{"machine": {}}', "rows": "[]", "mine": '{"schema": 3}'}.items():
         (tmp_path / "results" / f"{name}.json").write_text(text)
     read = read_collection(tmp_path)
     assert [*read.found] == [("60", "reference")]
     assert read.left_out == {
         "PLANTED": 1,
-        "UNREGISTERED": 4,
+        "UNREGISTERED": 6,
         "of a bet that is not shipped": 1,
         "of another program": 3,
     }

@@ -14,7 +14,10 @@ from pytest_noisefloor.bets.lock import lock_entries
 from pytest_noisefloor.bets.registry import registered_bet
 from pytest_noisefloor.experiment import Experiment
 from pytest_noisefloor.report.prose import render_prose
+from pytest_noisefloor.report.tables import title
 from pytest_noisefloor.results.files import ResultError
+from pytest_noisefloor.results.lifting import lift
+from pytest_noisefloor.results.rejudging import _made_under as made_under
 from pytest_noisefloor.results.rejudging import rejudge
 
 
@@ -56,6 +59,46 @@ def test_a_result_of_another_design_than_its_bets_is_unregistered_and_says_in_wh
         "It was made by another design than this bet's: lr 0.5, not 5e-05, seeds [7], not [0].",
         "Its seal is not that of its content: it was edited after it was written.",
     )
+
+
+@pytest.mark.parametrize(
+    ("key", "swap"),
+    [
+        ("train_sha256", lambda row: row | {"train_sha256": "0" * 64}),
+        ("slices", lambda row: row | {"slices": [s | {"sha256": "0" * 64} for s in row["slices"]]}),
+    ],
+)
+def test_a_result_on_other_texts_than_its_bets_is_unregistered(save, key, swap):
+    content = json.loads(resource_path("evidence", "bet60_reference.json").read_text())
+    assert rejudge(save(content)).verdict.status == "REGISTERED"
+    content["users"][0] = swap(content["users"][0])
+    verdict = rejudge(save(content)).verdict
+    assert verdict.status == "UNREGISTERED"
+    assert title(verdict).startswith(
+        "UNREGISTERED, Bet 60's design on texts that nobody registered: Bet 60: "
+    )
+
+
+@pytest.mark.parametrize("path", sorted(resource_path("evidence").iterdir()), ids=lambda p: p.stem)
+def test_committed_evidence_is_on_the_texts_of_its_bet_which_did_not_change_otherwise(path):
+    file = lift(json.loads(path.read_bytes()))
+    bet = registered_bet(f"bet{file.bet.id}")
+    assert bet.on(file.texts).status() == "REGISTERED"
+    assert bet.has_text(file.bet.sha256)
+    assert not made_under(file.bet.sha256, bet)
+
+
+def test_a_text_with_two_digests_is_one_message(save):
+    content = json.loads(resource_path("evidence", "bet46_reference.json").read_bytes())
+    for change in ({"train_sha256": "0" * 64}, {"slices": deepcopy(content["users"][1]["slices"])}):
+        changed = deepcopy(content)
+        changed["users"][1] |= change
+        changed["users"][1]["slices"][0]["sha256"] = "0" * 64
+        file = save(changed)
+        with pytest.raises(ResultError) as caught:
+            rejudge(file)
+        assert str(caught.value).startswith(f"{file}: programmer, seed 0, ")
+        assert str(caught.value).endswith("expected one digest a text")
 
 
 def test_arms_and_contrast_of_an_experiment_are_those_of_its_bet(planted_experiment, tmp_path):

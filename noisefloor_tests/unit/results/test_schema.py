@@ -7,9 +7,10 @@ from dataclasses import fields
 import pytest
 from jsonschema import Draft202012Validator
 
-from noisefloor_tests.support.claims_planted import LENIENT, entry, evidence
+from noisefloor_tests.support.claims_planted import LENIENT, entry, evidence, lock_own_bet
 from noisefloor_tests.support.places import HARNESS
 from noisefloor_tests.support.results_by_hand import found, noise_floor, save
+from noisefloor_tests.support.results_planted import planted_result
 from pytest_noisefloor._files import resource_path
 from pytest_noisefloor.bets.registry import registered_bet
 from pytest_noisefloor.claims import evidence as examining
@@ -149,12 +150,12 @@ def test_a_mistake_in_a_file_is_one_line_with_key_value_and_what_was_expected(pa
 
 def test_a_figure_that_cannot_be_is_refused_with_the_files_name(tmp_path):
     path = tmp_path / "my.json"
-    content = evidence(LENIENT)
-    path.write_text(json.dumps(changed(content, ("users", 0, "mean_nll", "real"), 400.0)))
+    content = changed(planted_result(LENIENT), ("users", 0, "mean_nll", "real"), 400.0)
+    path.write_text(json.dumps(content))
     with pytest.raises(ResultError, match=r"my\.json: user 'ann': mean NLL\(real\) = 400"):
         rejudge(path)
     many = 10**15
-    content = changed(evidence(LENIENT), ("users", 0, "slices", 0, "tokens"), many)
+    content = changed(planted_result(LENIENT), ("users", 0, "slices", 0, "tokens"), many)
     path.write_text(json.dumps(content))
     with pytest.raises(
         ResultError, match=rf"my\.json: .* 64 sums; expected {many // 64} of {many}"
@@ -178,11 +179,12 @@ def slip(monkeypatch):
 
 
 def test_a_mistake_of_ours_is_no_users_mistake(slip, tmp_path):
+    own = str(lock_own_bet(tmp_path))
     (tmp_path / "claims.toml").write_text(entry("x", "LENIENT"))
     (tmp_path / "x.json").write_text(json.dumps(evidence(LENIENT)))
     (one,) = load_claims(tmp_path / "claims.toml")
     for judge in (
-        lambda: rejudge(one.evidence),
+        lambda: rejudge(one.evidence, against=own),
         lambda: judge_evidence(one),
         lambda: read_collection(save(tmp_path, found("bet60", noise_floor())).parents[1]),
     ):
