@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from noisefloor_tests.support import claims_planted
-from noisefloor_tests.support.claims_planted import entry, evidence
+from noisefloor_tests.support.claims_planted import entry, evidence, lock_own_bet
 from pytest_noisefloor.bets.bet import Level
 from pytest_noisefloor.bets.judging import judge
 from pytest_noisefloor.bets.registry import registered_bet
@@ -69,8 +69,7 @@ def test_an_experiment_of_other_seeds_than_the_bets_is_claimed_by_nobody():
     bet = registered_bet("bet60")
     base = SimpleNamespace(name="base", fingerprint="f" * 64)
     gate = SimpleNamespace(claim_about=lambda **about: about["bet"])
-    settings = SimpleNamespace(users="shipped")
-    config = SimpleNamespace(stash={session.GATE: gate, session.SETTINGS: settings})
+    config = SimpleNamespace(stash={session.GATE: gate})
 
     def experiment(seeds):
         runner = SimpleNamespace(base=base)
@@ -85,6 +84,7 @@ def test_a_criterion_is_held_to_its_claim_and_the_claim_fails_with_it(
     tmp_path, asserts, users, changed
 ):
     """DESIGN's table, and that an item for the claim and the items for criteria never disagree."""
+    lock_own_bet(tmp_path)
     file = tmp_path / "claims.toml"
     file.write_text(entry("x", asserts))
     (claim,) = load_claims(file)
@@ -126,6 +126,7 @@ def test_a_level_by_point_estimates_alone_contradicts_no_claim_but_the_one_that_
     """Nothing is licensed here: whatever came out, only what says more than that is red."""
     claim = None
     if asserts:
+        lock_own_bet(tmp_path)
         file = tmp_path / "claims.toml"
         file.write_text(entry("x", asserts))
         (claim,) = load_claims(file)

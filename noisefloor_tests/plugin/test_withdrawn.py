@@ -38,7 +38,7 @@ def test_a_session_is_held_to_the_claim_that_stands(project):
     given = project(OLD, entry("new", "NOT_MET"))
     gate = Gate(given.parseconfig("--noisefloor-claims=claims.toml"), renew=None)
     old, new = gate.claims
-    about = {"base": MODEL, "fingerprint": "f" * 64, "method": "norm-only", "where": "anywhere"}
+    about = {"base": MODEL, "fingerprint": "f" * 64, "method": "norm-only"}
     assert gate.claim_about(bet=new.bet, users=new.users, **about) is new
     project(OLD)
     gate = Gate(given.parseconfig("--noisefloor-claims=claims.toml"), renew=None)

@@ -11,7 +11,7 @@ TEXTS = ("1" * 64, "2" * 64)
 
 def bet(name="60", locked=None, seeds=(0,)):
     """What the ledger asks of a bet."""
-    registration = SimpleNamespace(locked=locked)
+    registration = SimpleNamespace(locked=locked, older=frozenset())
     return SimpleNamespace(id=name, sha256=digest(name), seeds=seeds, registration=registration)
 
 

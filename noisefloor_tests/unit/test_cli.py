@@ -20,7 +20,7 @@ WHOLE = result(1.2, 1.2, 1.2)
 
 def test_the_command_has_status_0_whatever_the_level(save, capsys):
     assert main(["rejudge", str(save(result(0.5, 0.5, 0.5)))]) == 0
-    assert "CATASTROPHIC." in capsys.readouterr().out
+    assert "CATASTROPHIC, by points." in capsys.readouterr().out
 
 
 def test_the_command_judges_the_published_table_and_names_the_inversion(capsys):
@@ -30,7 +30,7 @@ def test_the_command_judges_the_published_table_and_names_the_inversion(capsys):
     rows = [" ".join(line.split()) for line in printed.splitlines()]
     assert "programmer – 6,922 6,525 0.9426 – – random" in rows
     assert any(
-        row.startswith("UNREGISTERED LENIENT. STRICT (ratio at least 1.5 on 3 of 3) does")
+        row.startswith("UNREGISTERED LENIENT, by points. STRICT (ratio at least 1.5 on 3 of 3) does")
         for row in rows
     )
     assert "Inversion: for programmer, random tokens beat the user's own text by 6.08%." in printed
@@ -100,7 +100,7 @@ def test_judging_imports_no_torch_and_survives_a_terminal_without_our_signs(save
         check=True,
     )
     assert done.stdout.startswith("PLANTED, proves the machinery alone: Bet 60")
-    assert "\nPLANTED STRICT. " in done.stdout
+    assert "\nPLANTED STRICT, by points. " in done.stdout
     assert done.stdout.endswith("heavy: []\n")
 
 

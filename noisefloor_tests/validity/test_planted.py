@@ -46,7 +46,7 @@ def test_a_planted_signal_reaches_its_planted_strict(repaired):
     """By the users' own text and not by random harm, resolved, and for every user."""
     verdict = repaired.verdict
     assert verdict.level is Level.STRICT
-    assert verdict.rests_on_harm == ()
+    assert verdict.rests_on_harm == ("NOT_MET",)
     assert verdict.helped == NAMES
     assert claimable(verdict) == ("LENIENT", "STRICT")
     for effect in verdict.effects:
@@ -186,7 +186,7 @@ def test_a_ratio_that_a_learning_rate_bought_is_said_to_rest_on_harm(tiny, tmp_p
     assert (honest.level, honest.rests_on_harm) == (Level.NOT_MET, ())
     assert bought.level is Level.STRICT
     assert bought.rests_on_harm == (Level.STRICT, Level.LENIENT)
-    assert claimable(bought) == ()
+    assert claimable(bought) == ("NOT_MET",)
     text = render(bought)
     assert "STRICT rests on harm: with help in place of the ratio it would not be met." in text
     header, _, *rows = text.split("\n\n")[1].splitlines()

@@ -120,7 +120,7 @@ def _examine(claim: Claim, content: Any, where: str, how: str = "") -> Evidence:
             f"{claim.bet.id} was locked on {since}; expected a bet that is locked before it is run"
         )
     try:
-        verdict, count = rejudge_file(file, claim.bet), attempts(file)
+        verdict, count = rejudge_file(file, claim.bet), attempts(file, claim.bet)
     except NoisefloorError as error:
         raise EvidenceError(f"{where}: cannot be judged ({error})") from None
     digests = {row.train_sha256 for row in file.users}

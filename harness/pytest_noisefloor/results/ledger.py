@@ -13,6 +13,8 @@ from .parts_ledger import LedgerPart
 from .parts_measured import UnitPart
 
 if TYPE_CHECKING:
+    from pytest_noisefloor.bets import Bet
+
     from .building import Unit
     from .schema import ResultFile
 
@@ -67,8 +69,8 @@ def ledger_parts(
     return tuple(parts)
 
 
-def attempts(file: ResultFile) -> Attempts | None:
-    """Count the verdicts on a result's base and texts, up to its own.
+def attempts(file: ResultFile, bet: Bet) -> Attempts | None:
+    """Count the verdicts on the base and texts of a result of a bet, up to its own.
 
     They are counted from the file's own lines. If it has none, they are counted from the shipped
     lines, up to the file's own or to the time when it was written. None if none is about them.
@@ -77,21 +79,21 @@ def attempts(file: ResultFile) -> Attempts | None:
         ResultError: the file's lines are not an unbroken chain that ends with its own line.
     """
     texts = text_digests(file.users)
-    own = file.bet.id, file.bet.sha256, file.base.fingerprint, texts, tuple(file.seeds)
+    of = bet, file.base.fingerprint, texts, file.seeds
     if file.ledger:
         lines = _checked(file.ledger, texts)
-        if lines[-1].attempt != own:
+        if not lines[-1].is_of(*of):
             raise ResultError("ledger: the last line is about another result; expected this one")
     else:
         lines = [line for line in shipped_ledger() if line.about(file.base.fingerprint, texts)]
-        ends = [at for at, line in enumerate(lines, 1) if line.attempt == own]
+        ends = [at for at, line in enumerate(lines, 1) if line.is_of(*of)]
         written = file.times.written_at
         lines = lines[: ends[0]] if ends else [one for one in lines if one.formed <= written]
     if not lines:
         return None
     distinct = {line.attempt: line for line in reversed(lines)}  # the first of each
     return Attempts(
-        number=len(distinct | {own: None}),
+        number=len(distinct) + (not any(line.is_of(*of) for line in lines)),
         unlocked=sum(line.locked is None for line in distinct.values()),
     )
 

@@ -98,6 +98,15 @@ class LedgerLine(BaseModel):
         """Whether the line is as it was written."""
         return self.sha256 == digest(self.model_dump(exclude_unset=True, exclude={"sha256"}))
 
+    def is_of(self, bet: Bet, base: str, texts: Sequence[str], seeds: Sequence[int]) -> bool:
+        """Whether the verdict was of this bet, by its text or an older one like it, and of these.
+
+        Older texts that do not name the users' texts yet are like it.
+        """
+        found = self.bet, self.base, self.texts, self.seeds
+        expected = bet.id, base, tuple(sorted(texts)), tuple(seeds)
+        return found == expected and self.bet_sha256 in {bet.sha256, *bet.registration.older}
+
     def about(self, base: str, texts: Sequence[str]) -> bool:
         """Whether the verdict was on this base and on any of these texts."""
         return self.base == base and not set(texts).isdisjoint(self.texts)
@@ -150,7 +159,6 @@ class Ledger:
             "texts": tuple(sorted(texts)),
             "seeds": tuple(seeds),
         }
-        attempt = tuple(verdict.values())
         locked = bet.registration.locked if verdict["seeds"] == bet.seeds else None
         shipped = shipped_ledger()
         if not any(line.about(base, texts) for line in shipped):
@@ -159,7 +167,7 @@ class Ledger:
             of_store = self.lines()
             known = (*shipped, *of_store)
             for at, line in enumerate(known):
-                if line.attempt == attempt:
+                if line.is_of(bet, base, texts, seeds):
                     return known[: at + 1]
             verdict["time"] = datetime.now(UTC).isoformat()
             verdict["locked"] = locked and locked.isoformat()

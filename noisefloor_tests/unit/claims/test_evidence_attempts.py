@@ -5,11 +5,11 @@ import shutil
 
 import pytest
 
-from noisefloor_tests.support.claims_planted import LENIENT, evidence
+from noisefloor_tests.support.claims_planted import LENIENT, evidence, own_bet
 from noisefloor_tests.support.ledgers import chain
 from noisefloor_tests.support.repositories import Repository
 from noisefloor_tests.support.results_by_hand import sealed
-from pytest_noisefloor.bets.registry import registered_bet
+from pytest_noisefloor._files import text_sha256
 from pytest_noisefloor.claims.evidence import EvidenceError, judge_evidence
 from pytest_noisefloor.results.ledger import ledger_parts
 
@@ -20,7 +20,7 @@ BASE = "f" * 64
 def carrying(*rows):
     """Evidence that carries these lines and its own behind them."""
     about = {"base": BASE, "texts": TEXTS}
-    own = {"bet_sha256": registered_bet("bet60").sha256}
+    own = {"bet": "ours", "bet_sha256": text_sha256(own_bet())}
     lines = chain(*({**about, **row} for row in (*rows, own)))
     parts = ledger_parts(lines, BASE, TEXTS)
     dumped = [part.model_dump(mode="json", exclude_unset=True) for part in parts]
@@ -67,8 +67,7 @@ def repository(tmp_path):
 
 
 def commit_text(repository):
-    sha256 = registered_bet("bet60").sha256
-    return repository.commit(f"locked/{sha256}.toml", "the text of Bet 60")
+    return repository.commit(f"locked/{text_sha256(own_bet())}.toml", own_bet().decode())
 
 
 def commit_evidence(repository):
@@ -81,7 +80,7 @@ def test_evidence_that_was_committed_before_the_text_of_its_bet_is_one_error(rep
     with pytest.raises(EvidenceError) as caught:
         judge_evidence(one)
     assert str(caught.value) == (
-        f"{one.evidence}: it was committed ({first}) before the text of Bet 60 was ({second}); "
+        f"{one.evidence}: it was committed ({first}) before the text of Bet ours was ({second}); "
         "expected a bet that is locked before it is run"
     )
 

@@ -4,7 +4,8 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from noisefloor_tests.support.claims_planted import entry
+from noisefloor_tests.support.claims_planted import entry, lock_own_bet
+from noisefloor_tests.support.locking import digests, lock, own_text
 from pytest_noisefloor.claims import family
 from pytest_noisefloor.claims.claim import ClaimError, load_claims
 from pytest_noisefloor.claims.evidence import Evidence, EvidenceError
@@ -12,6 +13,8 @@ from pytest_noisefloor.claims.family import adjust
 from pytest_noisefloor.claims.repository import Repository
 
 NEW = date(2026, 11, 26)
+BOB_ZOE = {"users": ["bob", "zoe"], "bet": "bob_zoe.toml"}
+ZOE = {"users": ["zoe"], "bet": "zoe.toml"}
 WITHDRAWN = {"withdrawn": NEW, "reason": "The rule was wrong."}
 BEFORE = datetime(2026, 11, 25, 9, 59, 59, tzinfo=UTC)
 FIRST = datetime(2026, 11, 25, 10, tzinfo=UTC)  # the day has begun, at UTC+14
@@ -25,6 +28,11 @@ def of(p, texts="ab", **changes):
 @pytest.fixture
 def claims(tmp_path, monkeypatch):
     """A function: write claims, each as id = its p value or ``of`` it; gives one that adjusts."""
+    lock_own_bet(tmp_path)
+    for name, users in {"bob_zoe": ["bob", "zoe"], "zoe": ["zoe"]}.items():
+        path = tmp_path / f"{name}.toml"
+        path.write_bytes(own_text(path, dict.fromkeys(users, digests())))
+        lock(path)
     monkeypatch.setattr(family, "assertion_p", lambda verdict, _: verdict)
 
     def write(written=BEFORE, unknown=(), **given):
@@ -99,7 +107,7 @@ def test_a_base_is_one_by_the_digits_that_both_claims_give(claims):
 
 def test_evidence_that_cannot_be_judged_counts_with_1_and_is_named(claims):
     """By the users' names, since its texts are not known."""
-    adjusted = claims(x=0.03, y=of(None, "", users=["bob", "zoe"]), z=of(None, "", users=["zoe"]))
+    adjusted = claims(x=0.03, y=of(None, "", **BOB_ZOE), z=of(None, "", **ZOE))
     found = adjusted("x")
     assert (found.adjusted, found.size, found.unjudged) == (0.09, 3, ("'y'", "'z'"))
     assert found.sentence.endswith(

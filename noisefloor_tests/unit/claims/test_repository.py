@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from noisefloor_tests.support.claims_planted import entry
+from noisefloor_tests.support.claims_planted import entry, lock_own_bet
 from pytest_noisefloor.claims.claim import load_claims
 from pytest_noisefloor.claims.repository import repository_of
 
@@ -28,6 +28,8 @@ def write(folder, name, text):
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    if isinstance(text, str) and "[[claim]]" in text:
+        lock_own_bet(path.parent)
     return path
 
 

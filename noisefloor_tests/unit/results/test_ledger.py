@@ -11,7 +11,9 @@ from noisefloor_tests.support.ledgers import BASE, TEXTS, chain
 from noisefloor_tests.support.results_by_hand import sealed
 from pytest_noisefloor import experiment as module
 from pytest_noisefloor._files import resource_path
-from pytest_noisefloor.bets.lock import locked_since
+from pytest_noisefloor.bets.lock import read_lock
+from pytest_noisefloor.bets.registration import Registration
+from pytest_noisefloor.bets.registry import registered_bet
 from pytest_noisefloor.results.errors import ResultError
 from pytest_noisefloor.results.ledger import Attempts, attempts, ledger_parts, text_digests
 from pytest_noisefloor.results.lifting import lift
@@ -21,6 +23,13 @@ from pytest_noisefloor.specs import digest
 
 OTHER = {"base": "c" * 64}
 """What makes a line one about another base."""
+
+
+def counted(file, **registration):
+    """Count the verdicts up to a file's, by the text of the bet that the file names."""
+    named = {"id": file.bet.id, "sha256": file.bet.sha256}
+    bet = replace(registered_bet("bet60"), **named, registration=Registration(**registration))
+    return attempts(file, bet)
 
 
 # --- what a session writes ---------------------------------------------------------------------
@@ -172,14 +181,14 @@ def carrying(evidence):
 
 
 def test_a_verdict_is_counted_among_the_lines_that_its_result_carries(carrying):
-    assert attempts(carrying()) == Attempts(1, 0)
+    assert counted(carrying()) == Attempts(1, 0)
     unlocked = {"bet": "mine", "locked": None}
     rows = ({"bet": "60"}, unlocked, OTHER, {"bet": "yours", "locked": None}, OTHER)
-    assert attempts(carrying(*rows)) == Attempts(4, 2)
+    assert counted(carrying(*rows)) == Attempts(4, 2)
 
 
 def test_a_verdict_that_is_twice_in_stores_brought_together_counts_once(carrying):
-    assert attempts(carrying({"bet": "60"}, {"bet": "60", "locked": None})) == Attempts(2, 0)
+    assert counted(carrying({"bet": "60"}, {"bet": "60", "locked": None})) == Attempts(2, 0)
 
 
 def removed(at):
@@ -210,11 +219,11 @@ def test_carried_lines_that_were_changed_are_refused_though_the_seal_was_made_an
 ):
     file = carrying({"bet": "60"}, {"bet": "62"}, {"bet": "63"}, OTHER, change=change)
     with pytest.raises(ResultError, match=re.escape(message)):
-        attempts(file)
+        counted(file)
 
 
 def test_a_result_without_lines_is_counted_among_the_shipped_up_to_its_own(evidence):
-    assert attempts(lift(evidence)) == Attempts(3, 0)
+    assert counted(lift(evidence)) == Attempts(3, 0)
 
 
 @pytest.mark.parametrize(
@@ -228,12 +237,12 @@ def test_a_result_without_lines_is_counted_among_the_shipped_up_to_its_own(evide
 def test_a_result_that_is_not_among_the_shipped_is_counted_by_its_time(evidence, written, number):
     content = evidence | {"seeds": [9], "times": evidence["times"] | {"written": written}}
     days_alone = 7 if number == 3 else 0
-    assert attempts(lift(sealed(content))) == Attempts(number + days_alone, 0)
+    assert counted(lift(sealed(content))) == Attempts(number + days_alone, 0)
 
 
 def test_of_other_texts_no_ledger_tells(evidence):
     rows = [row | {"train_sha256": "0" * 64, "slices": []} for row in evidence["users"]]
-    assert attempts(lift(sealed(evidence | {"users": rows}))) is None
+    assert counted(lift(sealed(evidence | {"users": rows}))) is None
 
 
 def test_each_committed_result_has_its_line_in_the_shipped_ledger_or_carries_it():
@@ -242,9 +251,25 @@ def test_each_committed_result_has_its_line_in_the_shipped_ledger_or_carries_it(
     for path in paths:
         content = json.loads(path.read_text())
         content["times"]["written"] = "2000-01-01T00:00:00+00:00"  # so that no time helps
-        assert attempts(lift(content)), path
+        assert counted(lift(content)), path
 
 
 def test_shipped_lines_name_texts_that_were_locked_since_the_day_that_they_say():
+    entries = read_lock(resource_path("bets", "LOCK"))
     for line in shipped_ledger():
-        assert str(locked_since(line.bet_sha256, resource_path("bets", "LOCK"))) == line.locked
+        days = [entry.date for entry in entries if entry.sha256 == line.bet_sha256]
+        assert str(min(days)) == line.locked
+
+
+def test_a_result_by_an_amended_text_is_the_verdict_that_its_older_text_formed():
+    """An amendment that only names the texts is no second try."""
+    path = resource_path("evidence", "bet61_reference.json")
+    file = lift(json.loads(path.read_text()))
+    bet = registered_bet("bet61")
+    assert file.bet.sha256 in bet.registration.older
+    amended = file.model_copy(
+        update={"bet": file.bet.model_copy(update={"sha256": bet.sha256}), "seeds": (0,)}
+    )
+    assert attempts(amended, bet) == attempts(file, bet) == counted(file)
+    other = replace(bet, registration=Registration())  # an amendment that says something else
+    assert attempts(amended, other).number > attempts(amended, bet).number
