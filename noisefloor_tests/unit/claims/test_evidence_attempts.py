@@ -74,9 +74,9 @@ def commit_evidence(repository):
     return repository.commit("x.json", json.dumps(evidence(LENIENT)))
 
 
-def test_evidence_that_was_committed_before_the_text_of_its_bet_is_one_error(repository, claim):
+def test_evidence_that_was_committed_before_the_text_of_its_bet_is_one_error(repository, request):
     first, second = commit_evidence(repository), commit_text(repository)
-    one = claim()
+    one = request.getfixturevalue("claim")()  # only now is the bet's text in the folder
     with pytest.raises(EvidenceError) as caught:
         judge_evidence(one)
     assert str(caught.value) == (

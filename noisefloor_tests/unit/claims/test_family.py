@@ -13,8 +13,8 @@ from pytest_noisefloor.claims.family import adjust
 from pytest_noisefloor.claims.repository import Repository
 
 NEW = date(2026, 11, 26)
-BOB_ZOE = {"users": ["bob", "zoe"], "bet": "bob_zoe.toml"}
-ZOE = {"users": ["zoe"], "bet": "zoe.toml"}
+BOB_ZOE = {"users": ["bob", "zoe"], "bet": "bob_zoe/bob_zoe.toml"}
+ZOE = {"users": ["zoe"], "bet": "zoe/zoe.toml"}
 WITHDRAWN = {"withdrawn": NEW, "reason": "The rule was wrong."}
 BEFORE = datetime(2026, 11, 25, 9, 59, 59, tzinfo=UTC)
 FIRST = datetime(2026, 11, 25, 10, tzinfo=UTC)  # the day has begun, at UTC+14
@@ -30,7 +30,8 @@ def claims(tmp_path, monkeypatch):
     """A function: write claims, each as id = its p value or ``of`` it; gives one that adjusts."""
     lock_own_bet(tmp_path)
     for name, users in {"bob_zoe": ["bob", "zoe"], "zoe": ["zoe"]}.items():
-        path = tmp_path / f"{name}.toml"
+        path = tmp_path / name / f"{name}.toml"
+        path.parent.mkdir(exist_ok=True)
         path.write_bytes(own_text(path, dict.fromkeys(users, digests())))
         lock(path)
     monkeypatch.setattr(family, "assertion_p", lambda verdict, _: verdict)
