@@ -69,9 +69,7 @@ _INFERENCE = [
 SAMPLED = {
     "stats.effect": ["unit/stats/test_effect.py", "unit/stats/test_contrast.py"],
     "stats.contrast": ["unit/stats/test_effect.py", "unit/stats/test_contrast.py"],
-    "stats.blocks": _INFERENCE,
-    "stats.groups": _INFERENCE,
-    "stats.inference": _INFERENCE,
+    **dict.fromkeys(("stats.blocks", "stats.groups", "stats.inference"), _INFERENCE),
     "stats.spread": _INFERENCE,
     "stats.significance": [*_INFERENCE, "unit/results/test_rejudging_pairs.py"],
     "models.scoring": ["unit/models/test_scoring.py"],

@@ -130,7 +130,7 @@ def _infer_unit(
         aa={
             arm: math.sqrt(2) * sd
             for arm in contrast.compared
-            if arm != UNTRAINED and (sd := _spread(bins, arm, spreads)) is not None
+            if (sd := _spread(bins, arm, spreads)) is not None
         },
     )
 

@@ -97,7 +97,7 @@ def _own(units: Sequence[BinSums], label: str) -> tuple[float, float] | None:
         for one in units
         for row in one.sums.get(label, ())
     }
-    if len(means) == 1 or not means:
+    if len(means) <= 1:
         return None
     sd = float(np.std([*means.values()], ddof=1))
     return (sd, len(means) - 1.0) if sd else None
