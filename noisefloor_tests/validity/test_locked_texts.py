@@ -22,7 +22,7 @@ from pytest_noisefloor.claims.evidence import EvidenceError, judge_evidence
 from pytest_noisefloor.data.users import Slice
 
 NAMES = ("ann", "bob", "cy", "dee")
-ANN, BOB, CY, DEE = (planted.user(name, seed) for seed, name in enumerate(NAMES))
+ANN, BOB, CY, DEE = (planted.user(name, n, written=1000) for n, name in enumerate(NAMES))
 REGISTERED = (ANN, BOB, CY)
 
 

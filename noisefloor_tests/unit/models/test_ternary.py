@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from noisefloor_tests.support.claims_planted import entry
+from noisefloor_tests.support.claims_planted import entry, lock_own_bet
 from noisefloor_tests.support.packed import packed_bytes
 from pytest_noisefloor.claims.claim import ClaimError, load_claims
 from pytest_noisefloor.errors import BaseError
@@ -117,6 +117,7 @@ def test_what_is_no_base_is_no_ternary_one(name, message, tmp_path, monkeypatch)
 
 def test_something_can_be_claimed_of_a_ternary_base_where_it_can_of_the_base(folder):
     claims = folder.parent / "claims.toml"
+    lock_own_bet(folder.parent)
     for name in ("reference+ternary", "model+ternary", "org/model+ternary"):
         claims.write_text(entry("x", "LENIENT", base=name))
         (claim,) = load_claims(claims)
