@@ -8,7 +8,13 @@ from datetime import date
 import pytest
 
 from noisefloor_tests.plugin.conftest import MARKED
-from noisefloor_tests.support.claims_planted import LENIENT, UNREACHED, entry, evidence
+from noisefloor_tests.support.claims_planted import (
+    LENIENT,
+    UNREACHED,
+    entry,
+    evidence,
+    lock_own_bet,
+)
 from pytest_noisefloor.claims import family
 
 NEW = date(2026, 11, 26)
@@ -103,6 +109,7 @@ def test_a_family_is_not_hidden_in_a_second_claims_file(project, held, just_belo
     one, other = two(date=NEW)
     given = project(one, one=LENIENT)
     more = given.mkdir("more")
+    lock_own_bet(more)
     more.joinpath("claims.toml").write_text(other)
     more.joinpath("two.json").write_text(json.dumps(evidence(LENIENT, OTHER)))
     held("claims.toml").assert_outcomes(passed=1)

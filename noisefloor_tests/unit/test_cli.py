@@ -30,7 +30,9 @@ def test_the_command_judges_the_published_table_and_names_the_inversion(capsys):
     rows = [" ".join(line.split()) for line in printed.splitlines()]
     assert "programmer – 6,922 6,525 0.9426 – – random" in rows
     assert any(
-        row.startswith("UNREGISTERED LENIENT, by points. STRICT (ratio at least 1.5 on 3 of 3) does")
+        row.startswith(
+            "UNREGISTERED LENIENT, by points. STRICT (ratio at least 1.5 on 3 of 3) does"
+        )
         for row in rows
     )
     assert "Inversion: for programmer, random tokens beat the user's own text by 6.08%." in printed

@@ -22,6 +22,7 @@ from pytest_noisefloor.bets.judging import judge
 from pytest_noisefloor.bets.licensing import claimable
 from pytest_noisefloor.data.arms import ARMS, Random
 from pytest_noisefloor.report.tables import render
+from pytest_noisefloor.runs.request import Request
 
 NAMES = BET.users
 DAMAGE = 0.2
@@ -36,9 +37,12 @@ def users(names=NAMES, **texts):
 
 @pytest.fixture(scope="module")
 def repaired(tiny, tmp_path_factory):
-    """Three users of a base whose gains were cut to a fifth."""
+    """Three users of a base whose gains were cut to a fifth, each trained from three seeds."""
     return experiment(
-        damaged_base(DAMAGE), users(lengths=(4096, 4096)), tmp_path_factory.mktemp("experiment")
+        damaged_base(DAMAGE),
+        users(lengths=(4096, 4096)),
+        tmp_path_factory.mktemp("experiment"),
+        seeds=(0, 1, 2),
     )
 
 
@@ -46,7 +50,7 @@ def test_a_planted_signal_reaches_its_planted_strict(repaired):
     """By the users' own text and not by random harm, resolved, and for every user."""
     verdict = repaired.verdict
     assert verdict.level is Level.STRICT
-    assert verdict.rests_on_harm == ("NOT_MET",)
+    assert verdict.rests_on_harm == ()
     assert verdict.helped == NAMES
     assert claimable(verdict) == ("LENIENT", "STRICT")
     for effect in verdict.effects:
@@ -55,12 +59,13 @@ def test_a_planted_signal_reaches_its_planted_strict(repaired):
 
 def test_what_is_scored_is_what_the_closed_form_says_of_the_gains(repaired):
     """To 1e-5 nats: fp32 logits up to 6, and the norm's 1e-6 beside a mean square of 1/16."""
-    for effect, whose in zip(repaired.verdict.effects, repaired.users, strict=True):
+    for whose in repaired.users:
         adapters = {arm: repaired.adapter(whose.name, arm) for arm in ("real", "random")}
         gains = {arm: adapter.tensors[FINAL] for arm, adapter in adapters.items()}
         for arm, values in {"untrained": np.full(16, DAMAGE), **gains}.items():
-            known = np.mean([known_nll(piece.text, values) for piece in whose.heldout])
-            assert effect.nll[arm] == pytest.approx(known, abs=1e-5)
+            for piece in whose.heldout:
+                found = repaired.runner.scores(Request(whose, arm), piece).mean()
+                assert found == pytest.approx(known_nll(piece.text, values), abs=1e-5)
 
 
 def test_a_planted_verdict_says_so_wherever_it_is_printed(repaired):
@@ -69,7 +74,7 @@ def test_a_planted_verdict_says_so_wherever_it_is_printed(repaired):
     assert "PLANTED STRICT." in text
     assert repaired.result_path.name == "PLANTED_planted.json"
     adapters = sorted(path.name for path in (repaired.out / "out").glob("*.pt"))
-    assert len(adapters) == 6
+    assert len(adapters) == 18
     assert all(name.startswith("PLANTED_planted_") for name in adapters)
 
 

@@ -15,6 +15,7 @@ from pytest_noisefloor.bets import (
     ABSENT_RATIO,
     Criterion,
     Level,
+    Status,
     Verdict,
     WhyNotAbsent,
     is_best_of,
@@ -137,6 +138,7 @@ def _of_claims(verdict: Verdict) -> dict[str, Any]:
         needed = verdict.bet.criterion(level).n_required(len(verdict.effects))
     why = _NOT_ABSENT.get(found.why_not_absent, "") if "NOT_MET" in found.claimable else ""
     return {
+        "registered": verdict.status is Status.REGISTERED,
         "counted": counted,
         "needed": needed,
         "claims": [_claim_words(verdict, name) for name in found.claimable],

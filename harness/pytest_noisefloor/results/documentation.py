@@ -19,8 +19,8 @@ TABLES: dict[str, type[Part]] = {
     "users": UnitPart,
     "slices": SlicePart,
     "interval": IntervalPart,
-    "ledger": LedgerPart,
     "spread": SpreadPart,
+    "ledger": LedgerPart,
 }
 """The models that have a table of their own, by the name in the document's marks."""
 

@@ -26,6 +26,6 @@ def test_gains_that_follow_nearness_those_that_do_not_and_those_that_run_against
     assert len(one.effects) == 10
 
 
-def test_no_level_of_pairs_may_be_claimed_from_points_but_what_was_missed():
-    assert claimable(verdict([0.003, 0.002, 0.001])) == ()
-    assert claimable(verdict([0.001, 0.002, 0.003])) == ("CATASTROPHIC",)
+def test_no_level_of_pairs_may_be_claimed_from_points():
+    assert claimable(verdict([0.003, 0.002, 0.001])) == ("NOT_MET",)
+    assert claimable(verdict([0.001, 0.002, 0.003])) == ("NOT_MET",)

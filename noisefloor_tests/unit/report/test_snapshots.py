@@ -112,7 +112,7 @@ EXPECTED = {
     "points_only": (Level.LENIENT, ("NOT_MET",)),
     "planted": (Level.STRICT, ("LENIENT", "STRICT")),
     "unregistered": (Level.STRICT, ("NOT_MET",)),
-    "on_other_texts": (Level.LENIENT, ("LENIENT",)),
+    "on_other_texts": (Level.LENIENT, ("NOT_MET",)),
     "more_than_20_users": (Level.NOT_MET, ("NOT_MET",)),
     "too_short_text": (Level.LENIENT, ("LENIENT",)),
 }
