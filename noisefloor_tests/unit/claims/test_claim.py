@@ -300,29 +300,3 @@ def test_a_bar_is_said_only_where_it_asks_for_more_than_is_shown(level, threshol
 def test_strict_asserts_lenient_too_and_every_other_level_itself_alone(read, asserts, levels):
     (claim,) = read(entry("x", asserts))
     assert {level.name for level in Level if claim.asserts_level(level)} == levels
-
-
-@pytest.mark.parametrize("base", ["reference", "smollm2-135m", "model", "./model", "o/m", "o-1/.m"])
-def test_what_a_base_may_be_is_taken_and_a_folder_located(read, tmp_path, base):
-    for folder in ("model", "reference"):
-        tmp_path.joinpath(folder).mkdir()
-    (claim,) = read(entry("x", "LENIENT", base=base))
-    folder = str(tmp_path.resolve() / "model")
-    assert claim.located == (folder if base.endswith("model") else base)
-    (rounded,) = read(entry("x", "LENIENT", base=f"{base}+ternary"))
-    assert rounded.located == f"{claim.located}+ternary"
-    assert claim.subject == ("ours", claim.located, "norm-only", ("ann", "bob", "cy"))
-
-
-@pytest.mark.parametrize("digits", [12, 14, 64])
-def test_a_base_of_another_fingerprint_is_refused_by_as_many_digits_as_are_claimed(read, digits):
-    (claim,) = read(entry("x", "LENIENT", fingerprint="b" * digits))
-    claim.check_fingerprint("b" * 64)
-    for other in ("a", "c"):
-        found = "b" * (digits - 1) + other * 65
-        with pytest.raises(ClaimError) as caught:
-            claim.check_fingerprint(found)
-        assert str(caught.value) == (
-            f"{claim.file}: claim 'x'.fingerprint = '{claim.fingerprint}'; "
-            f"the base {MODEL} has '{found[:digits]}'"
-        )

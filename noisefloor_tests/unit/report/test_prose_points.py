@@ -62,7 +62,9 @@ def test_an_unregistered_bet_says_so_in_title_and_words():
         f"UNREGISTERED, a bet of one's own: Bet 60: Norm-only noise floor (2026-11-23, not locked, "
         f"{BET.sha256[:12]})"
     )
-    assert render_prose(own) == f"UNREGISTERED {render_prose(one)}"
+    nothing = "Nothing may be claimed of what is UNREGISTERED. Its numbers bear out,"
+    expected = render_prose(one).replace("May be claimed,", nothing)
+    assert render_prose(own) == f"UNREGISTERED {expected}"
     assert title(replace(own, planted=True)).startswith("PLANTED, proves the machinery alone: ")
 
 

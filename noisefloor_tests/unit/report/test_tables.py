@@ -31,13 +31,15 @@ def test_a_perplexity_that_is_unknown_is_a_dash_and_said_to_be_unknown():
     assert "untrained base's perplexity is unknown" in render_prose(one)
 
 
-def test_planted_stands_in_front_of_title_and_level_and_nowhere_else():
+def test_planted_stands_in_front_of_title_and_level_and_takes_every_claim_away():
     real, planted = (verdict(planted=p, ann=(100, 80, 150)) for p in (False, True))
     assert (
         title(real) == f"Bet 60: Norm-only noise floor (registered 2026-11-23, {BET.sha256[:12]})"
     )
     assert title(planted) == f"PLANTED, proves the machinery alone: {title(real)}"
-    assert render_prose(planted) == f"PLANTED {render_prose(real)}"
+    nothing = "Nothing may be claimed of what is PLANTED. Its numbers bear out,"
+    expected = render_prose(real).replace("May be claimed,", nothing)
+    assert render_prose(planted) == f"PLANTED {expected}"
     assert "PLANTED" not in render(real)
 
 
