@@ -6,6 +6,8 @@ from pytest_noisefloor.stats.groups import Interval
 from pytest_noisefloor.stats.inference import UserInference
 
 ABOVE, AT, BELOW = math.log(1.2), 0.0, math.log(0.9)
+T_OF_40 = 2.0210753903062737
+"""The 0.975 quantile of Student's t with 40 degrees of freedom (any printed table)."""
 
 
 def interval(low, high=None, *, of_trainings=True):
@@ -15,7 +17,7 @@ def interval(low, high=None, *, of_trainings=True):
         estimate=(low + high) / 2,
         low=low,
         high=high,
-        se=0.005,
+        se=(high - low) / 2 / T_OF_40,
         df=40.0,
         groups=12,
         seeds=1,
@@ -27,7 +29,7 @@ def interval(low, high=None, *, of_trainings=True):
 def inferred(
     user,
     *,
-    delta=1e-9,
+    delta=0.02,
     high=None,
     helped=ABOVE,
     oracle=ABOVE,

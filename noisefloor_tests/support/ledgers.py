@@ -2,6 +2,7 @@
 
 from types import SimpleNamespace
 
+from pytest_noisefloor.bets.registration import Registration
 from pytest_noisefloor.runs.ledger import LedgerLine
 from pytest_noisefloor.specs import digest
 
@@ -11,7 +12,7 @@ TEXTS = ("1" * 64, "2" * 64)
 
 def bet(name="60", locked=None, seeds=(0,)):
     """What the ledger asks of a bet."""
-    registration = SimpleNamespace(locked=locked, older=frozenset())
+    registration = Registration(locked=locked)
     return SimpleNamespace(id=name, sha256=digest(name), seeds=seeds, registration=registration)
 
 

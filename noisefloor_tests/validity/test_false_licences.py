@@ -11,6 +11,7 @@ import pytest
 from noisefloor_tests.support.bins_planted import told
 from noisefloor_tests.support.null_sets import BET, WITHIN_REACH, known_sets
 from pytest_noisefloor._files import resource_path
+from pytest_noisefloor.bets.bet import Level
 from pytest_noisefloor.bets.judging import judge
 from pytest_noisefloor.bets.licensing import MARGIN, claimable
 from pytest_noisefloor.bets.registry import registered_bet
@@ -46,6 +47,17 @@ def nothing(*, sets, users, shared=0.0):
     return known_sets(60, (sets, users), help=shared, harm=-shared, noise=MARGIN)
 
 
+def one_too_few(*, sets, users, needed, sign):
+    """Sets in which one user less than ``needed`` gains, or loses, and the others do not.
+
+    ``sign`` is 1 for gains and −1 for losses. All arms help besides, so that the ratio alone
+    decides. The effect is ten standard errors.
+    """
+    effect = np.where(np.arange(users) < needed - 1, 1.0, 0.0) * 10 * MARGIN
+    help_, harm = (effect + 1.0, -1.0) if sign > 0 else (1.0, -1.0 - effect)
+    return known_sets(60, (sets, users), help=help_, harm=harm, noise=MARGIN)
+
+
 def one_at_the_margin(*, sets, users):
     """Sets of one user with a ratio of 1.1 and others with 1.
 
@@ -64,7 +76,11 @@ def one_at_the_margin(*, sets, users):
         (nothing, {"shared": 1.0}, ("LENIENT", "STRICT", "CATASTROPHIC")),
         (one_at_the_margin, {}, ("ABSENT",)),
     ],
-    ids=["no effect at all", "both arms help alike", "one user at the margin"],
+    ids=[
+        "no effect at all",
+        "both arms help alike",
+        "one user at the margin",
+    ],
 )
 def test_false_licences_measured(request, drawn, shared, names, users):
     """4,000 sets each, with the figures in the test's output (-rP).
@@ -78,6 +94,29 @@ def test_false_licences_measured(request, drawn, shared, names, users):
         for name in names:
             what = f"{request.node.callspec.id}, {words}: {name} licensed"
             bounds[what] = told(what, counts[name], SETS)[1]
+    assert not {what: high for what, high in bounds.items() if high > MOST}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("users", [3, 24])
+@pytest.mark.parametrize("level", [Level.LENIENT, Level.STRICT, Level.CATASTROPHIC])
+def test_false_licences_measured_where_one_user_too_few_has_an_effect(level, users):
+    """The hardest null of a level: 4,000 sets for each number of users that a bet's level needs.
+
+    A true rate of 2.5 % exceeds the bar in fewer than 10^-22 of draws, one of 6 % in 98 %.
+    """
+    by_needed = {}
+    for words, criteria in bars().items():
+        (criterion,) = (one for one in criteria if one.level == level)
+        by_needed.setdefault(criterion.n_required(users), []).append((words, criteria))
+    bounds = {}
+    for needed, rows in by_needed.items():
+        sign = -1 if level is Level.CATASTROPHIC else 1
+        sets = list(one_too_few(sets=SETS, users=users, needed=needed, sign=sign))
+        for words, criteria in rows:
+            counts = licensed(sets, replace(BET, criteria=criteria))
+            what = f"{users} users, one too few, {words}: {level.name} licensed"
+            bounds[what] = told(what, counts[level.name], SETS)[1]
     assert not {what: high for what, high in bounds.items() if high > MOST}
 
 

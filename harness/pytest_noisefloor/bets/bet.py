@@ -190,9 +190,13 @@ class Bet:
 
     @property
     def controlled(self) -> bool:
-        """Whether the user's own text is compared with random tokens at one method and rate."""
+        """Whether the user's own text is compared with random tokens at one method and rate.
+
+        They may be fresh for ever (``random``) or a finite text (``random-text``).
+        """
         (own, *more), rivals = map(parse_label, self.contrast.compared)
-        return own.source == "real" and not more and replace(own, source="random") in rivals
+        controls = {replace(own, source=source) for source in ("random", "random-text")}
+        return own.source == "real" and not more and not controls.isdisjoint(rivals)
 
     def status(self, *, planted: bool = False) -> Status:
         """Return the bet's standing; ``planted`` says that the base only proves the machinery."""

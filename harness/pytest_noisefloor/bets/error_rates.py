@@ -104,7 +104,8 @@ def error_rates(bet: Bet, noise: tuple[tuple[float, float], ...]) -> tuple[Simul
 
     The thresholds are those of levels with a minimum ratio. ``noise`` has each user's standard
     error of Δ in nats and its degrees of freedom. Estimates are drawn around the truth from
-    Student's t, because the standard error was itself estimated. With one seed the standard errors
+    Student's t, because the standard error was itself estimated. Where the spread of trainings is
+    not known, the standard errors
     leave out the variation between trainings, so the rates are those of a design less noisy than
     the real one.
     """

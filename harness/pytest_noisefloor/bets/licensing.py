@@ -6,6 +6,8 @@ import math
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from pytest_noisefloor.stats import ALPHA
+
 from .bet import Level
 
 if TYPE_CHECKING:  # a verdict's findings say what it licenses, so its module imports this one
@@ -38,12 +40,14 @@ class WhyNotAbsent(StrEnum):
 def claimable(verdict: Verdict) -> tuple[str, ...]:
     """Return what a claim may assert on this verdict: level names, and ABSENT.
 
-    LENIENT and STRICT need as many users as the level who meet its bar and are ``gaining``. The
-    level must not rest on harm by the control. CATASTROPHIC needs as many who are ``losing``.
+    LENIENT and STRICT need as many users as the level who meet its bar and are ``gaining``. As many
+    of these must meet it with help in place of the ratio, or it rests on harm by the control.
+    CATASTROPHIC needs as many who are ``losing``. The p value of so many among all users must be
+    below ALPHA: among many users without an effect, a few look as if they had one.
 
-    NOT_MET says that LENIENT is not shown, and holds wherever LENIENT may not be claimed. ABSENT
-    needs the random control, every user's interval within ABSENT_RATIO of 1, and a ratio as large
-    within reach: a design that cannot see an effect shows nothing by seeing none.
+    NOT_MET says that LENIENT is not shown, and holds wherever no level may be claimed. ABSENT needs
+    the random control, every user's interval within ABSENT_RATIO of 1, and a ratio as large within
+    reach: a design that cannot see an effect shows nothing by seeing none.
     """
     levels = [
         level
@@ -51,7 +55,7 @@ def claimable(verdict: Verdict) -> tuple[str, ...]:
         if _is_licensed(verdict, level)
     ]
     names = [level.name for level in levels]
-    if Level.LENIENT not in levels:
+    if not levels:
         names.append(Level.NOT_MET.name)
         if why_not_absent(verdict) is WhyNotAbsent.NOTHING:
             names.append(ABSENT)
@@ -128,11 +132,13 @@ def assertion_p(verdict: Verdict, asserts: str) -> float | None:
 
 def _is_licensed(verdict: Verdict, level: Level) -> bool:
     """Return whether LENIENT, STRICT or CATASTROPHIC is met by users on whom it is shown."""
-    if level in verdict.rests_on_harm:
-        return False
+    criterion = verdict.bet.criterion(level)
+    needed = criterion.n_required(len(verdict.effects))
     shown = losing(verdict) if level is Level.CATASTROPHIC else gaining(verdict)
-    needed = verdict.bet.criterion(level).n_required(len(verdict.effects))
-    return len({*shown} & {*verdict.met[level]}) >= needed
+    users = {*shown} & {*verdict.met[level]}
+    if level is not Level.CATASTROPHIC:
+        users &= {e.user for e in verdict.effects if e.help and criterion.is_met_by(e.help)}
+    return len(users) >= needed and (assertion_p(verdict, level.name) or 0.0) < ALPHA
 
 
 def _is_above(*intervals: Interval | None) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from datetime import date
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -84,8 +85,14 @@ def open_bet(bet: str) -> Bet:
 
 
 def _registration(bet: Bet, file: str, lock: Path, *, by_project: bool = False) -> Registration:
-    """Return since when a lock has a bet: the day of its text, or of an older one like it."""
-    entries = [e for e in read_lock(lock) if e.file == file and _says(e, bet, lock)]
+    """Return since when a lock has a bet: the day of its text, or of an older one like it.
+
+    Texts like it count up to the first that says something else. Otherwise a bet that was locked
+    on other texts in between would keep its age.
+    """
+    of_file = [entry for entry in read_lock(lock) if entry.file == file]
+    last = max(at for at, entry in enumerate(of_file) if entry.sha256 == bet.sha256)
+    entries = list(takewhile(lambda one: _says(one, bet, lock), reversed(of_file[: last + 1])))
     return Registration(
         locked=min(entry.date for entry in entries),
         older=frozenset(entry.sha256 for entry in entries) - {bet.sha256},

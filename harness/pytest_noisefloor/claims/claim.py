@@ -106,7 +106,7 @@ def _bet(words: str, here: Path) -> Bet:
         raise BetError(
             f"{here / words}: not locked; a claim needs a bet that a LOCK beside it names"
         )
-    if locked > dt.date.today() + dt.timedelta(days=1):  # one day's slack for time zones
+    if locked > _tomorrow():
         raise BetError(f"{here / words}: locked on {locked}, a day that is still to come")
     if not (bet.texts or bet.planted):
         raise BetError(
@@ -114,6 +114,11 @@ def _bet(words: str, here: Path) -> Bet:
             "registered; add them: noisefloor lock --users"
         )
     return bet
+
+
+def _tomorrow() -> dt.date:
+    """Return the last day that has begun somewhere: one day's slack for time zones."""
+    return dt.date.today() + dt.timedelta(days=1)
 
 
 def meaning(bet: Bet, asserts: str) -> str:
@@ -144,6 +149,8 @@ def load_claims(file: Path) -> tuple[Claim, ...]:
         ClaimError: the file is not TOML, a key is unknown or missing, a value is invalid, two
             claims have the same id, or two that stand have the same subject or evidence file.
     """
+    if file.suffix != ".toml":  # or other claims files would not count its claims
+        raise ClaimError(f"{file}: expected a claims file, whose name ends in .toml")
     try:
         content = read_toml(file)
     except NoisefloorError as error:
@@ -191,6 +198,11 @@ def _are_shipped(bet: Bet) -> bool:
 
 def _claim(file: Path, row: ClaimTable) -> Claim:
     """Open a claim's bet, and check that the claim is about what the bet is about."""
+    for key, day in (("date", row.date), ("withdrawn", row.withdrawn)):
+        if day and day > _tomorrow():
+            raise ClaimError(
+                f"{file}: claim {row.id!r}.{key} = {day}; expected no day that is still to come"
+            )
     try:
         bet = _bet(row.bet, file.parent)
     except NoisefloorError as error:

@@ -97,7 +97,7 @@ class ClaimTable(BaseModel):
         Expected(
             " or ".join(ASSERTIONS),
             lambda value, _: value in ASSERTIONS,
-            about="the bet's level that the evidence must show, or that personalisation is absent",
+            about="the bet's level that the evidence must show, or that a gain of 1.1 is absent",
         ),
     ]
     evidence: Annotated[

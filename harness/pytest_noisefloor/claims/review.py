@@ -65,7 +65,7 @@ def criterion_disagreement(claim: Claim, verdict: Verdict, level: Level) -> str 
         said = f"{ABSENT} is not shown."
     else:
         said = f"{claim.asserts} is not what was measured: {verdict.level.name}."
-    instead = "; or ".join(finding(verdict, name) for name in allowed)
+    instead = "; or ".join(finding(verdict, name) for name in allowed if name != claim.asserts)
     return (
         f"{claim.sentence}\n{said} {_measured(verdict)}\n"
         f"What may be said instead: {instead or 'nothing beyond the numbers'}.\n\n"

@@ -33,8 +33,10 @@ def bet_table(rows: Sequence[Mapping[str, Any]]) -> str:
 def _bet_row(row: Mapping[str, Any]) -> tuple[str, ...]:
     end = (row["sha256"][:12], "; ".join(row["marks"]))
     bars = "; ".join(row["bars"][level] for level in ("STRICT", "LENIENT", "CATASTROPHIC"))
-    start = (row["bet"], row["title"], row["base"], row["level"], bars)
-    if row["level"] == NOT_RUN:
+    is_run = row["level"] != NOT_RUN
+    by_points = ", by points" if is_run and row["level"] not in row["claimable"] else ""
+    start = (row["bet"], row["title"], row["base"], f"{row['level']}{by_points}", bars)
+    if not is_run:
         return (*start, *[NONE] * 6, *end)
     return (
         *start,

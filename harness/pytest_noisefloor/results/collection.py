@@ -211,6 +211,7 @@ def collection_row(bet: Bet, base: str, found: LoadedResult | None) -> dict[str,
     lenient = next((r for r in verdict.reach if r.level == Level.LENIENT), None)
     return head | {
         "level": verdict.level.name,
+        "claimable": list(verdict.findings.claimable),
         "least": min(figures, key=lambda one: one["ratio"]),
         "largest": max(figures, key=lambda one: one["ratio"]),
         "units": len(figures),

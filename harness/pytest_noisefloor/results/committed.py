@@ -68,12 +68,14 @@ def commit_order(file: Path, bet_sha256: str) -> CommitOrder | None:
 
 def _order(here: Path, name: str, bet_sha256: str) -> CommitOrder | None:
     state = _git(here, "rev-parse", "--is-inside-work-tree", "--is-shallow-repository")
+    if state is None and any((above / ".git").exists() for above in (here, *here.parents)):
+        return CommitOrder(unknown="git cannot read this repository")
     if state is None or state[0] != "true":
         return None
     if state[1] != "false":
         return CommitOrder(unknown="the clone is shallow")
     text = _first(here, "--diff-filter=A", "--", f":(top,glob)**/locked/{bet_sha256}.toml")
-    own = _first(here, f"-S{bet_sha256}", "--", f":(literal){name}")
+    own = _first(here, "--follow", f"-S{bet_sha256}", "--", f":(literal){name}")
     if own is None:
         return CommitOrder(unknown="this file is not committed")
     if text is None:

@@ -17,7 +17,7 @@ class LedgerPart(Part):
     """SHA-256 of the bet file that applied"""
     locked: str | None
     """the day since which that text was locked. Null if it was not locked, or if the bet was run by
-    other seeds than its own"""
+    other seeds, on other texts or by another design than its own"""
     base: str
     """the base's fingerprint"""
     texts: Rows[str] = ()

@@ -157,7 +157,7 @@ class UnitPart(EffectPart, _UnitNamed):
     p: FiniteFloat | None = None
     """two-sided p value of no difference in `delta` (Student's t)"""
     equivalence_p: FiniteFloat | None = Field(default=None, alias="absent_p")
-    """probability, were the ratio at LENIENT's bar, of an estimate so far inside it (two one-sided
+    """probability, were the ratio 1.1 or 1/1.1, of an estimate so far inside it (two one-sided
     tests)"""
     mde: FiniteFloat | None = Field(default=None, alias="detectable")
     """the least `delta` that such a design finds with 80 % power, in nats per token"""

@@ -123,8 +123,8 @@ class VerdictPart(Part):
     """for each level with a least ratio whether it was within reach. Empty where that is not known,
     and in files of version 1"""
     error_rates: Rows[RatesPart]
-    """how often each level comes out by chance. With one seed the noise lacks the spread between
-    trainings. Empty for slices, which share adapters, and in files of version 1"""
+    """how often each level comes out by chance. Where the spread of trainings is not known, the
+    noise lacks it. Empty for slices, which share adapters, and in files of version 1"""
     unresolved: str
     """why intervals are missing, and for whom. Empty where all are there"""
     findings: FindingsPart | None

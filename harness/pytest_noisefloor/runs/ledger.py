@@ -63,9 +63,9 @@ class LedgerLine(BaseModel):
 
     ``time`` is in UTC; a line that was filled in later may have the day alone. ``locked`` is the
     day since which the bet's text was locked; it is None if it was not, or if the bet was run by
-    other seeds than its own. ``texts`` has the SHA-256 of each user's training text and slices.
-    ``source`` says from where a line was filled in later. ``sha256`` is over all else in the line.
-    ``prev`` is the ``sha256`` of the line before.
+    other seeds, on other texts or by another design than its own. ``texts`` has the SHA-256 of each
+    user's training text and slices. ``source`` says from where a line was filled in later.
+    ``sha256`` is over all else in the line. ``prev`` is the ``sha256`` of the line before.
     """
 
     model_config = STRICT
@@ -159,7 +159,8 @@ class Ledger:
             "texts": tuple(sorted(texts)),
             "seeds": tuple(seeds),
         }
-        locked = bet.registration.locked if verdict["seeds"] == bet.seeds else None
+        holds = bet.registration.holds and verdict["seeds"] == bet.seeds
+        locked = bet.registration.locked if holds else None
         shipped = shipped_ledger()
         if not any(line.about(base, texts) for line in shipped):
             shipped = ()

@@ -68,11 +68,11 @@ class Interval:
     @property
     def p(self) -> float:
         """The two-sided p value of no difference. It is below 5 % where the interval excludes 0."""
-        from scipy import stats
+        from scipy.special import stdtr
 
         if self.se == 0:
             return 0.0 if self.estimate else 1.0
-        return 2 * float(stats.t.sf(abs(self.estimate) / self.se, self.df))
+        return 2 * float(stdtr(self.df, -abs(self.estimate) / self.se))
 
 
 def group_interval(

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from noisefloor_tests.support.results_planted import effects_of, planted_bins
+from noisefloor_tests.support.results_planted import FILED, effects_of, planted_bins
 from noisefloor_tests.support.verdicts import of_help_and_harm as verdict
 from pytest_noisefloor.bets.bet import Level
 from pytest_noisefloor.bets.error_rates import assess
@@ -36,15 +36,18 @@ def test_a_level_that_the_held_out_text_itself_could_not_buy_was_out_of_reach():
         "Reach of LENIENT (2 needed), were the adapters trained on the held-out text itself: "
         "out of reach (1 of 3), by help alone out of reach (1 of 3)." in text
     )
-    assert "That personalisation is absent may not be claimed: LENIENT was out of reach" in text
-    assert "For these adapters an effect below the registered levels is shown for a, b, c" in text
+    assert (
+        "a gain of 1.1 is absent may not be claimed: that as much was within reach is not" in text
+    )
+    assert (
+        "below the registered levels is shown, of these adapters, for a, b, c: the user's" in text
+    )
 
 
 def test_a_level_that_the_oracle_reached_and_the_real_arm_missed_was_within_reach():
-    one = verdict(a=(1.0, 1.0, 1.3), b=(1.0, 1.0, 1.3), c=(1.0, 1.0, 1.3))
+    one = verdict(a=(1.0, 1.0, 1.3), b=(1.0, 1.0, 1.3), c=(1.0, 1.0, 1.3), filed=FILED)
     assert reach(one, Level.LENIENT).within
     assert not reach(one, Level.STRICT).within
-    assert one.absent == ("a", "b", "c")
     assert claimable(one) == ("NOT_MET", "ABSENT")
 
 
@@ -65,7 +68,7 @@ def test_random_harm_brings_the_ratio_within_reach_but_not_help():
     lenient = reach(one, Level.LENIENT)
     assert (lenient.by_ratio, lenient.within) == (("a", "b", "c"), True)
     assert (lenient.by_help, lenient.within_help) == ((), False)
-    assert "LENIENT 2 of 3 3 yes within reach out of reach" in " ".join(level_table(one).split())
+    assert "LENIENT 2 of 3 3 no yes within reach out of reach" in " ".join(level_table(one).split())
 
 
 def test_help_alone_is_within_reach_by_the_users_own_text_or_by_the_oracles():
@@ -86,25 +89,25 @@ def test_the_normalised_score_is_only_given_where_there_was_something_to_gain():
 
 def test_a_strict_that_random_harm_bought_rests_on_harm_and_may_not_be_claimed():
     """The case of a hundredfold learning rate: 2.27 = harm 2.19 × help 1.04."""
-    one = verdict(a=(1.0, 2.2, 1.1), b=(1.04, 2.2, 1.1), c=(1.04, 2.2, 1.1))
+    one = verdict(a=(1.0, 2.2, 1.1), b=(1.04, 2.2, 1.1), c=(1.04, 2.2, 1.1), filed=FILED)
     assert one.level is Level.STRICT
     assert one.rests_on_harm == (Level.STRICT, Level.LENIENT)
     assert "a" not in one.helped
-    assert claimable(one) == ()
+    assert claimable(one) == ("NOT_MET",)
     assert "STRICT rests on harm" in render_prose(one)
-    assert "STRICT 3 of 3 3 yes" in " ".join(level_table(one).split())
-    assert "STRICT may not be claimed: on a it is not shown" in render_prose(one)
+    assert "STRICT 3 of 3 3 no yes" in " ".join(level_table(one).split())
+    assert "STRICT stands by points and may not be claimed. It needs 3 users" in render_prose(one)
 
 
 def test_a_strict_that_the_users_text_bought_may_be_claimed():
-    one = verdict(a=(1.6, 1.0, 1.7), b=(1.6, 1.0, 1.7), c=(1.6, 1.0, 1.7))
+    one = verdict(a=(1.6, 1.0, 1.7), b=(1.6, 1.0, 1.7), c=(1.6, 1.0, 1.7), filed=FILED)
     assert one.rests_on_harm == ()
     assert claimable(one) == ("LENIENT", "STRICT")
     assert (
-        "May be claimed, of these adapters (one seed), these users, this base and recipe: LENIENT, "
-        "STRICT." in render_prose(one)
+        "of these users, this base and recipe: LENIENT (ratios of at least 1.1); STRICT (ratios of "
+        "at least 1.5)." in render_prose(one)
     )
-    assert "STRICT 3 of 3 3 no" in " ".join(level_table(one).split())
+    assert "STRICT 3 of 3 3 yes no" in " ".join(level_table(one).split())
 
 
 # --- what is too short -------------------------------------------------------------------------
@@ -118,11 +121,8 @@ def test_too_little_text_leaves_a_verdict_on_points_that_says_so():
     )
     one = assess(BET, effects_of([short]), [short])
     assert (one.level, one.resolved, one.reach) == (Level.STRICT, (), ())
-    assert claimable(one) == ()
-    assert (
-        "Point estimates only, so nothing may be claimed. User 'a': 500 held-out"
-        in render_prose(one)
-    )
+    assert claimable(one) == ("NOT_MET",)
+    assert "These are point estimates only. User 'a': 500 held-out" in render_prose(one)
 
 
 def test_a_user_whose_help_has_no_interval_keeps_the_one_of_the_ratio():

@@ -99,13 +99,32 @@ def test_a_bar_is_said_to_be_shown_only_below_the_intervals_of_as_many_as_it_nee
 # --- CATASTROPHIC and NOT_MET -----------------------------------------------------------------
 
 
+def test_users_who_are_shown_one_by_one_are_not_enough_where_many_were_asked():
+    """Of 24 users 16 are shown at p = 0.02 each, as chance may have it for one: 9 × 0.02."""
+
+    def of(name, shown, t):
+        one = inferred(name, delta=0.02 if shown else BELOW, high=0.5)
+        delta = replace(one.delta, estimate=0.01 * t, se=0.01) if shown else one.delta
+        return replace(one, delta=delta)
+
+    for t, expected in ((2.5, ("NOT_MET",)), (5.0, ("LENIENT",))):
+        one = verdict([of(f"u{at}", at < 16, t) for at in range(24)])
+        assert len(one.findings.gaining) == 16
+        assert claimable(one) == expected
+
+
+def test_help_counts_for_harm_on_the_very_users_who_are_shown():
+    """Two meet the bar by the ratio, and one of these with another by help alone."""
+    ones = [inferred("a"), inferred("b"), inferred("c", delta=BELOW, high=0.5)]
+    one = verdict(ones, [ABOVE, ABOVE, 0.0], [ABOVE, math.log(1.02), ABOVE])
+    assert one.rests_on_harm == ()
+    assert claimable(one) == ("NOT_MET",)
+
+
 def test_catastrophic_is_claimed_of_as_many_as_are_shown_to_lose_and_not_by_points():
-    lost = {"delta": BELOW, "high": -1e-9}
+    lost = {"delta": BELOW, "high": -0.05}
     low = [BELOW] * 3
-    assert claimable(verdict([inferred(u, **lost) for u in "abc"], low)) == (
-        "CATASTROPHIC",
-        "NOT_MET",
-    )
+    assert claimable(verdict([inferred(u, **lost) for u in "abc"], low)) == ("CATASTROPHIC",)
     two = [inferred("a", **lost), inferred("b", **lost), inferred("c", delta=BELOW, high=0.1)]
     assert "CATASTROPHIC" in claimable(verdict(two, low))
     for lack in ({"high": 0.0}, {"high": -1e-9, "of_trainings": False}):
@@ -120,7 +139,7 @@ def test_catastrophic_is_claimed_of_as_many_as_are_shown_to_lose_and_not_by_poin
         max_size=6,
     )
 )
-def test_not_met_may_be_claimed_exactly_where_lenient_may_not(users):
+def test_not_met_may_be_claimed_exactly_where_no_level_may(users):
     ones = [
         inferred(
             f"u{at}", delta=delta, high=0.5, helped=AT if unhelped else ABOVE, of_trainings=known
@@ -128,7 +147,7 @@ def test_not_met_may_be_claimed_exactly_where_lenient_may_not(users):
         for at, (delta, unhelped, known) in enumerate(users)
     ]
     found = claimable(verdict(ones, [delta for delta, *_ in users]))
-    assert ("LENIENT" in found) != ("NOT_MET" in found)
+    assert bool({"LENIENT", "CATASTROPHIC"} & {*found}) != ("NOT_MET" in found)
     assert "STRICT" not in found or "LENIENT" in found
 
 
@@ -190,6 +209,11 @@ def test_only_a_bet_with_the_random_control_can_show_absence():
     assert one.findings.why_not_absent is WhyNotAbsent.NO_RANDOM_CONTROL
 
 
+def test_a_finite_random_text_is_a_random_control_too():
+    bet = replace(BET, contrast=replace(BET.contrast, numerator="random-text"))
+    assert "ABSENT" in claimable(verdict(three(), ALIKE, bet=bet))
+
+
 def test_absence_needs_an_interval_of_everybody():
     ones = three()
     effects = [
@@ -206,6 +230,7 @@ def test_a_share_counts_those_it_rounds_up_to():
     assert BET.criterion(Level.LENIENT).fraction == Fraction(2, 3)
     for shown, expected in ((67, "LENIENT"), (66, "NOT_MET")):
         ones = [
-            inferred(f"u{at}", delta=1e-9 if at < shown else BELOW, high=0.5) for at in range(100)
+            inferred(f"u{at}") if at < shown else inferred(f"u{at}", delta=BELOW, high=0.1)
+            for at in range(100)
         ]
         assert claimable(verdict(ones)) == (expected,)
