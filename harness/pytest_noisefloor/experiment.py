@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from pytest_noisefloor.bets import Bet, Verdict, assess
+from pytest_noisefloor.bets import Bet, Forecast, UnitReach, Verdict, assess, has_reach
 from pytest_noisefloor.data import Slice, SliceLeak, User, check_contamination
 from pytest_noisefloor.results import (
     LeakPart,
@@ -21,11 +21,23 @@ from pytest_noisefloor.results import (
     result,
     write_result,
 )
-from pytest_noisefloor.runs import Adapter, Plan, PlannedRun, Request, Runner, export_adapters
+from pytest_noisefloor.runs import (
+    Adapter,
+    Ask,
+    Plan,
+    PlannedRun,
+    Request,
+    Runner,
+    export_adapters,
+    measure_reach,
+)
 from pytest_noisefloor.stats import Effect, Scores, bin_sums, encode_sums, jensen_shannon, mean_nll
 
 from .errors import NoisefloorError
 from .specs import UNTRAINED
+
+Place = tuple[str, User, tuple[Slice, ...], tuple[int, ...]]
+"""A unit: its name, its user, the slices that it is scored on, and the seeds of its adapters."""
 
 Scored = dict[str, list[list[Scores]]]
 """Scores by run name, then by slice, then by seed. Several runs can stand for one label."""
@@ -87,6 +99,7 @@ class Experiment:
             [one.bin_sums for one in units],
             planted=self.planted,
             divergences=[one.divergence for one in units if one.divergence is not None],
+            reachable=[one.reach for one in units if one.reach is not None],
         )
         exported = export_adapters(
             planned, self.out, bet=self.bet, prefix=self._prefix, first_seed=self.seeds[0]
@@ -141,18 +154,59 @@ class Experiment:
     def _units(self) -> Iterator[Unit]:
         """Yield the units: users, slices that the bet pairs, or cells (one seed and one slice)."""
         contrast, texts = self.bet.contrast, self.runner.texts
+        reach: dict[str, UnitReach] = {}
+        if has_reach(contrast):
+            moved = {user: self._plan.moved(user, self.seeds) for user in self.users}
+            reach = {one.user: one for one in self._measure_reach(moved, self.seeds)}
+        for place in self._places(self.seeds):
+            name, user, pieces, seeds = place
+            one = replace(self._measure(*place), reach=reach.get(name))
+            if contrast.by_pair:
+                far = jensen_shannon(texts.training(user), texts.scored(pieces[0]))
+                one = replace(one, divergence=far)
+            yield replace(one, seed=seeds[0]) if contrast.by_cell else one
+
+    def _places(self, seeds: Sequence[int]) -> Iterator[Place]:
+        contrast = self.bet.contrast
         for user in self.users:
             if contrast.by_user:
-                yield self._measure(user.name, user, user.heldout, self.seeds)
+                yield user.name, user, user.heldout, tuple(seeds)
             elif contrast.by_pair:
                 for piece in user.heldout:
-                    far = jensen_shannon(texts.training(user), texts.scored(piece))
-                    one = self._measure(f"{user.name}, {piece.name}", user, (piece,), self.seeds)
-                    yield replace(one, divergence=far)
+                    yield f"{user.name}, {piece.name}", user, (piece,), tuple(seeds)
             else:
-                for seed, piece in product(self.seeds, user.heldout):
-                    name = f"{user.name}, seed {seed}, {piece.name}"
-                    yield replace(self._measure(name, user, (piece,), (seed,)), seed=seed)
+                for seed, piece in product(seeds, user.heldout):
+                    yield f"{user.name}, seed {seed}, {piece.name}", user, (piece,), (seed,)
+
+    @cached_property
+    def forecast(self) -> Forecast:
+        """How far each unit's NLL can fall, and each level's reach, before anything is trained.
+
+        Raises:
+            NoisefloorError: the bet's levels do not measure what a user's own text does.
+        """
+        contrast, runner = self.bet.contrast, self._plan.own_runner
+        if not has_reach(contrast):
+            raise NoisefloorError(
+                f"Bet {self.bet.id}: counts each {contrast.unit} by {contrast.numerator!r} against "
+                f"{contrast.denominator!r}; reach is that of 'real', for users or cells"
+            )
+        far = dict.fromkeys(self.users, runner.recipe.lr * runner.recipe.steps)
+        return Forecast(
+            bet=self.bet,
+            base=runner.base.name,
+            planted=self.planted,
+            recipe=runner.recipe,
+            method=runner.method.name,
+            measured=tuple(self._measure_reach(far, self.seeds[:1])),
+        )
+
+    def _measure_reach(self, moved: Mapping[User, float], seeds: Sequence[int]) -> list[UnitReach]:
+        asked = [
+            Ask(name, replace(user, heldout=pieces), moved[user])
+            for name, user, pieces, _ in self._places(seeds)
+        ]
+        return measure_reach(self._plan.own_runner, asked)
 
     def _measure(
         self, name: str, user: User, pieces: Sequence[Slice], seeds: Sequence[int]

@@ -25,6 +25,7 @@ from pytest_noisefloor.stats import (
 
 from .bet import Bet, Level
 from .judging import SimulatedRates, Verdict, judge, margin
+from .reach import UnitReach
 
 TRIALS = 1000
 """Repetitions for each true ratio.
@@ -46,12 +47,14 @@ def assess(
     *,
     planted: bool = False,
     divergences: Sequence[float] = (),
+    reachable: Sequence[UnitReach] = (),
 ) -> Verdict:
     """Return the verdict with its intervals, reach and error rates.
 
     A unit with too little held-out text for an interval has point estimates only, and the verdict
     then has no error rates. If a bet counts pairs of slices, ``effects`` are those of the slices,
-    and ``divergences`` are their divergences from the training text.
+    and ``divergences`` are their divergences from the training text. ``reachable`` says how far
+    each unit's NLL could have fallen, if that was measured.
 
     Raises:
         StatisticsError: an effect's means are not those of its bin sums, or the scores cannot be
@@ -65,8 +68,8 @@ def assess(
     try:
         resolved = infer(all_bins, bet.contrast, margin=margin(bet))
     except TooFewBlocks as reason:
-        return judge(bet, effects, planted=planted, unresolved=str(reason))
-    verdict = judge(bet, effects, planted=planted, resolved=resolved)
+        return judge(bet, effects, planted=planted, reachable=reachable, unresolved=str(reason))
+    verdict = judge(bet, effects, planted=planted, resolved=resolved, reachable=reachable)
     if verdict.short:
         why = f"too few independent blocks: {'; '.join(verdict.short)}"
         return replace(verdict, unresolved=why)

@@ -10,7 +10,15 @@ from collections.abc import Iterable
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
-from pytest_noisefloor.bets import Criterion, Level, Verdict, is_best_of, rate_bounds
+from pytest_noisefloor.bets import (
+    Criterion,
+    Forecast,
+    Outcome,
+    Verdict,
+    has_reach,
+    is_best_of,
+    rate_bounds,
+)
 
 from .labels import (
     LEVELS,
@@ -18,7 +26,6 @@ from .labels import (
     control,
     has_harm,
     has_margin,
-    has_reach,
     name_or_count,
     names,
     quotient,
@@ -43,6 +50,17 @@ def criterion_sentence(verdict: Verdict, criterion: Criterion) -> str:
     """Say whether a criterion holds, with each user's ratio or the range of other units' ratios."""
     macros: Any = _environment().get_template("macros.j2").module
     return str(macros.criterion_sentence(verdict, criterion)).strip("\n")
+
+
+def render_forecast_words(forecast: Forecast) -> str:
+    """Say which levels are in reach before anything is trained, and at which rate others were."""
+    rates = {
+        one.level: rate
+        for one in forecast.levels
+        if one.outcome is Outcome.OUT and (rate := forecast.rate_needed(one.level)) is not None
+    }
+    macros: Any = _environment().get_template("reach.j2").module
+    return str(macros.of_forecast(forecast, rates)).strip("\n")
 
 
 @cache
@@ -81,7 +99,6 @@ def _context(verdict: Verdict) -> dict[str, Any]:
     """Return all names that the template uses. Those of intervals need intervals."""
     bet, contrast, effects = verdict.bet, verdict.bet.contrast, verdict.effects
     reason = verdict.unresolved.rstrip(".")
-    within = {reach.level: reach.within for reach in verdict.reach}
     return {
         "verdict": verdict,
         "found": verdict.findings,
@@ -104,7 +121,9 @@ def _context(verdict: Verdict) -> dict[str, Any]:
         "inverted": [effect for effect in effects if effect.delta < 0],
         "base_unknown": any(effect.help is None for effect in effects),
         "why_no_intervals": f"{reason[:1].upper()}{reason[1:]}." if reason else "",
-        "lenient_within": within.get(Level.LENIENT),
+        "lenient_reach": verdict.lenient_reach,
+        "lenient_unknown": verdict.lenient_reach is Outcome.UNKNOWN,
+        "lenient_within": verdict.lenient_reach is Outcome.WITHIN,
         **(_of_intervals(verdict) if verdict.resolved else {}),
         **(_of_error_rates(verdict) if verdict.error_rates else {}),
     }

@@ -23,24 +23,34 @@ class CriterionPart(Part):
 
 
 class ReachPart(Part):
-    """Whether a level could have been met."""
+    """Whether a level could have been met, by help alone."""
 
     level: LevelName
     """a level with a least ratio"""
     n_required: int = Field(alias="needed")
     """how many users it needs"""
-    within: bool | None
-    """whether the level was within reach by the ratio. Null where it depends on users whose oracle
-    has no interval"""
-    within_help: bool | None
+    outcome: str | None = None
+    """`within reach`, `out of reach`, `out of this recipe's reach` (by its oracle alone) or
+    `not known`. Absent from files of versions 1 to 3"""
+    shown: Rows[str] = ()
+    """the users who are shown to be able to meet it. Absent from files of versions 1 to 3"""
+    beyond: Rows[str] = ()
+    """the users who are estimated to be unable to. Absent from files of versions 1 to 3"""
+    first_order: bool | None = None
+    """whether that is so by their ceilings, and not by the recipe's own oracle. Absent from files
+    of versions 1 to 3"""
+    within: bool | None = None
+    """in files of versions 1 to 3 alone, as the keys below: whether the level was within reach by
+    the ratio. Null where it depends on users whose oracle has no interval"""
+    within_help: bool | None = None
     """the same of help"""
-    by_ratio: Rows[str]
+    by_ratio: Rows[str] = ()
     """the users whose own ratio, or whose oracle's upper bound, is large enough"""
-    open_ratio: Rows[str]
+    open_ratio: Rows[str] = ()
     """the users for whom this is unknown, because their oracle has no interval"""
-    by_help: Rows[str]
+    by_help: Rows[str] = ()
     """the same of help"""
-    open_help: Rows[str]
+    open_help: Rows[str] = ()
     """the same of help"""
 
 

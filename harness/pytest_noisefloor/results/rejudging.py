@@ -10,7 +10,9 @@ from pydantic import BaseModel, ConfigDict, FiniteFloat
 
 from pytest_noisefloor._files import resource_path, validated
 from pytest_noisefloor.bets import (
+    STEP,
     Bet,
+    UnitReach,
     Verdict,
     assess,
     judge,
@@ -18,6 +20,7 @@ from pytest_noisefloor.bets import (
     other_design,
     read_lock,
     registered_bet,
+    unit_reach,
 )
 from pytest_noisefloor.specs import UNTRAINED
 from pytest_noisefloor.stats import (
@@ -179,7 +182,12 @@ def rejudge_file(file: ResultFile, bet: Bet) -> Verdict:
         return judge(bet, effects, planted=planted)
     divergences = [row.given("divergence", row.divergence) for row in rows if contrast.by_pair]
     return assess(
-        bet, effects, list(map(bin_sums_of, rows)), planted=planted, divergences=divergences
+        bet,
+        effects,
+        list(map(bin_sums_of, rows)),
+        planted=planted,
+        divergences=divergences,
+        reachable=[one for row in rows if (one := unit_reach_of(row))],
     )
 
 
@@ -191,6 +199,31 @@ def bin_sums_of(row: UnitPart) -> BinSums:
     """
     lengths = [piece.tokens for piece in row.slices]
     return bin_sums_from_record(row.name, lengths, [piece.sums for piece in row.slices])
+
+
+def unit_reach_of(row: UnitPart) -> UnitReach | None:
+    """Return how far a unit's NLL could have fallen; None if the file does not say it.
+
+    Raises:
+        StatisticsError: the sums after the step are invalid.
+    """
+    if row.reach is None:
+        return None
+    lengths = [piece.tokens for piece in row.slices]
+    if len(row.reach.sums) != len(lengths):
+        raise ResultError(
+            f"{row.name}: reach.sums of {len(row.reach.sums)} slices; expected {len(lengths)}"
+        )
+    sums = [
+        {UNTRAINED: piece.sums.get(UNTRAINED, ()), STEP: (after,)}
+        for piece, after in zip(row.slices, row.reach.sums, strict=True)
+    ]
+    return unit_reach(
+        moved=row.reach.moved,
+        norm=row.reach.norm,
+        step=row.reach.step,
+        bins=bin_sums_from_record(row.name, lengths, sums),
+    )
 
 
 def _check_unit(row: UnitPart, bet: Bet) -> None:

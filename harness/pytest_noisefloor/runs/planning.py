@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 
 from pytest_noisefloor.bets import OTHER, POOLED, Bet, Condition, parse_label
 from pytest_noisefloor.data import User, open_arm
@@ -68,6 +69,21 @@ class Plan:
             for seed in seeds:
                 for label in self._bet.contrast.trained:
                     yield from self.runs_for(label, user, seed)
+
+    @property
+    def own_runner(self) -> Runner:
+        """The runner of the denominator: its method and its rate."""
+        own, *_ = parse_label(self._bet.contrast.denominator)
+        return self._runner_for(own)
+
+    def moved(self, user: User, seeds: Sequence[int]) -> float:
+        """How far any value is from its start, in all the user's adapters by ``own_runner``."""
+        return max(
+            run.runner.moved(run.request)
+            for label, seed in product(self._bet.contrast.trained, seeds)
+            for run in self.runs_for(label, user, seed)
+            if run.runner is self.own_runner and run.request.user.name == user.name
+        )
 
     def _runs_under(
         self, condition: Condition, label: str, user: User, seed: int

@@ -2,20 +2,13 @@
 
 import math
 from dataclasses import replace
-from fractions import Fraction
 
 import pytest
 
 from pytest_noisefloor.bets.bet import Level
-from pytest_noisefloor.bets.judging import (
-    SLACK,
-    JudgeError,
-    Reach,
-    claimable,
-    compare,
-    judge,
-    margin,
-)
+from pytest_noisefloor.bets.comparing import SLACK, compare
+from pytest_noisefloor.bets.judging import JudgeError, claimable, judge, margin
+from pytest_noisefloor.bets.reach import Outcome
 from pytest_noisefloor.bets.registry import registered_bet
 from pytest_noisefloor.report.prose import render_prose
 from pytest_noisefloor.stats.bootstrap import Interval
@@ -75,43 +68,14 @@ def verdict(deltas, ones=(), **help_):
 
 
 @pytest.mark.parametrize(
-    ("counted", "unknown", "within"),
-    [
-        *[(2, 0, True), (2, 1, True), (3, 3, True), (1, 0, False), (0, 1, False)],
-        *[(1, 1, None), (0, 2, None), (0, 3, None), (1, 5, None)],
-    ],
-)
-def test_users_without_an_interval_leave_open_what_they_could_decide(counted, unknown, within):
-    met, open_ = ("met",) * counted, ("open",) * unknown
-    assert Reach(Level.LENIENT, 2, met, open_, (), ()).within is within
-    assert Reach(Level.LENIENT, 2, (), (), met, open_).within_help is within
-
-
-@pytest.mark.parametrize(
     ("oracle", "oracle_help", "levels"),
-    [(ABOVE, ABOVE, 2), (ABOVE, None, 2), (None, ABOVE, 2), (None, None, 0)],
+    [(ABOVE, ABOVE, 2), (None, ABOVE, 2), (ABOVE, None, 0), (None, None, 0)],
 )
-def test_reach_is_given_where_any_oracle_has_an_interval(oracle, oracle_help, levels):
+def test_reach_is_given_where_any_oracles_help_has_an_interval(oracle, oracle_help, levels):
     one = resolved("a", oracle=oracle, oracle_help=oracle_help)
     assert len(verdict([0.0], [one]).reach) == levels
     beside = [resolved("a", oracle=None, oracle_help=None), replace(one, user="b")]
     assert len(verdict([0.0, 0.0], beside).reach) == levels
-
-
-def test_a_user_whose_own_help_is_unknown_is_reached_by_the_oracles_alone():
-    (lenient,) = (
-        r
-        for r in verdict([ABOVE, ABOVE], [resolved("a"), resolved("b", oracle_help=BELOW)]).reach
-        if r.level is Level.LENIENT
-    )
-    assert (lenient.by_ratio, lenient.by_help) == (("a", "b"), ("a",))
-    # a threshold that a missing help must not pass for
-    low = replace(BET.criteria[1], threshold=0.95, fraction=Fraction(1))
-    under = replace(BET.criteria[2], threshold=0.9)
-    bet = replace(BET, criteria=(BET.criteria[0], low, under))
-    ones = [resolved("a", oracle_help=math.log(0.5))]
-    reach = judge(bet, [effect("a", 0.0)], resolved=ones).reach
-    assert [r.by_help for r in reach] == [(), ()]
 
 
 @pytest.mark.parametrize(("low", "claimed"), [(1e-9, ("LENIENT",)), (0.0, ()), (-1e-9, ())])
@@ -161,7 +125,7 @@ def test_three_hundred_users_are_judged_as_three_are():
 
 def test_absence_is_not_claimable_where_lenient_was_out_of_reach_or_left_open():
     for oracle in (BELOW, None):
-        ones = [resolved(user, oracle=oracle) for user in "abc"]
+        ones = [resolved(user, helped=AT, oracle_help=oracle) for user in "abc"]
         assert claimable(verdict([AT] * 3, ones)) == ("NOT_MET",)
 
 
@@ -169,13 +133,15 @@ def test_absence_asks_that_lenients_reach_is_shown_by_the_oracles_lower_bounds()
     """An oracle of which little is known touches the threshold from below, and shows no reach."""
     just = math.log(1.1)
     for low, expected in ((just, ("NOT_MET", "ABSENT")), (just - 0.005, ("NOT_MET",))):
-        ones = [resolved("a", oracle=low), resolved("b", oracle=low), resolved("c", oracle=AT)]
+        ones = [
+            resolved(user, helped=AT, oracle_help=of)
+            for user, of in zip("abc", (low, low, AT), strict=True)
+        ]
         one = verdict([AT] * 3, ones)
-        (lenient,) = (r for r in one.reach if r.level is Level.LENIENT)
-        assert lenient.within
+        assert (one.lenient_reach is Outcome.WITHIN) is (low == just)
         assert claimable(one) == expected
-    assert "absent may not be claimed: that LENIENT was within reach is not shown" in render_prose(
-        one
+    assert "absent may not be claimed: whether LENIENT was within reach is not known" in (
+        render_prose(one)
     )
 
 
