@@ -1,5 +1,6 @@
 """The verb ``reach``: what it prints, with which status it ends, and what it refuses."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -51,7 +52,8 @@ def test_lenient_out_of_reach_is_status_3_and_the_second_time_nothing_is_measure
     assert rows[2].endswith("r = rate × steps = 0.36")
     assert [row.split()[0] for row in rows[6:8]] == ["ann", "bob"]
     assert "LENIENT (2 needed) is out of reach: its bar is above the ceiling for 2 of 2." in first
-    assert "ann, untrained: scoring a" in progress
+    # whichever test here is the first scores the untrained base too
+    assert re.search("ann, (untrained|step of 0.09): scoring a", progress)
     monkeypatch.setattr(Worker, "_loaded", property(lambda _: pytest.fail("a model was loaded")))
     assert run() == 3
     again, progress = capsys.readouterr()
