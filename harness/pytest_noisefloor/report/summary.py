@@ -47,8 +47,7 @@ SUMMARY_SCHEMA = 2
 LEGEND = (
     "Levels are by each bet's own bars, which stand beside them, on what that bet compares: "
     "CATASTROPHIC of 37 says that full fine-tuning won. A figure without brackets has no interval, "
-    'its text being too short or too few of its tokens independent. "By help alone" is LENIENT\'s '
-    "reach with help in place of the ratio."
+    "its text being too short or too few of its tokens independent. LENIENT's reach is by help."
 )
 
 

@@ -26,7 +26,7 @@ def bet_table(rows: Sequence[Mapping[str, Any]]) -> str:
     """One row per bet and base."""
     head = ("bet", "title", "base", "level", "STRICT, LENIENT, CATASTROPHIC")
     figures = ("ratio, least to largest", "met LENIENT's bar")
-    more = ("LENIENT's reach", "by help alone", "rests on harm", "written", "bet file", "note")
+    more = ("LENIENT's reach", "rests on harm", "written", "bet file", "note")
     return markdown_table((*head, *figures, *more), map(_bet_row, rows))
 
 
@@ -35,13 +35,12 @@ def _bet_row(row: Mapping[str, Any]) -> tuple[str, ...]:
     bars = "; ".join(row["bars"][level] for level in ("STRICT", "LENIENT", "CATASTROPHIC"))
     start = (row["bet"], row["title"], row["base"], row["level"], bars)
     if row["level"] == NOT_RUN:
-        return (*start, *[NONE] * 6, *end)
+        return (*start, *[NONE] * 5, *end)
     return (
         *start,
         _range(row["least"], row["largest"]),
         f"{row['met']['LENIENT']} of {row['units']}",
         row["reach"],
-        row["reach_by_help"],
         ", ".join(row["rests_on_harm"]) or "no",
         row["written"][:10],
         *end,

@@ -2,7 +2,7 @@
 
 import json
 
-from noisefloor_tests.support.results_planted import planted_bins, planted_result
+from noisefloor_tests.support.results_planted import FILED, planted_bins, planted_result
 from pytest_noisefloor._files import resource_path
 from pytest_noisefloor.bets.bet import Level
 from pytest_noisefloor.bets.licensing import MARGIN
@@ -19,7 +19,7 @@ def test_a_file_is_judged_again_to_the_last_digit(tmp_path):
     content = planted_result({"a": (1.2, 1.0, 1.3), "b": (1.2, 1.1, 1.3), "c": (1.0, 1.0, 1.0)})
     again = rejudge_file(lift(json.loads(json.dumps(content))), BET)
     all_bins = planted_bins({"a": (1.2, 1.0, 1.3), "b": (1.2, 1.1, 1.3), "c": (1.0, 1.0, 1.0)})
-    assert again.resolved == infer(all_bins, BET.contrast, margin=MARGIN, spreads=[{}] * 3)
+    assert again.resolved == infer(all_bins, BET.contrast, margin=MARGIN, spreads=[FILED] * 3)
     assert len(json.dumps(content)) < 200_000
     text = render(again)
     assert text.count("[") > 9 + 12  # three intervals a user, four rates a scenario
