@@ -11,16 +11,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import IntEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from . import __version__
-from .bets import append_to_lock, check_copy, check_lockable
+from .bets import Forecast, Outcome, append_to_lock, check_copy, check_lockable, open_bet
 from .data import download_sources
 from .errors import NoisefloorError
-from .report import NO_MATPLOTLIB, can_draw, render, summarise
+from .report import NO_MATPLOTLIB, can_draw, render, render_forecast, summarise
 from .results import rejudge as rejudge_file
+from .specs import DEVICES, SHARED_OPTIONS
 
 
 class ExitCode(IntEnum):
@@ -38,8 +39,8 @@ Exit codes of all commands:
   0  as it should be
   1  not as it should be: the download failed
   2  the command line is wrong
-  3  inconclusive or out of reach (no command ends so today)
-  4  a file cannot be judged or locked
+  3  inconclusive or out of reach
+  4  a file cannot be judged or locked, or other input cannot be used
 """
 
 DOWNLOAD_CODES = """\b
@@ -61,6 +62,14 @@ Exit codes:
   0  the summary is written
   2  the command line is wrong
   4  a file cannot be judged; nothing is written
+"""
+
+REACH_CODES = """\b
+Exit codes:
+  0  LENIENT is not out of reach
+  2  the command line is wrong
+  3  LENIENT is out of reach
+  4  the bet, the base, the users or the device cannot be used
 """
 
 LOCK_CODES = """\b
@@ -188,6 +197,55 @@ def summary(
     print(text, end="")
     if not can_draw():
         print(NO_MATPLOTLIB)
+
+
+def _shared(name: str, **more: Any) -> Any:
+    """An option that pytest has too, with the same words. The default stands at the parameter."""
+    return typer.Option(metavar=name.upper(), help=SHARED_OPTIONS[name][1], **more)
+
+
+@app.command(epilog=REACH_CODES)
+def reach(
+    *,
+    bet: Annotated[str, _shared("bet")] = SHARED_OPTIONS["bet"][0],
+    base: Annotated[str, _shared("base")] = SHARED_OPTIONS["base"][0],
+    users: Annotated[str, _shared("users")] = SHARED_OPTIONS["users"][0],
+    device: Annotated[str, _shared("device")] = SHARED_OPTIONS["device"][0],
+    out: Annotated[Path, _shared("out", file_okay=False)] = Path(SHARED_OPTIONS["out"][0]),
+) -> None:
+    """Say which levels of a bet are within reach.
+
+    Nothing is trained. This measures how much the base could improve on each user's held-out text
+    while no trained value moves further than rate × steps. A bet that names its base is measured on
+    that one.
+    """
+    if device not in DEVICES:
+        expected = f"one of {', '.join(DEVICES)}"
+        raise typer.BadParameter(f"{device!r}: expected {expected}", param_hint="--device")
+    with _exits(ExitCode.NOT_JUDGED):
+        forecast = _forecast(bet, base, users, device, out)
+    print(render_forecast(forecast))
+    if forecast.lenient_reach is Outcome.OUT:
+        raise typer.Exit(ExitCode.INCONCLUSIVE)
+
+
+def _forecast(name: str, base: str, users: str, device: str, out: Path) -> Forecast:
+    from .data import load_users
+    from .experiment import Experiment
+    from .models import open_base
+    from .runs import ProgressBar, Runner, context_for
+
+    bet = open_bet(name)
+    loaded = load_users(users, bet.users)
+    context = context_for(
+        bet,
+        open_base(bet.base or base),
+        device=device,
+        out=out,
+        progress_bar=ProgressBar(sys.stderr),
+    )
+    experiment = Experiment(bet=bet, runner=Runner(context), users=loaded, seeds=bet.seeds, out=out)
+    return experiment.forecast
 
 
 @app.command(epilog=LOCK_CODES)

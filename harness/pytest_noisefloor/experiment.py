@@ -11,7 +11,17 @@ from typing import Any
 
 import numpy as np
 
-from pytest_noisefloor.bets import OTHER, POOLED, Bet, Verdict, assess, parse_label
+from pytest_noisefloor.bets import (
+    OTHER,
+    POOLED,
+    Bet,
+    Forecast,
+    UnitReach,
+    Verdict,
+    assess,
+    has_reach,
+    parse_label,
+)
 from pytest_noisefloor.data import Slice, SliceLeak, User, check_contamination
 from pytest_noisefloor.results import (
     LeakPart,
@@ -27,11 +37,14 @@ from pytest_noisefloor.runs import (
     Adapter,
     Ledger,
     LedgerLine,
+    Place,
     Plan,
     PlannedRun,
     Request,
     Runner,
     export_adapters,
+    forecast,
+    measure_reach,
 )
 from pytest_noisefloor.stats import (
     Effect,
@@ -45,9 +58,6 @@ from pytest_noisefloor.stats import (
 
 from .errors import NoisefloorError
 from .specs import UNTRAINED
-
-Scored = dict[str, list[list[Scores]]]
-"""Scores by run name, then by slice, then by seed. Several runs can stand for one label."""
 
 
 class Experiment:
@@ -115,6 +125,7 @@ class Experiment:
             planted=self.planted,
             divergences=[one.divergence for one in units if one.divergence is not None],
             filed=[self._filed_spreads(one.user) for one in units],
+            reachable=[one.reach for one in units if one.reach is not None],
         )
         ledger = () if self.planted else self._recorded(verdict, units)
         exported = export_adapters(
@@ -181,28 +192,34 @@ class Experiment:
     def _units(self) -> Iterator[Unit]:
         """Yield the units: users, slices that the bet pairs, or cells (one seed and one slice)."""
         contrast, texts = self.bet.contrast, self.runner.texts
-        for user in self.users:
-            if contrast.by_user:
-                yield self._measure(user.name, user, user.heldout, self.seeds)
-            elif contrast.by_pair:
-                for piece in user.heldout:
-                    far = jensen_shannon(texts.training(user), texts.scored(piece))
-                    one = self._measure(f"{user.name}, {piece.name}", user, (piece,), self.seeds)
-                    yield replace(one, divergence=far)
-            else:
-                for seed, piece in product(self.seeds, user.heldout):
-                    name = f"{user.name}, seed {seed}, {piece.name}"
-                    yield replace(self._measure(name, user, (piece,), (seed,)), seed=seed)
+        reach: dict[str, UnitReach] = {}
+        if has_reach(contrast):
+            moved = {user: self._plan.moved(user, self.seeds) for user in self.users}
+            reach = {one.user: one for one in measure_reach(self._plan, moved, self.seeds)}
+        for place in self._plan.places(self.seeds):
+            one = replace(self._measure(place), reach=reach.get(place.name))
+            if contrast.by_pair:
+                training, scored = texts.training(place.user), texts.scored(place.slices[0])
+                one = replace(one, divergence=jensen_shannon(training, scored))
+            yield replace(one, seed=place.seeds[0]) if contrast.by_cell else one
 
-    def _measure(
-        self, name: str, user: User, pieces: Sequence[Slice], seeds: Sequence[int]
-    ) -> Unit:
+    @cached_property
+    def forecast(self) -> Forecast:
+        """How far each unit's NLL can fall, and each level's reach, before anything is trained.
+
+        Raises:
+            NoisefloorError: the bet's levels do not measure what a user's own text does.
+        """
+        return forecast(self._plan, self.bet, self.seeds, planted=self.planted)
+
+    def _measure(self, place: Place) -> Unit:
         """Compute a unit's effect and record. All scores must cover the same tokens.
 
         Each score is read once.
         """
+        name, user, pieces = place.name, place.user, place.slices
         labels = (UNTRAINED, *self.bet.contrast.trained)
-        found = {label: self._scored(label, user, pieces, seeds) for label in labels}
+        found = {label: self._plan.scored(label, place) for label in labels}
         means = {
             label: {name: _mean(scores) for name, scores in by_name.items()}
             for label, by_name in found.items()
@@ -267,21 +284,6 @@ class Experiment:
 
     def _effect(self, name: str, means: Mapping[str, float]) -> Effect:
         return Effect(user=name, nll=means, contrast=self.bet.contrast)
-
-    def _scored(
-        self, label: str, user: User, pieces: Sequence[Slice], seeds: Sequence[int]
-    ) -> Scored:
-        """The scores of every run that stands for a label. The untrained base has one seed."""
-        found: Scored = {}
-        for piece in pieces:
-            by_name: dict[str, list[Scores]] = {}
-            for seed in (0,) if label == UNTRAINED else seeds:
-                for one in self._plan.runs_for(label, user, seed):
-                    scored = one.runner.scored(one.request, piece)
-                    by_name.setdefault(one.name, []).append(scored)
-            for name, of_seeds in by_name.items():
-                found.setdefault(name, []).append(of_seeds)
-        return found
 
 
 def _mean(scores: Sequence[Sequence[Scores]]) -> float:

@@ -15,6 +15,9 @@ T = TypeVar("T")
 SCORER = "sliding/2"
 """Name and version of how ``models/scoring.py`` scores; part of every score's key."""
 
+GRADIENT = "gradient/1"
+"""Name and version of how ``models/gradient.py`` differentiates; part of every gradient's key."""
+
 
 Kernel = Literal["attention/1", "tiles/1", "tiles-onednn/1", "tiles-wide/1"]
 """How the LM head computes its products, with a version.
@@ -171,7 +174,10 @@ class RunSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreSpec:
-    """One slice to score under one adapter. ``adapter`` is the adapter's key, or ``untrained``."""
+    """One slice to score under one adapter.
+
+    ``adapter`` is the adapter's key, or ``untrained``, or says which step down which gradient.
+    """
 
     base: str
     adapter: str
@@ -189,7 +195,55 @@ class ScoreSpec:
         return digest(asdict(self))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GradientSpec:
+    """The gradient of the mean NLL of some slices, at the values that a method starts from.
+
+    ``slices`` are the hashes of their texts, in order. ``gradient`` is the version of the code.
+    """
+
+    base: str
+    method: str
+    slices: tuple[str, ...]
+    scoring: Scoring
+    prefix: str
+    scorer: str
+    gradient: str
+    kernel: str
+    device: str
+    torch: str
+
+    @property
+    def key(self) -> str:
+        """The name of this gradient in the store (hex)."""
+        return digest(asdict(self))
+
+
 UNTRAINED = "untrained"
 
 
 DEFAULT_BASE = "reference"
+
+DEVICES = ("auto", "mps", "cuda", "cpu")
+"""What a session or a command may name as its device."""
+
+SHARED_OPTIONS = {
+    "bet": (
+        "bet60",
+        "bet to judge by: a registered one, or a bet file (.toml) of your own, whose results are "
+        "marked UNREGISTERED until a LOCK beside it names it, or PLANTED where it says so",
+    ),
+    "base": (
+        DEFAULT_BASE,
+        "base to train on: reference, smollm2-135m, tiny, a folder with config.json and "
+        "safetensors weights, or a hub id; append +ternary to make its weights ternary",
+    ),
+    "users": (
+        "shipped",
+        "users' texts: 'shipped' (programmer, novelist, scientist) or a folder; on other texts "
+        "than the bet's, results are marked UNREGISTERED",
+    ),
+    "device": ("auto", "auto (mps, then cuda, then cpu), mps, cuda or cpu"),
+    "out": (".", "folder for results/, out/ and the store of everything trained"),
+}
+"""Default and description of each option that pytest's plugin and the command share."""

@@ -58,8 +58,8 @@ def test_a_claims_file_with_one_entry_of_each_outcome(project, held):
             "shown for 2 of 3 users (ann, bob).",
             "The claim may be strengthened: the data supports STRICT. Measured, *",
             "ABSENT is not shown. Measured, *",
-            "What may be said instead: NOT_MET: LENIENT is not shown; by this recipe it was out of "
-            "reach, and by help alone out of reach.",
+            "What may be said instead: NOT_MET: LENIENT is not shown; by help it was out of this "
+            "recipe's reach.",
             "LENIENT came out by point estimates alone, so it may not be claimed. Measured, *",
             "What may be said instead: *",
             "NOT_MET is not what was measured: CATASTROPHIC. Measured, *",

@@ -77,8 +77,9 @@ def test_a_second_session_trains_nothing_and_needs_no_torch(
     assert before["base"]["name"] == "small"
     assert not before["verdict"]["planted"]
     assert (pytester.path / "out" / "UNREGISTERED_60_real_ann.pt").is_file()
-    # for each user: real, random and oracle; scores of these and untrained on two slices
-    assert len(files) == 2 * (3 + 4 * 2)
+    # for each user: real, random, oracle and a gradient; two slices scored under the three, under
+    # none, and after three steps down the gradient
+    assert len(files) == 2 * (3 + 1 + 7 * 2)
 
     pytester.path.joinpath("witness.py").write_text(WITNESS.replace("\n    ", "\n"))
     path.unlink()

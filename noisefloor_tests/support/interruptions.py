@@ -22,7 +22,8 @@ class Stopping(ProgressBar):
 KILLED = """
 import os, signal
 from pathlib import Path
-from pytest_noisefloor.runs import Request, RunContext, Runner, worker
+from pytest_noisefloor.runs import Request, Runner, worker
+from pytest_noisefloor.runs.context import RunContext
 from pytest_noisefloor.models.loading import open_base
 from pytest_noisefloor.data.users import Slice, User
 from pytest_noisefloor.training.methods.registry import METHODS

@@ -129,7 +129,7 @@ def test_a_wrong_command_line_is_refused_with_its_usage_and_status_2(capsys, wor
     assert message in errors
 
 
-VERBS = ("download", "rejudge", "summary", "lock")
+VERBS = ("download", "rejudge", "summary", "reach", "lock")
 
 
 @pytest.mark.parametrize("words", [[], *([verb] for verb in VERBS)])

@@ -24,6 +24,12 @@ from .lock import read_lock as read_lock
 from .locking import append_to_lock as append_to_lock
 from .locking import check_copy as check_copy
 from .locking import check_lockable as check_lockable
+from .reach import STEP as STEP
+from .reach import Forecast as Forecast
+from .reach import Outcome as Outcome
+from .reach import UnitReach as UnitReach
+from .reach import has_reach as has_reach
+from .reach import unit_reach as unit_reach
 from .registration import Status as Status
 from .registry import open_bet as open_bet
 from .registry import other_design as other_design

@@ -28,6 +28,7 @@ from pytest_noisefloor.stats import (
 from .bet import Bet, Level
 from .judging import SimulatedRates, Verdict, judge
 from .licensing import MARGIN
+from .reach import UnitReach
 
 TRIALS = 1000
 """Repetitions for each true ratio.
@@ -50,13 +51,15 @@ def assess(
     planted: bool = False,
     divergences: Sequence[float] = (),
     filed: Sequence[Mapping[str, Spread]] = (),
+    reachable: Sequence[UnitReach] = (),
 ) -> Verdict:
     """Return the verdict with its intervals, reach and error rates.
 
     A unit with too little held-out text for an interval has point estimates only, and the verdict
     then has no error rates. If a bet counts pairs of slices, ``effects`` are those of the slices,
     and ``divergences`` are their divergences from the training text. ``filed`` has, for each unit,
-    what a file says of the spread of its arms between trainings.
+    what a file says of the spread of its arms between trainings. ``reachable`` says how far each
+    unit's NLL could have fallen, if that was measured.
 
     Raises:
         StatisticsError: an effect's means are not those of its bin sums, or the scores cannot be
@@ -75,8 +78,8 @@ def assess(
             spreads=spreads_of(all_bins, bet.contrast, filed),
         )
     except TooLittleText as reason:
-        return judge(bet, effects, planted=planted, unresolved=str(reason))
-    verdict = judge(bet, effects, planted=planted, resolved=resolved)
+        return judge(bet, effects, planted=planted, reachable=reachable, unresolved=str(reason))
+    verdict = judge(bet, effects, planted=planted, resolved=resolved, reachable=reachable)
     if verdict.short:
         why = f"too little held-out text: {'; '.join(verdict.short)}"
         return replace(verdict, unresolved=why)

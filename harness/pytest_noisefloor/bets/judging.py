@@ -3,66 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from pytest_noisefloor.errors import NoisefloorError
-from pytest_noisefloor.stats import Effect, Interval, UserInference
+from pytest_noisefloor.stats import Effect, UserInference
 
-from .bet import Bet, Criterion, Level
+from .bet import Bet, Level
 from .findings import Findings, find
+from .reach import Outcome, Reach, UnitReach, gains_shown, reach_of_levels
 from .registration import Status
 
 UNKNOWN = "unknown"
-_REACHED = {None: UNKNOWN, True: "within reach", False: "out of reach"}
 
 
 class JudgeError(NoisefloorError):
     """Effects that cannot be judged."""
-
-
-@dataclass(frozen=True)
-class Reach:
-    """The users who could have met a level if the real arm had had the best text.
-
-    ``by_ratio`` are the users for whom the real ratio, or the upper bound of the oracle's,
-    satisfies the level's condition. ``by_help`` are the users for whom help does, so that harm by
-    the control does not count. ``open_ratio`` and ``open_help`` are the users for whom this is
-    unknown, since their oracle has no interval.
-    """
-
-    level: Level
-    n_required: int
-    by_ratio: tuple[str, ...]
-    open_ratio: tuple[str, ...]
-    by_help: tuple[str, ...]
-    open_help: tuple[str, ...]
-
-    @property
-    def within(self) -> bool | None:
-        """Whether the ratio could have met the level; None if that depends on open users."""
-        return self._enough(self.by_ratio, self.open_ratio)
-
-    @property
-    def within_help(self) -> bool | None:
-        """Whether help alone could have met the level; None if that depends on open users."""
-        return self._enough(self.by_help, self.open_help)
-
-    @property
-    def outcome(self) -> str:
-        """``within`` as the words of a report."""
-        return _REACHED[self.within]
-
-    @property
-    def outcome_by_help(self) -> str:
-        """``within_help`` as the words of a report."""
-        return _REACHED[self.within_help]
-
-    def _enough(self, counted: tuple[str, ...], unknown: tuple[str, ...]) -> bool | None:
-        if len(counted) >= self.n_required:
-            return True
-        return False if len(counted) + len(unknown) < self.n_required else None
 
 
 @dataclass(frozen=True)
@@ -82,9 +39,10 @@ class Verdict:
     that were met, but would not be with help in the ratio's place. ``planted`` marks a verdict that
     only proves the machinery.
 
-    Three fields rest on per-token scores, and are empty for a published table: ``resolved`` for
-    each user, ``reach`` of each level with a minimum ratio, and ``error_rates`` of the bet.
-    ``unresolved`` says why any of these is missing.
+    Some fields rest on per-token scores, and are empty for a published table: ``resolved`` for
+    each user, ``reach`` of each level with a minimum ratio, ``reachable`` for each user, which
+    files of versions 1 to 3 lack, and ``error_rates`` of the bet. ``unresolved`` says why any of
+    these is missing.
     """
 
     bet: Bet
@@ -97,6 +55,7 @@ class Verdict:
     rests_on_harm: tuple[Level, ...]
     unresolved: str
     error_rates: tuple[SimulatedRates, ...] = ()
+    reachable: tuple[UnitReach, ...] = ()
 
     @property
     def status(self) -> Status:
@@ -129,10 +88,19 @@ class Verdict:
         """Users whose ratio is shown to be below 1: Δ's upper bound is below 0."""
         return tuple(one.user for one in self.resolved if one.delta.high < 0)
 
+    @property
+    def lenient_reach(self) -> Outcome:
+        """What is known of LENIENT's reach."""
+        found = [one.outcome for one in self.reach if one.level is Level.LENIENT]
+        return found[0] if found else Outcome.UNKNOWN
+
     def reaches(self, ratio: float) -> bool:
-        """Return whether a ratio is shown to be within reach by help: enough oracles had it."""
-        lows = [one.oracle_help.low for one in self.resolved if one.oracle_help is not None]
+        """Return whether a ratio is shown to be within reach by help, for as many as LENIENT needs.
+
+        An oracle's help shows it, or a measured step's: by their lower bounds.
+        """
         needed = self.bet.criterion(Level.LENIENT).n_required(len(self.effects))
+        lows = gains_shown(self.resolved, self.reachable)
         return sum(math.exp(low) >= ratio for low in lows) >= needed
 
     @cached_property
@@ -147,13 +115,14 @@ def judge(
     *,
     planted: bool = False,
     resolved: Sequence[UserInference] = (),
+    reachable: Sequence[UnitReach] = (),
     unresolved: str = "",
 ) -> Verdict:
     """Return the verdict of a bet's criteria on the users' effects.
 
     Levels depend on point estimates of the ratio, verbatim. STRICT implies LENIENT, so the verdict
     is the highest level whose condition holds. CATASTROPHIC and LENIENT cannot both hold, because
-    ``Bet`` checks their fractions. ``resolved`` never changes the level.
+    ``Bet`` checks their fractions. ``resolved`` and ``reachable`` never change the level.
 
     Raises:
         JudgeError: there are no users, a user is repeated, the effects have a different contrast
@@ -183,7 +152,7 @@ def judge(
         met=met,
         planted=planted,
         resolved=tuple(resolved),
-        reach=_reach(bet, effects, resolved),
+        reach=reach_of_levels(bet, effects, resolved, reachable),
         rests_on_harm=tuple(
             c.level
             for c in bet.criteria
@@ -192,38 +161,5 @@ def judge(
             and sum(c.is_met_by(e.help or 0.0) for e in effects) < c.n_required(len(users))
         ),
         unresolved=unresolved,
-    )
-
-
-def _reach(
-    bet: Bet, effects: Sequence[Effect], resolved: Sequence[UserInference]
-) -> tuple[Reach, ...]:
-    """Return the reach of every level with a minimum ratio; empty if no oracle has an interval."""
-    if all(one.oracle is None and one.oracle_help is None for one in resolved):
-        return ()
-    by_ratio = {one.user: one.oracle for one in resolved}
-    by_help = {one.user: one.oracle_help for one in resolved}
-
-    def counted(
-        own: Sequence[float | None], best: Mapping[str, Interval | None], criterion: Criterion
-    ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        met, unknown = [], []
-        for effect, mine in zip(effects, own, strict=True):
-            oracle = best.get(effect.user)
-            bounds = [mine or 0.0, *([math.exp(oracle.high)] if oracle else [])]
-            if any(map(criterion.is_met_by, bounds)):
-                met.append(effect.user)
-            elif oracle is None:
-                unknown.append(effect.user)
-        return tuple(met), tuple(unknown)
-
-    return tuple(
-        Reach(
-            c.level,
-            c.n_required(len(effects)),
-            *counted([e.ratio for e in effects], by_ratio, c),
-            *counted([e.help for e in effects], by_help, c),
-        )
-        for c in bet.criteria
-        if c.comparison == "at least"
+        reachable=tuple(reachable),
     )

@@ -5,7 +5,16 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from pytest_noisefloor.bets import ABSENT, OTHER, Bet, Level, Verdict, claimable, parse_label
+from pytest_noisefloor.bets import (
+    ABSENT,
+    OTHER,
+    Bet,
+    Level,
+    Outcome,
+    Verdict,
+    claimable,
+    parse_label,
+)
 from pytest_noisefloor.report import SHOWN, name_or_count, render
 from pytest_noisefloor.stats import Interval
 
@@ -115,13 +124,10 @@ def _counted(units: list[str] | tuple[str, ...], verdict: Verdict) -> str:
 
 
 def _reach(verdict: Verdict) -> str:
-    """Say whether LENIENT could have been met by this recipe."""
-    for reach in verdict.reach:
-        if reach.level is Level.LENIENT:
-            return (
-                f"by this recipe it was {reach.outcome}, and by help alone {reach.outcome_by_help}"
-            )
-    return "whether this recipe could reach it is unknown"
+    """Say whether LENIENT could have been met by help."""
+    if verdict.lenient_reach is Outcome.UNKNOWN:
+        return "whether help could reach it is not known"
+    return f"by help it was {verdict.lenient_reach}"
 
 
 def _measured(verdict: Verdict) -> str:

@@ -3,6 +3,7 @@ from .cross_entropy import mean_loss as mean_loss
 from .device import exact_fp32 as exact_fp32
 from .device import exclusive as exclusive
 from .device import resolve_device as resolve_device
+from .gradient import add_gradients as add_gradients
 from .head import LMHead as LMHead
 from .head import hidden_states as hidden_states
 from .head import kernels as kernels

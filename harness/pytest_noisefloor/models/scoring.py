@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,46 @@ def windows(length: int, scoring: Scoring) -> Iterator[tuple[int, int, int]]:
         scored = end
 
 
+@dataclass(frozen=True)
+class WindowBatch:
+    """Windows of one shape that pass the model together.
+
+    ``ids`` (rows, width) are their inputs. ``targets`` (rows, scored) are the tokens that they
+    score, each row's last. ``firsts`` gives the place in the document of each row's first input,
+    and ``spans`` the places (start, end) of its targets.
+    """
+
+    ids: Ids
+    targets: Ids
+    firsts: tuple[int, ...]
+    spans: tuple[tuple[int, int], ...]
+
+
+def window_batches(
+    tokens: Ids, prefix: int, scoring: Scoring, *, most: int
+) -> Iterator[WindowBatch]:
+    """Yield all windows of a document (n,), at most ``most`` inputs or one window at a time.
+
+    Only windows of the same shape are in one batch, so nothing is ever padded.
+
+    Raises:
+        ScoringError: there are no tokens.
+    """
+    if not len(tokens):
+        raise ScoringError("no tokens to score")
+    inputs = np.concatenate([[prefix], tokens[:-1]])
+    shape = {w: (w[2] - w[0], w[2] - w[1]) for w in windows(len(tokens), scoring)}
+    for (width, _), same in groupby(shape, key=shape.__getitem__):
+        group, rows = list(same), max(1, most // width)
+        for part in (group[at : at + rows] for at in range(0, len(group), rows)):
+            yield WindowBatch(
+                ids=np.stack([inputs[first:end] for first, _, end in part]),
+                targets=np.stack([tokens[start:end] for _, start, end in part]),
+                firsts=tuple(first for first, _, _ in part),
+                spans=tuple((start, end) for _, start, end in part),
+            )
+
+
 def score(
     model: nn.Module, head: LMHead, tokens: Ids, prefix: int, scoring: Scoring
 ) -> npt.NDArray[np.float32]:
@@ -70,25 +111,14 @@ def score_copies(
         ScoringError: there are no tokens, or a score is not finite.
         NoiseError: noise is asked for, but the model's blocks cannot be found.
     """
-    if not len(tokens):
-        raise ScoringError("no tokens to score")
-    inputs = np.concatenate([[prefix], tokens[:-1]])
     scores = np.full((copies, len(tokens)), np.nan, dtype=np.float32)
-    shape = {w: (w[2] - w[0], w[2] - w[1]) for w in windows(len(tokens), scoring)}
-    # only windows of the same shape share a forward pass, so nothing is ever padded
-    for (width, scored), same in groupby(shape, key=shape.__getitem__):
-        group = list(same)
-        rows = max(1, BATCH_TOKENS // (width * copies))
-        for at in range(0, len(group), rows):
-            part = group[at : at + rows]
-            ids = np.stack([inputs[first:end] for first, _, end in part])
-            targets = np.stack([tokens[start:end] for _, start, end in part])
-            ids, targets = np.tile(ids, (copies, 1)), np.tile(targets, (copies, 1))
-            with noisy_blocks(model, scoring.noise, [first for first, _, _ in part]):
-                losses = _losses(model, head, ids, targets)
-            by_window = losses.reshape(copies, -1, scored).swapaxes(0, 1)
-            for (_, start, end), row in zip(part, by_window, strict=True):
-                scores[:, start:end] = row  # (copies, scored)
+    for batch in window_batches(tokens, prefix, scoring, most=BATCH_TOKENS // copies):
+        ids, targets = np.tile(batch.ids, (copies, 1)), np.tile(batch.targets, (copies, 1))
+        with noisy_blocks(model, scoring.noise, batch.firsts):
+            losses = _losses(model, head, ids, targets)
+        by_window = losses.reshape(copies, *batch.targets.shape).swapaxes(0, 1)
+        for (start, end), row in zip(batch.spans, by_window, strict=True):
+            scores[:, start:end] = row  # (copies, scored)
     if not np.isfinite(scores).all():
         copy, worst = (int(at) for at in np.argwhere(~np.isfinite(scores))[0])
         raise ScoringError(f"token {worst} of {len(tokens)} scored {scores[copy, worst]}")

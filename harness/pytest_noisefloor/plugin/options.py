@@ -10,9 +10,7 @@ from typing import NoReturn
 
 import pytest
 
-from pytest_noisefloor.specs import DEFAULT_BASE, MATMULS
-
-DEVICES = ("auto", "mps", "cuda", "cpu")
+from pytest_noisefloor.specs import DEVICES, MATMULS, SHARED_OPTIONS
 
 
 @dataclass(frozen=True)
@@ -34,22 +32,7 @@ class Settings:
 
 
 _OPTIONS = {
-    "bet": (
-        "bet60",
-        "bet to judge by: a registered one, or a bet file (.toml) of your own, whose results are "
-        "marked UNREGISTERED until a LOCK beside it names it, or PLANTED where it says so",
-    ),
-    "base": (
-        DEFAULT_BASE,
-        "base to train on: reference, smollm2-135m, tiny, a folder with config.json and "
-        "safetensors weights, or a hub id; append +ternary to make its weights ternary",
-    ),
-    "users": (
-        "shipped",
-        "users' texts: 'shipped' (programmer, novelist, scientist) or a folder; on other texts "
-        "than the bet's, results are marked UNREGISTERED",
-    ),
-    "device": ("auto", "auto (mps, then cuda, then cpu), mps, cuda or cpu"),
+    **SHARED_OPTIONS,
     "seeds": (
         "",
         "seeds to train each arm with, as 0,1,2 (default: those of the bet); with any "
@@ -61,7 +44,6 @@ _OPTIONS = {
         "scores are always fp32 (default: those of the bet; with any other, results are marked "
         "UNREGISTERED)",
     ),
-    "out": (".", "folder for results/, out/ and the store of everything trained"),
 }
 
 

@@ -145,23 +145,18 @@ def build_experiment(
 ) -> Experiment:
     """Build an experiment on the session's store and device. The terminal shows its progress."""
     from pytest_noisefloor.experiment import Experiment
-    from pytest_noisefloor.models import resolve_device
-    from pytest_noisefloor.runs import ProgressBar, RunContext, Runner, Store
-    from pytest_noisefloor.training import open_method
+    from pytest_noisefloor.runs import ProgressBar, Runner, context_for
 
     settings = config.stash[SETTINGS]
-    runner = Runner(
-        RunContext(
-            store=Store(settings.out / ".noisefloor"),
-            base=base,
-            device=resolve_device(settings.device),
-            method=open_method(bet.method),
-            recipe=bet.recipe,
-            scoring=bet.scoring,
-            progress_bar=ProgressBar(_terminal(config), line=_worker()),
-            workers=int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")),
-        )
+    context = context_for(
+        bet,
+        base,
+        device=settings.device,
+        out=settings.out,
+        progress_bar=ProgressBar(_terminal(config), line=_worker()),
+        workers=int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")),
     )
+    runner = Runner(context)
     return Experiment(bet=bet, runner=runner, users=users, seeds=seeds, out=out)
 
 

@@ -4,5 +4,6 @@ from .labels import SHOWN as SHOWN
 from .labels import name_or_count as name_or_count
 from .labels import render_label as render_label
 from .prose import criterion_sentence as criterion_sentence
+from .reach import render_forecast as render_forecast
 from .summary import summarise as summarise
 from .tables import render as render

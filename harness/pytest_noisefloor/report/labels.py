@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from pytest_noisefloor.bets import (
     OTHER,
     POOLED,
+    Bet,
     Condition,
     Level,
+    Status,
     Verdict,
     is_best_of,
     parse_label,
@@ -20,6 +22,26 @@ SHOWN = 20
 """Maximum number of users that are shown or named one by one. The result file has all of them."""
 
 LEVELS = (Level.CATASTROPHIC, Level.LENIENT, Level.STRICT)
+
+
+def bet_title(bet: Bet, status: Status) -> str:
+    """A bet's name, date and hash. If it is not registered, also its status and why."""
+    name = f"Bet {bet.id}: {bet.title} ({bet.registration_note}, {bet.sha256[:12]})"
+    if status is Status.PLANTED:
+        return f"PLANTED, proves the machinery alone: {name}"
+    if status is Status.REGISTERED:
+        return name
+    return f"{status}, {bet.why_unregistered}: {name}"
+
+
+def more(units: int, contrast: Contrast) -> str:
+    """The line under a table that does not show all units. Empty if all are shown."""
+    if units <= SHOWN:
+        return ""
+    return (
+        f"\n… and {units - SHOWN} more of {units} {contrast.unit_word}s; all of them are in the "
+        "result file"
+    )
 
 
 def quotient(interval: Interval | None) -> str:
@@ -57,12 +79,6 @@ def control(verdict: Verdict) -> str:
 def has_harm(contrast: Contrast) -> bool:
     """Whether harm can differ from 1. It cannot if the control is the untrained base."""
     return contrast.numerator != UNTRAINED
-
-
-def has_reach(contrast: Contrast) -> bool:
-    """Whether the oracle's adapter stands for the best that the denominator could have been."""
-    first, *more = parse_label(contrast.denominator)
-    return first.source == "real" and not more
 
 
 _SOURCES = {

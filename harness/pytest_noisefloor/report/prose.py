@@ -14,10 +14,13 @@ from pytest_noisefloor.bets import (
     ABSENT,
     ABSENT_RATIO,
     Criterion,
+    Forecast,
     Level,
+    Outcome,
     Status,
     Verdict,
     WhyNotAbsent,
+    has_reach,
     is_best_of,
     rate_bounds,
 )
@@ -27,7 +30,6 @@ from .labels import (
     SHOWN,
     control,
     has_harm,
-    has_reach,
     name_or_count,
     names,
     quotient,
@@ -53,6 +55,17 @@ def criterion_sentence(verdict: Verdict, criterion: Criterion) -> str:
     """Say whether a criterion holds, with each user's ratio or the range of other units' ratios."""
     macros: Any = _environment().get_template("macros.j2").module
     return str(macros.criterion_sentence(verdict, criterion)).strip("\n")
+
+
+def render_forecast_words(forecast: Forecast) -> str:
+    """Say which levels are in reach before anything is trained, and at which rate others were."""
+    rates = {
+        one.level: rate
+        for one in forecast.levels
+        if one.outcome is Outcome.OUT and (rate := forecast.rate_needed(one.level)) is not None
+    }
+    macros: Any = _environment().get_template("reach.j2").module
+    return str(macros.of_forecast(forecast, rates)).strip("\n")
 
 
 @cache
@@ -154,10 +167,11 @@ def _claim_words(verdict: Verdict, name: str) -> str:
     if name == ABSENT:
         return f"{name} (no {unit}'s ratio is as far from 1 as {ABSENT_RATIO:g})"
     if name == "NOT_MET":
-        lenient = next((r for r in verdict.reach if r.level is Level.LENIENT), None)
         if not has_reach(verdict.bet.contrast):
             return f"{name} (LENIENT is not shown)"
-        reach = f"was {lenient.outcome_by_help} by help" if lenient else "its reach is not known"
+        outcome = verdict.lenient_reach
+        known = outcome is not Outcome.UNKNOWN
+        reach = f"was {outcome} by help" if known else "its reach is not known"
         return f"{name} (LENIENT is not shown, and {reach})"
     if name == "CATASTROPHIC":
         return f"{name} (ratios below 1)"

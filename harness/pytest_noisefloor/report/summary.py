@@ -48,7 +48,7 @@ LEGEND = (
     "Levels are by each bet's own bars, which stand beside them, on what that bet compares: "
     "CATASTROPHIC of 37 says that full fine-tuning is estimated better. A level by points may not "
     "be claimed. A figure without brackets has no interval, its text being too short or too few of "
-    'its tokens independent. "By help alone" is LENIENT\'s reach with help in place of the ratio.'
+    "its tokens independent. LENIENT's reach is by help."
 )
 
 

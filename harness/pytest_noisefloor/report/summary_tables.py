@@ -26,7 +26,7 @@ def bet_table(rows: Sequence[Mapping[str, Any]]) -> str:
     """One row per bet and base."""
     head = ("bet", "title", "base", "level", "STRICT, LENIENT, CATASTROPHIC")
     figures = ("ratio, least to largest", "met LENIENT's bar")
-    more = ("LENIENT's reach", "by help alone", "rests on harm", "written", "bet file", "note")
+    more = ("LENIENT's reach", "rests on harm", "written", "bet file", "note")
     return markdown_table((*head, *figures, *more), map(_bet_row, rows))
 
 
@@ -37,13 +37,12 @@ def _bet_row(row: Mapping[str, Any]) -> tuple[str, ...]:
     by_points = ", by points" if is_run and row["level"] not in row["claimable"] else ""
     start = (row["bet"], row["title"], row["base"], f"{row['level']}{by_points}", bars)
     if not is_run:
-        return (*start, *[NONE] * 6, *end)
+        return (*start, *[NONE] * 5, *end)
     return (
         *start,
         _range(row["least"], row["largest"]),
         f"{row['met']['LENIENT']} of {row['units']}",
         row["reach"],
-        row["reach_by_help"],
         ", ".join(row["rests_on_harm"]) or "no",
         row["written"][:10],
         *end,

@@ -10,17 +10,19 @@ from pytest_noisefloor.bets import (
     UNKNOWN,
     Criterion,
     Level,
+    Outcome,
     SimulatedRates,
-    Status,
     Verdict,
+    has_reach,
     rate_bounds,
 )
 from pytest_noisefloor.specs import UNTRAINED
-from pytest_noisefloor.stats import Contrast, Effect, UserInference
+from pytest_noisefloor.stats import Effect, UserInference
 
-from .labels import SHOWN, has_harm, has_reach, quotient
+from .labels import SHOWN, bet_title, has_harm, more, quotient
 from .layout import Column, terminal_table
 from .prose import render_prose
+from .reach import reach_table
 
 
 def render(verdict: Verdict) -> str:
@@ -32,6 +34,8 @@ def render(verdict: Verdict) -> str:
     parts = [title(verdict), table(verdict.effects)]
     if verdict.resolved:
         parts += [interval_table(verdict), chance_table(verdict)]
+    if verdict.reachable:
+        parts.append(reach_table(verdict))
     parts.append(level_table(verdict))
     if verdict.error_rates:
         parts.append(rate_table(verdict))
@@ -40,14 +44,7 @@ def render(verdict: Verdict) -> str:
 
 def title(verdict: Verdict) -> str:
     """The bet's name, date and hash. If the bet is not registered, also its status and why."""
-    bet = verdict.bet
-    name = f"Bet {bet.id}: {bet.title} ({bet.registration_note}, {bet.sha256[:12]})"
-    status = verdict.status
-    if status is Status.PLANTED:
-        return f"PLANTED, proves the machinery alone: {name}"
-    if status is Status.REGISTERED:
-        return name
-    return f"{status}, {bet.why_unregistered}: {name}"
+    return bet_title(verdict.bet, verdict.status)
 
 
 def table(effects: Sequence[Effect]) -> str:
@@ -62,7 +59,7 @@ def table(effects: Sequence[Effect]) -> str:
     columns.append(Column("help", lambda effect: _ratio(effect.help)))
     if not contrast.by_pair:
         columns.append(Column("winner", lambda effect: effect.winner, left=True))
-    return terminal_table(columns, effects[:SHOWN]) + _more(len(effects), contrast)
+    return terminal_table(columns, effects[:SHOWN]) + more(len(effects), contrast)
 
 
 def _arm(arm: str) -> Column[Effect]:
@@ -88,9 +85,7 @@ def interval_table(verdict: Verdict) -> str:
             Column("score", _score),
         ]
     columns.append(Column("detectable", lambda one: f"{math.exp(one.mde):.4f}"))
-    return terminal_table(columns, verdict.resolved[:SHOWN]) + _more(
-        len(verdict.resolved), contrast
-    )
+    return terminal_table(columns, verdict.resolved[:SHOWN]) + more(len(verdict.resolved), contrast)
 
 
 def chance_table(verdict: Verdict) -> str:
@@ -104,9 +99,7 @@ def chance_table(verdict: Verdict) -> str:
         ),
         Column("spread of trainings", lambda one: "yes" if one.delta.of_trainings else "no"),
     ]
-    return terminal_table(columns, verdict.resolved[:SHOWN]) + _more(
-        len(verdict.resolved), contrast
-    )
+    return terminal_table(columns, verdict.resolved[:SHOWN]) + more(len(verdict.resolved), contrast)
 
 
 def level_table(verdict: Verdict) -> str:
@@ -115,7 +108,7 @@ def level_table(verdict: Verdict) -> str:
     reach = {one.level: one for one in verdict.reach}
 
     def unknown(criterion: Criterion) -> str:
-        return UNKNOWN if criterion.level > Level.NOT_MET else "–"
+        return Outcome.UNKNOWN if criterion.level > Level.NOT_MET else "–"
 
     columns = [
         Column[Criterion]("level", lambda c: c.level.name, left=True),
@@ -129,13 +122,9 @@ def level_table(verdict: Verdict) -> str:
         columns.append(Column("rests on harm", lambda c: _rests_on_harm(verdict, c)))
     if has_reach(contrast):
         columns.append(
-            Column("reach", lambda c: reach[c.level].outcome if c.level in reach else unknown(c))
-        )
-    if has_reach(contrast) and has_harm(contrast):
-        columns.append(
             Column(
-                "reach by help alone",
-                lambda c: reach[c.level].outcome_by_help if c.level in reach else unknown(c),
+                "reach by help",
+                lambda c: reach[c.level].outcome if c.level in reach else unknown(c),
             )
         )
     return terminal_table(columns, verdict.bet.criteria)
@@ -160,16 +149,6 @@ def rate_table(verdict: Verdict) -> str:
 
 def _rate_of(level: Level) -> Column[SimulatedRates]:
     return Column(level.name, lambda scenario: _rate(scenario.counts[level], scenario.trials))
-
-
-def _more(units: int, contrast: Contrast) -> str:
-    """The line under a table that does not show all units. Empty if all are shown."""
-    if units <= SHOWN:
-        return ""
-    return (
-        f"\n… and {units - SHOWN} more of {units} {contrast.unit_word}s; all of them are in the "
-        "result file"
-    )
 
 
 def _score(one: UserInference) -> str:

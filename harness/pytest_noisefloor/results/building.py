@@ -11,15 +11,19 @@ from importlib.util import find_spec
 from math import exp
 from typing import Any
 
-from pytest_noisefloor.bets import (
-    Bet,
-    Verdict,
-    parse_label,
-)
+from pytest_noisefloor.bets import STEP, Bet, UnitReach, Verdict, parse_label
 from pytest_noisefloor.data import open_arm
 from pytest_noisefloor.runs import ExportedAdapter, LedgerLine, Runner
 from pytest_noisefloor.specs import SCORER, Recipe
-from pytest_noisefloor.stats import BIN_TOKENS, BinSums, Effect, Interval, Spread, UserInference
+from pytest_noisefloor.stats import (
+    BIN_TOKENS,
+    BinSums,
+    Effect,
+    Interval,
+    Spread,
+    UserInference,
+    encode_sums,
+)
 
 from .building_verdict import verdict_part
 from .ledger import ledger_parts, text_digests
@@ -34,7 +38,14 @@ from .parts_design import (
     TimesPart,
     VersionsPart,
 )
-from .parts_measured import IntervalPart, IntervalsPart, SlicePart, SpreadPart, UnitPart
+from .parts_measured import (
+    IntervalPart,
+    IntervalsPart,
+    SlicePart,
+    SpreadPart,
+    UnitPart,
+    UnitReachPart,
+)
 from .schema import RESULT_SCHEMA, ResultFile, seal
 
 
@@ -53,6 +64,7 @@ class Unit:
     slices: tuple[SlicePart, ...]
     seed: int | None = None
     divergence: float | None = None
+    reach: UnitReach | None = None
 
 
 def result(
@@ -120,12 +132,14 @@ def bet_part(bet: Bet) -> BetPart:
 
 
 def _versions_part(bet: Bet, runner: Runner, exported: Sequence[ExportedAdapter]) -> VersionsPart:
-    methods = {one.run.runner.method for one in exported} - {runner.method}
+    methods = {one.run.runner.method.name: one.run.runner.method.version for one in exported}
     arms = {one.run.request.arm for one in exported}
     arms |= {c.arm for c in parse_label(bet.contrast.reach)}
     return VersionsPart(
         method=runner.method.version,
-        other_methods={m.name: m.version for m in sorted(methods, key=lambda m: m.name)},
+        other_methods={
+            name: methods[name] for name in sorted(methods.keys() - {runner.method.name})
+        },
         arms={arm: open_arm(arm).version for arm in sorted(arms)},
         scorer=SCORER,
     )
@@ -145,6 +159,7 @@ def _adapter_part(one: ExportedAdapter) -> AdapterPart:
         file=f"out/{one.stem}.pt" if one.written else None,
         first_loss=one.adapter.losses[0],
         last_loss=one.adapter.losses[-1],
+        moved=one.moved,
     )
 
 
@@ -179,6 +194,8 @@ def unit_part(unit: Unit, inference: UserInference | None) -> UnitPart:
     less = {key: value for key, value in less.items() if value is not None}
     if less:
         less["unit"] = unit.effect.user
+    if unit.reach:
+        less["reach"] = reach_part(unit.reach)
     return UnitPart(
         user=unit.user,
         candidates=unit.candidates,
@@ -188,6 +205,20 @@ def unit_part(unit: Unit, inference: UserInference | None) -> UnitPart:
         **less,
         **effect_record(unit.effect),
         **(inference_record(inference) if inference else {}),
+    )
+
+
+def reach_part(reach: UnitReach) -> UnitReachPart:
+    """Return how far a unit's NLL could have fallen."""
+    bins, floor = reach.bins, reach.floor
+    by_slice = (bins.sums[STEP][:, bins.slices == at] for at in range(int(bins.slices.max()) + 1))
+    return UnitReachPart(
+        moved=reach.moved,
+        gradient_norm=reach.norm,
+        ceiling=reach.ceiling,
+        step=reach.step,
+        floor=interval_part(floor) if floor else None,
+        sums=tuple(encode_sums(sums)[0] for sums in by_slice),
     )
 
 

@@ -36,12 +36,10 @@ def verdict_part(verdict: Verdict) -> VerdictPart:
             ReachPart(
                 level=_name(reach.level),
                 needed=reach.n_required,
-                within=reach.within,
-                within_help=reach.within_help,
-                by_ratio=reach.by_ratio,
-                open_ratio=reach.open_ratio,
-                by_help=reach.by_help,
-                open_help=reach.open_help,
+                outcome=reach.outcome.value,
+                shown=reach.shown,
+                beyond=reach.beyond,
+                first_order=reach.first_order,
             )
             for reach in verdict.reach
         ),

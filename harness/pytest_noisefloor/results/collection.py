@@ -10,9 +10,7 @@ from typing import Any
 
 from pytest_noisefloor._files import resource_path
 from pytest_noisefloor.bets import (
-    UNKNOWN,
     Bet,
-    Level,
     Verdict,
     bet_roles,
     lock_entries,
@@ -208,7 +206,6 @@ def collection_row(bet: Bet, base: str, found: LoadedResult | None) -> dict[str,
         return head | {"sha256": bet.sha256, "marks": []}
     verdict, file = found.verdict, found.file
     figures = _figures(verdict)
-    lenient = next((r for r in verdict.reach if r.level == Level.LENIENT), None)
     return head | {
         "level": verdict.level.name,
         "claimable": list(verdict.findings.claimable),
@@ -216,8 +213,7 @@ def collection_row(bet: Bet, base: str, found: LoadedResult | None) -> dict[str,
         "largest": max(figures, key=lambda one: one["ratio"]),
         "units": len(figures),
         "met": {level.name: len(units) for level, units in sorted(verdict.met.items())},
-        "reach": lenient.outcome if lenient else UNKNOWN,
-        "reach_by_help": lenient.outcome_by_help if lenient else UNKNOWN,
+        "reach": verdict.lenient_reach.value,
         "rests_on_harm": [level.name for level in verdict.rests_on_harm],
         "written": file.times.written,
         "sha256": file.bet.sha256,

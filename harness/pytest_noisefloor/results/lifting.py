@@ -91,8 +91,6 @@ def _adapter_from_2(adapter: dict[str, Any], content: Mapping[str, Any]) -> dict
 
 def _verdict_from_2(verdict: dict[str, Any]) -> dict[str, Any]:
     found = dict(verdict)
-    unknown: dict[str, Any] = {"within_help": None, "open_ratio": [], "open_help": []}
-    _change_each(found, "reach", lambda reach: unknown | reach)
     _change_each(found, "error_rates", lambda rates: {"bounds": {}} | rates)
     return found
 
@@ -108,10 +106,10 @@ Judging starts from the sums, so nothing reads them.
 
 
 def _from_3(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Take from a file of version 3 what rests on blocks: intervals, tests and findings."""
+    """Take from a file of version 3 what rests on blocks: intervals, tests, reach and findings."""
     found = dict(content)
     _change_each(found, "users", _without_blocks)
-    _change(found, "verdict", lambda verdict: verdict | {"findings": None})
+    _change(found, "verdict", lambda verdict: verdict | {"findings": None, "reach": []})
     return found
 
 

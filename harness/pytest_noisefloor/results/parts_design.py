@@ -154,6 +154,8 @@ class AdapterPart(Part):
     """mean NLL of the first step's tokens"""
     last_loss: FiniteFloat
     """mean NLL of the last step's tokens"""
+    moved: FiniteFloat | None = None
+    """how far the value that moved most is from its start. Absent from files of versions 1 to 3"""
 
 
 def _has_zone(words: str, _: object) -> bool:

@@ -72,6 +72,26 @@ class IntervalsPart(Part):
     """of the logarithm of the oracle's help"""
 
 
+class UnitReachPart(Part):
+    """How far a unit's held-out NLL could have fallen, by help, without any training."""
+
+    moved: FiniteFloat = Field(ge=0)
+    """r: how far the value that moved most is from its start, over the user's adapters of this
+    method and rate, the oracle's among them"""
+    norm: FiniteFloat | None = Field(alias="gradient_norm", ge=0)
+    """‖∇L‖₁: the gradient of the mean NLL of all scored tokens at the untrained base, in nats per
+    token per unit that all values move. Null if the method has no first-order term at its start"""
+    ceiling: FiniteFloat | None
+    """r · ‖∇L‖₁, in nats per token: a first-order estimate of the most that help could be, no
+    bound. Null if there is no `gradient_norm`"""
+    step: FiniteFloat
+    """the size of the best step against the gradient's sign, of a quarter, a half and all of r"""
+    floor: IntervalPart | None
+    """what that step gained. Null if too little text is left for an interval"""
+    sums: Rows[str]
+    """the NLL after that step summed over bins, by slice"""
+
+
 class LeakPart(Part):
     """How much of a slice stands in the training text."""
 
@@ -172,6 +192,9 @@ class UnitPart(EffectPart, _UnitNamed):
     is known"""
     fraction_of_oracle: FiniteFloat | None = Field(default=None, alias="normalised")
     """Δ(real) / Δ(oracle), where the latter is resolved above 0; else null"""
+    reach: UnitReachPart | None = None
+    """how far the unit's NLL could have fallen, below. Absent from files of versions 1 to 3, of
+    pairs of slices, and where the denominator is not the user's own text"""
 
     @property
     def name(self) -> str:

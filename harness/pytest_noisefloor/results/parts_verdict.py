@@ -23,25 +23,22 @@ class CriterionPart(Part):
 
 
 class ReachPart(Part):
-    """Whether a level could have been met."""
+    """Whether a level could have been met, by help alone."""
 
     level: LevelName
     """a level with a least ratio"""
     n_required: int = Field(alias="needed")
     """how many users it needs"""
-    within: bool | None
-    """whether the level was within reach by the ratio. Null where it depends on users whose oracle
-    has no interval"""
-    within_help: bool | None
-    """the same of help"""
-    by_ratio: Rows[str]
-    """the users whose own ratio, or whose oracle's upper bound, is large enough"""
-    open_ratio: Rows[str]
-    """the users for whom this is unknown, because their oracle has no interval"""
-    by_help: Rows[str]
-    """the same of help"""
-    open_help: Rows[str]
-    """the same of help"""
+    outcome: str
+    """`within reach`, `out of reach`, `out of this recipe's reach` (by its oracle alone) or
+    `not known`. Absent from files of versions 1 to 3"""
+    shown: Rows[str]
+    """the users who are shown to be able to meet it. Absent from files of versions 1 to 3"""
+    beyond: Rows[str]
+    """the users who are estimated to be unable to. Absent from files of versions 1 to 3"""
+    first_order: bool
+    """whether that is so by their ceilings, and not by the recipe's own oracle. Absent from files
+    of versions 1 to 3"""
 
 
 class RatesPart(Part):
@@ -121,7 +118,7 @@ class VerdictPart(Part):
     """levels that would not be met with help in place of the ratio"""
     reach: Rows[ReachPart]
     """for each level with a least ratio whether it was within reach. Empty where that is not known,
-    and in files of version 1"""
+    and not read from files of versions 1 to 3"""
     error_rates: Rows[RatesPart]
     """how often each level comes out by chance. Where the spread of trainings is not known, the
     noise lacks it. Empty for slices, which share adapters, and in files of version 1"""

@@ -11,7 +11,9 @@ from pydantic import BaseModel, ConfigDict, FiniteFloat
 
 from pytest_noisefloor._files import resource_path, validated
 from pytest_noisefloor.bets import (
+    STEP,
     Bet,
+    UnitReach,
     Verdict,
     assess,
     judge,
@@ -19,6 +21,7 @@ from pytest_noisefloor.bets import (
     other_design,
     read_lock,
     registered_bet,
+    unit_reach,
 )
 from pytest_noisefloor.specs import UNTRAINED
 from pytest_noisefloor.stats import (
@@ -198,6 +201,7 @@ def rejudge_file(file: ResultFile, bet: Bet) -> Verdict:
         planted=planted,
         divergences=divergences,
         filed=[_filed(row) for row in rows],
+        reachable=[one for row in rows if (one := unit_reach_of(row))],
     )
     known = {one.user: one.spreads for one in verdict.resolved}
     for row in rows:
@@ -237,6 +241,31 @@ def bin_sums_of(row: UnitPart) -> BinSums:
     lengths = [piece.tokens for piece in row.slices]
     found = bin_sums_from_record(row.name, lengths, [piece.sums for piece in row.slices])
     return replace(found, owner=row.user, part=row.piece.slice if row.unit else "")
+
+
+def unit_reach_of(row: UnitPart) -> UnitReach | None:
+    """Return how far a unit's NLL could have fallen; None if the file does not say it.
+
+    Raises:
+        StatisticsError: the sums after the step are invalid.
+    """
+    if row.reach is None:
+        return None
+    lengths = [piece.tokens for piece in row.slices]
+    if len(row.reach.sums) != len(lengths):
+        raise ResultError(
+            f"{row.name}: reach.sums of {len(row.reach.sums)} slices; expected {len(lengths)}"
+        )
+    sums = [
+        {UNTRAINED: piece.sums.get(UNTRAINED, ()), STEP: (after,)}
+        for piece, after in zip(row.slices, row.reach.sums, strict=True)
+    ]
+    return unit_reach(
+        moved=row.reach.moved,
+        norm=row.reach.norm,
+        step=row.reach.step,
+        bins=bin_sums_from_record(row.name, lengths, sums),
+    )
 
 
 def _check_unit(row: UnitPart, bet: Bet) -> None:

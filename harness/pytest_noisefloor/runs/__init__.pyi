@@ -1,13 +1,15 @@
-from .context import RunContext as RunContext
+from .context import context_for as context_for
 from .export import ExportedAdapter as ExportedAdapter
 from .export import export_adapters as export_adapters
 from .ledger import Ledger as Ledger
 from .ledger import LedgerLine as LedgerLine
 from .ledger import shipped_ledger as shipped_ledger
+from .planning import Place as Place
 from .planning import Plan as Plan
 from .planning import PlannedRun as PlannedRun
 from .progress import ProgressBar as ProgressBar
+from .reach import forecast as forecast
+from .reach import measure_reach as measure_reach
 from .request import Adapter as Adapter
 from .request import Request as Request
 from .runner import Runner as Runner
-from .store import Store as Store

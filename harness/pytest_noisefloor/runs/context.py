@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
-from pytest_noisefloor.models import Base
+from pytest_noisefloor.bets import Bet
+from pytest_noisefloor.models import Base, resolve_device
 from pytest_noisefloor.specs import Recipe, Scoring
-from pytest_noisefloor.training import Method
+from pytest_noisefloor.training import Method, open_method
 
 from .progress import ProgressBar
 from .store import Store
@@ -31,3 +33,24 @@ class RunContext:
     progress_bar: ProgressBar
     workers: int = 1
     stack_size: int | None = None
+
+
+def context_for(
+    bet: Bet, base: Base, *, device: str, out: Path, progress_bar: ProgressBar, workers: int = 1
+) -> RunContext:
+    """What the runs of a bet on a base share, on a device by name and with the store in ``out``.
+
+    Raises:
+        DeviceError: this machine does not have the device.
+        MethodError: there is no such method.
+    """
+    return RunContext(
+        store=Store(out / ".noisefloor"),
+        base=base,
+        device=resolve_device(device),
+        method=open_method(bet.method),
+        recipe=bet.recipe,
+        scoring=bet.scoring,
+        progress_bar=progress_bar,
+        workers=workers,
+    )

@@ -22,12 +22,16 @@ LARGEST_FILE = 2**20
 
 @dataclass(frozen=True)
 class ExportedAdapter:
-    """An adapter under its file name. It has no tensors, since memory may not hold those of all."""
+    """An adapter under its file name. It has no tensors, since memory may not hold those of all.
+
+    ``moved`` is how far the value that moved most is from its start.
+    """
 
     run: PlannedRun
     adapter: Adapter
     count: int
     nbytes: int
+    moved: float
     stem: str
     written: bool
 
@@ -57,7 +61,15 @@ def export_adapters(
         if written:
             _write(adapter, out / "out" / f"{stem}.safetensors")
         bare = replace(adapter, tensors={})
-        exported[key] = ExportedAdapter(run, bare, adapter.count, adapter.nbytes, stem, written)
+        exported[key] = ExportedAdapter(
+            run,
+            bare,
+            count=adapter.count,
+            nbytes=adapter.nbytes,
+            moved=run.runner.moved(request),
+            stem=stem,
+            written=written,
+        )
     return list(exported.values())
 
 

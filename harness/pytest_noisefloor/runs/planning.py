@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 
 from pytest_noisefloor.bets import OTHER, POOLED, Bet, Condition, parse_label
-from pytest_noisefloor.data import User, open_arm
+from pytest_noisefloor.data import Slice, User, open_arm
 from pytest_noisefloor.errors import NoisefloorError
 from pytest_noisefloor.specs import UNTRAINED
+from pytest_noisefloor.stats import Scores
 from pytest_noisefloor.training import METHODS
 
 from .request import Request
@@ -30,6 +32,20 @@ class PlannedRun:
     runner: Runner
     request: Request
     is_users_own: bool
+
+
+@dataclass(frozen=True)
+class Place:
+    """A unit of a bet by what it is scored on: its user, slices, and the seeds of its adapters."""
+
+    name: str
+    user: User
+    slices: tuple[Slice, ...]
+    seeds: tuple[int, ...]
+
+
+Scored = dict[str, list[list[Scores]]]
+"""Scores by run name, then by slice, then by seed. Several runs can stand for one label."""
 
 
 class Plan:
@@ -68,6 +84,53 @@ class Plan:
             for seed in seeds:
                 for label in self._bet.contrast.trained:
                     yield from self.runs_for(label, user, seed)
+
+    def places(self, seeds: Sequence[int]) -> Iterator[Place]:
+        """The bet's units: users, their slices, or cells (one seed and one slice)."""
+        contrast = self._bet.contrast
+        for user in self._users:
+            if contrast.by_user:
+                yield Place(user.name, user, user.heldout, tuple(seeds))
+            elif contrast.by_pair:
+                for piece in user.heldout:
+                    yield Place(f"{user.name}, {piece.name}", user, (piece,), tuple(seeds))
+            else:
+                for seed, piece in product(seeds, user.heldout):
+                    name = f"{user.name}, seed {seed}, {piece.name}"
+                    yield Place(name, user, (piece,), (seed,))
+
+    def scored(self, label: str, place: Place) -> Scored:
+        """The scores of every run that stands for a label. The untrained base has one seed."""
+        found: Scored = {}
+        for piece in place.slices:
+            by_name: dict[str, list[Scores]] = {}
+            for seed in (0,) if label == UNTRAINED else place.seeds:
+                for one in self.runs_for(label, place.user, seed):
+                    scored = one.runner.scored(one.request, piece)
+                    by_name.setdefault(one.name, []).append(scored)
+            for name, of_seeds in by_name.items():
+                found.setdefault(name, []).append(of_seeds)
+        return found
+
+    @property
+    def users(self) -> tuple[User, ...]:
+        """The users, as given."""
+        return self._users
+
+    @property
+    def own_runner(self) -> Runner:
+        """The runner of the denominator: its method and its rate."""
+        own, *_ = parse_label(self._bet.contrast.denominator)
+        return self._runner_for(own)
+
+    def moved(self, user: User, seeds: Sequence[int]) -> float:
+        """How far any value is from its start, in all the user's adapters by ``own_runner``."""
+        return max(
+            run.runner.moved(run.request)
+            for label, seed in product(self._bet.contrast.trained, seeds)
+            for run in self.runs_for(label, user, seed)
+            if run.runner is self.own_runner and run.request.user.name == user.name
+        )
 
     def _runs_under(
         self, condition: Condition, label: str, user: User, seed: int

@@ -16,10 +16,19 @@ import numpy as np
 import numpy.typing as npt
 from filelock import Timeout
 
-from pytest_noisefloor.data import Slice, Texts, User, open_arm
+from pytest_noisefloor._typing import Tensors
+from pytest_noisefloor.data import Slice, Texts, open_arm
 from pytest_noisefloor.errors import NoisefloorError
 from pytest_noisefloor.models import exclusive
-from pytest_noisefloor.specs import SCORER, UNTRAINED, Kernel, RunSpec, ScoreSpec, digest
+from pytest_noisefloor.specs import (
+    SCORER,
+    UNTRAINED,
+    GradientSpec,
+    Kernel,
+    RunSpec,
+    ScoreSpec,
+    digest,
+)
 from pytest_noisefloor.stats import Scores
 
 from .context import RunContext
@@ -28,6 +37,9 @@ from .request import Adapter, Request
 from .store import Kind
 from .task import Batch, Task, batches
 from .worker import Worker
+
+PREFIX = "end-of-text"
+"""What stands in front of a scored document, as keys have it."""
 
 
 class Runner:
@@ -44,12 +56,17 @@ class Runner:
         self.texts = Texts(context.base.encode, context.recipe, context.scoring)
         self._progress_bar = context.progress_bar
         self._worker = Worker(context, self.texts)
-        self._torch = ".".join(version("torch").split(".")[:2])
+        self.torch = ".".join(version("torch").split(".")[:2])
 
     @property
     def kernel(self) -> Kernel:
         """The kernel for the head's products that the store has chosen."""
         return self._worker.kernel
+
+    @property
+    def method_version(self) -> str:
+        """The method's name and version, as keys have it."""
+        return f"{self.method.name}/{self.method.version}"
 
     # --- asking for results ---------------------------------------------------------------
 
@@ -58,7 +75,7 @@ class Runner:
         arm = open_arm(request.arm)
         return RunSpec(
             base=self.base.fingerprint,
-            method=f"{self.method.name}/{self.method.version}",
+            method=self.method_version,
             user=request.user.name,
             text=self.texts.sha256(request.user, arm),
             arm=f"{arm.name}/{arm.version}",
@@ -66,7 +83,7 @@ class Runner:
             kernel=self.kernel,
             seed=request.seed,
             device=self.device,
-            torch=self._torch,
+            torch=self.torch,
         )
 
     def score_spec(self, request: Request, heldout_slice: Slice) -> ScoreSpec:
@@ -77,18 +94,18 @@ class Runner:
             adapter=UNTRAINED if untrained else self.run_spec(request).key,
             slice=heldout_slice.sha256,
             scoring=self.scoring,
-            prefix="end-of-text",
+            prefix=PREFIX,
             scorer=SCORER,
             kernel=self.kernel,
             device=self.device,
-            torch=self._torch,
+            torch=self.torch,
         )
 
     def adapter(self, request: Request) -> Adapter:
         """A request's adapter, trained now if it is not stored yet."""
-        self._complete([self._training_task(request)], [request.user])
+        self.make([self._training_task(request)])
         spec = self.run_spec(request)
-        record = self._read("adapters", spec.key)
+        record = self.read("adapters", spec.key)
         return Adapter(
             user=request.user.name,
             arm=request.arm,
@@ -99,6 +116,13 @@ class Runner:
             seconds=record.facts["seconds"],
         )
 
+    def moved(self, request: Request) -> float:
+        """How far the value of a request's adapter that moved most is from its start."""
+        adapter = self.adapter(request)
+        facts = self.read("adapters", adapter.key).facts
+        # adapters of version 0.1.0 do not say it
+        return float(facts["moved"]) if "moved" in facts else self._worker.moved(adapter.tensors)
+
     def scores(self, request: Request, heldout_slice: Slice) -> npt.NDArray[np.float32]:
         """Negative log-likelihoods of a slice's tokens (n,) in nats, scored now if needed."""
         return self.scored(request, heldout_slice).nll
@@ -106,9 +130,13 @@ class Runner:
     def scored(self, request: Request, heldout_slice: Slice) -> Scores:
         """A slice's scores, with a hash that says which tokens they score and how."""
         self.complete([request])
-        record = self._read("scores", self.score_spec(request, heldout_slice).key)
-        spec = {k: v for k, v in record.facts["spec"].items() if k != "adapter"}
-        return Scores(record.arrays["nll"], digest(spec))
+        return self.read_scores(self.score_spec(request, heldout_slice))
+
+    def read_scores(self, spec: ScoreSpec) -> Scores:
+        """The scores that are stored under a specification's key."""
+        record = self.read("scores", spec.key)
+        same = {k: v for k, v in record.facts["spec"].items() if k != "adapter"}
+        return Scores(record.arrays["nll"], digest(same))
 
     def complete(self, requests: Sequence[Request]) -> None:
         """Make all adapters and scores of ``requests`` that are not stored yet."""
@@ -118,17 +146,18 @@ class Runner:
                 task = self._training_task(request)
                 tasks[task.key] = task
             for heldout_slice in request.user.heldout:
-                task = self._scoring_task(request, heldout_slice)
+                task = self.scoring_task(request, heldout_slice)
                 tasks[task.key] = task
-        self._complete(list(tasks.values()), [request.user for request in requests])
+        self.make(list(tasks.values()))
 
     # --- sharing the work between processes -----------------------------------------------
 
-    def _complete(self, tasks: Sequence[Task], users: Sequence[User]) -> None:
+    def make(self, tasks: Sequence[Task]) -> None:
+        """Make the records of all tasks that are not stored yet."""
         waiting = [task for task in tasks if not self._is_stored(task)]
         if not waiting:
             return
-        for user in users:
+        for user in {id(task.request.user): task.request.user for task in tasks}.values():
             self.texts.check_lengths(user)
         with self._progress_bar.watch(
             runs=sum(task.kind == "adapters" for task in waiting),
@@ -155,13 +184,13 @@ class Runner:
     def _make_missing(self, batch: Batch) -> set[str]:
         """Make those records of a batch that can be made now; return all keys stored by then.
 
-        A record cannot be made now if its adapter is missing, if another process holds its lock,
+        A record cannot be made now if what it needs is missing, if another process holds its lock,
         or if its training has another number of steps behind it than the rest of the batch.
         """
         stored_before = {task.key for task in batch.members if self._is_stored(task)}
         missing = [task for task in batch.members if task.key not in stored_before]
         with ExitStack() as locks:
-            locked = [t for t in missing if self._has_its_adapter(t) and self._lock(t, locks)]
+            locked = [t for t in missing if self._can_be_made(t) and self._lock(t, locks)]
             # another process may have stored a record just before its lock was free
             stored_since = {task.key for task in locked if self._is_stored(task)}
             ours = self._equally_far([task for task in locked if task.key not in stored_since])
@@ -176,8 +205,8 @@ class Runner:
     def _is_stored(self, task: Task) -> bool:
         return self.store.has(task.kind, task.key)
 
-    def _has_its_adapter(self, task: Task) -> bool:
-        return task.adapter_key is None or self.store.has("adapters", task.adapter_key)
+    def _can_be_made(self, task: Task) -> bool:
+        return task.needs is None or self.store.has(*task.needs)
 
     def _lock(self, task: Task, locks: ExitStack) -> bool:
         """Lock a task's record until ``locks`` closes; False if another process holds the lock."""
@@ -192,7 +221,7 @@ class Runner:
 
         Only these can train as one batch. Scoring has no steps.
         """
-        if len(tasks) <= 1 or tasks[0].kind == "scores":
+        if len(tasks) <= 1 or tasks[0].kind != "adapters":
             return tasks
         steps_done = [self._worker.steps_done(task.key) for task in tasks]
         return [
@@ -203,12 +232,14 @@ class Runner:
 
     def _make(self, batch: Batch) -> None:
         """Make and store a batch's records; their locks must be held."""
-        if batch.heldout_slice is None:
-            self._progress_bar.begin(str(batch), new_runs=len(batch.members))
+        training = batch.kind == "adapters"
+        self._progress_bar.begin(str(batch), new_runs=len(batch.members) if training else 0)
+        if training:
             self._train(batch)
-        else:
-            self._progress_bar.begin(str(batch), new_runs=0)
+        elif batch.heldout_slice is not None:
             self._score(batch, batch.heldout_slice)
+        else:
+            self._differentiate(*batch.members)
 
     def _train(self, batch: Batch) -> None:
         runs = {t.key: (t.request, t.spec) for t in batch.members if isinstance(t.spec, RunSpec)}
@@ -217,20 +248,37 @@ class Runner:
             for key in runs:
                 self.store.drop("unfinished", key)
 
+    def _differentiate(self, task: Task) -> None:
+        assert isinstance(task.spec, GradientSpec)  # noqa: S101 (for the type checker)
+        with exclusive(self.device):
+            record = self._worker.gradient(task.request.user.heldout, task.spec, task.cost)
+        self.store.put("gradients", task.key, record)
+
     def _score(self, batch: Batch, heldout_slice: Slice) -> None:
         specs = {t.key: t.spec for t in batch.members if isinstance(t.spec, ScoreSpec)}
         with exclusive(self.device):
             adapters = {
-                task.key: self._read("adapters", task.adapter_key)
+                task.key: self._tensors(*task.needs, task.step)
                 for task in batch.members
-                if task.adapter_key
+                if task.needs
             }
             records = self._worker.score(heldout_slice, specs, adapters)
         for key, record in records.items():  # too few for a shard of their own
             self.store.put("scores", key, record)
         self._progress_bar.advance(sum(task.cost for task in batch.members))
 
-    def _read(self, kind: Kind, key: str) -> Record:
+    def _tensors(self, kind: Kind, key: str, step: float | None) -> Tensors:
+        """The tensors to score under: an adapter's, or those after a step down a gradient."""
+        found = self.read(kind, key).arrays
+        return found if step is None else self._worker.sign_step(found, step)
+
+    def read(self, kind: Kind, key: str) -> Record:
+        """A record that was stored before.
+
+        Raises:
+            NoisefloorError: it is no longer there.
+            StoreError: its file is damaged.
+        """
         record = self.store.get(kind, key)
         if record is None:
             raise NoisefloorError(f"{self.store.path(kind, key)}: removed while it was in use")
@@ -242,14 +290,20 @@ class Runner:
             kind="adapters", key=spec.key, request=request, spec=spec, cost=2 * self.recipe.tokens
         )
 
-    def _scoring_task(self, request: Request, heldout_slice: Slice) -> Task:
+    def scoring_task(self, request: Request, heldout_slice: Slice) -> Task:
+        """The task of scoring a slice under a request's adapter."""
         spec = self.score_spec(request, heldout_slice)
         return Task(
             kind="scores",
             key=spec.key,
             request=request,
             spec=spec,
-            cost=self.scoring.tokens * self.scoring.window // self.scoring.stride,
+            cost=self.scoring_cost,
             heldout_slice=heldout_slice,
-            adapter_key=None if request.arm == UNTRAINED else spec.adapter,
+            needs=None if request.arm == UNTRAINED else ("adapters", spec.adapter),
         )
+
+    @property
+    def scoring_cost(self) -> int:
+        """Tokens that pass forward to score a slice of full length."""
+        return self.scoring.tokens * self.scoring.window // self.scoring.stride

@@ -1,5 +1,6 @@
-"""The store keeps adapters and scores by key: written atomically, locked, verified when read.
+"""The store keeps adapters, scores and gradients by key.
 
+They are written atomically, locked, and verified when read.
 Each record gets a file of its own. Once there are many small files, they move into shards.
 """
 
@@ -15,7 +16,7 @@ from filelock import BaseFileLock, FileLock, Timeout
 from .record import Record, StoreError, read_record, write_record
 from .shards import Shards
 
-Kind = Literal["adapters", "scores", "unfinished"]
+Kind = Literal["adapters", "scores", "gradients", "unfinished"]
 
 SHARD = 256
 """How many small files move into one shard."""
@@ -30,7 +31,7 @@ class Store:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._shards: dict[Kind, Shards] = {
-            kind: Shards(root / kind / "shards") for kind in ("adapters", "scores")
+            kind: Shards(root / kind / "shards") for kind in ("adapters", "scores", "gradients")
         }
         self._loose: dict[Kind, int] = {}  # files not in shards, as far as this process knows
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pytest_noisefloor.data import Slice
-from pytest_noisefloor.specs import RunSpec, ScoreSpec
+from pytest_noisefloor.specs import GradientSpec, RunSpec, ScoreSpec
 
 from .request import Request
 from .store import Kind
@@ -15,35 +15,43 @@ from .store import Kind
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """One record to make: an adapter to train, or a slice to score.
+    """One record to make: an adapter to train, a slice to score, or a gradient.
 
-    ``adapter_key`` names the adapter that a slice is scored under; it must be stored first. It is
-    None for training and for scoring the untrained base. ``cost`` is in tokens passed forward; a
-    backward pass counts as one more.
+    ``needs`` is the kind and key of the record that a slice is scored under; it must be stored
+    first. It is None for training, for gradients, and for scoring the untrained base. If it is a
+    gradient, the slice is scored after a step of size ``step`` down it. A gradient is that of all
+    held-out slices of ``request``. ``cost`` is in tokens passed forward; a backward pass counts as
+    one more.
     """
 
     kind: Kind
     key: str
     request: Request
-    spec: RunSpec | ScoreSpec
+    spec: RunSpec | ScoreSpec | GradientSpec
     cost: int
     heldout_slice: Slice | None = None
-    adapter_key: str | None = None
+    needs: tuple[Kind, str] | None = None
+    step: float | None = None
 
     @property
     def batch_key(self) -> str:
         """Tasks with the same ``batch_key`` can run as one batch.
 
         All adapters can train together. A slice can be scored under several adapters together.
-        Scoring the untrained base is never batched.
+        Gradients, and scoring the untrained base, are never batched.
         """
-        if self.heldout_slice is None:
-            return "adapters"
-        return self.key if self.adapter_key is None else self.heldout_slice.sha256
+        if self.kind == "adapters":
+            return self.kind
+        if self.heldout_slice is None or self.needs is None:
+            return self.key
+        return self.heldout_slice.sha256
 
     def __str__(self) -> str:
-        scoring = f": scoring {self.heldout_slice.name}" if self.heldout_slice else ""
-        return f"{self.request}{scoring}"
+        user = self.request.user
+        if self.kind == "gradients":
+            return f"{user.name}: gradient over {', '.join(piece.name for piece in user.heldout)}"
+        who = self.request if self.step is None else f"{user.name}, step of {self.step:.2g}"
+        return f"{who}: scoring {self.heldout_slice.name}" if self.heldout_slice else f"{who}"
 
 
 @dataclass(frozen=True)
@@ -53,8 +61,13 @@ class Batch:
     members: tuple[Task, ...]
 
     @property
+    def kind(self) -> Kind:
+        """What the members' records are."""
+        return self.members[0].kind
+
+    @property
     def heldout_slice(self) -> Slice | None:
-        """What all members score; None if they train."""
+        """What all members score; None if they do not score."""
         return self.members[0].heldout_slice
 
     def __str__(self) -> str:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from pytest_noisefloor._typing import Ids
+from pytest_noisefloor._typing import Ids, Tensors
 from pytest_noisefloor.data import ArmInput, Slice, Texts, open_arm
 from pytest_noisefloor.models import exact_fp32, exclusive
-from pytest_noisefloor.specs import Kernel, RunSpec, ScoreSpec
+from pytest_noisefloor.specs import GradientSpec, Kernel, RunSpec, ScoreSpec
 from pytest_noisefloor.training import restore
 
 from .autotune import autotune
@@ -151,6 +151,7 @@ class Worker:
                     "losses": list(state.losses),
                     "seconds": state.seconds,
                     "over_budget": state.seconds > recipe.budget_s,
+                    "moved": self.moved(state.tensors),
                     "threads": torch.get_num_threads(),
                     "torch": torch.__version__,
                     "group": {"size": len(runs), "position": at, "keys": members},
@@ -195,7 +196,7 @@ class Worker:
         self,
         heldout_slice: Slice,
         specs: Mapping[str, ScoreSpec],
-        adapters: Mapping[str, Record],
+        adapters: Mapping[str, Tensors],
     ) -> dict[str, Record]:
         """Score a slice under adapters as one batch, or under the untrained base if there are none.
 
@@ -208,7 +209,7 @@ class Worker:
         method, scoring = self.context.method, self.context.scoring
         tokens = self._texts.scored(heldout_slice)
         prefix = self.context.base.tokenizer.prefix
-        tensors = [adapters[key].arrays for key in specs if key in adapters]
+        tensors = [adapters[key] for key in specs if key in adapters]
         with exact_fp32(self.context.device):
             if not tensors:
                 rows = [score(model, head, tokens, prefix, scoring)]
@@ -222,6 +223,42 @@ class Worker:
             key: Record({"nll": nll}, {"spec": asdict(spec)})
             for (key, spec), nll in zip(specs.items(), rows, strict=True)
         }
+
+    def gradient(self, heldout: Sequence[Slice], spec: GradientSpec, cost: int) -> Record:
+        """Differentiate the mean NLL of slices by what the method trains, at its start.
+
+        ``cost`` is that of the whole, for the progress bar.
+        """
+        from pytest_noisefloor.training import gradient, has_first_order, l1_norm
+
+        model, head = self._model_and_head
+        method, scoring = self.context.method, self.context.scoring
+        progress_bar = self.context.progress_bar
+        texts = [self._texts.scored(piece) for piece in heldout]
+        prefix = self.context.base.tokenizer.prefix
+        count, done = sum(map(len, texts)), 0
+
+        def on_tokens(scored: int) -> None:
+            nonlocal done
+            before, done = done, done + scored
+            progress_bar.advance(cost * done // count - cost * before // count)
+
+        with exact_fp32(self.context.device):
+            found = gradient(model, head, method, texts, prefix, scoring, on_tokens)
+        facts = {"norm": l1_norm(found), "first_order": has_first_order(method, found)}
+        return Record(found, {"spec": asdict(spec), **facts})
+
+    def sign_step(self, gradient: Tensors, size: float) -> Tensors:
+        """The method's starting values after a step of a size down a gradient."""
+        from pytest_noisefloor.training import sign_step
+
+        return sign_step(self._loaded[0], self.context.method, gradient, size)
+
+    def moved(self, values: Tensors) -> float:
+        """How far the value of an adapter that moved most is from its start."""
+        from pytest_noisefloor.training import distance
+
+        return distance(self._loaded[0], self.context.method, values)
 
 
 def _cores() -> int:

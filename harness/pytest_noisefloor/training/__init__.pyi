@@ -1,5 +1,10 @@
 from .batch_size import batching_pays as batching_pays
 from .batch_size import max_stack_size as max_stack_size
+from .first_order import distance as distance
+from .first_order import gradient as gradient
+from .first_order import has_first_order as has_first_order
+from .first_order import l1_norm as l1_norm
+from .first_order import sign_step as sign_step
 from .loop import OnStep as OnStep
 from .loop import train as train
 from .methods.base import Method as Method

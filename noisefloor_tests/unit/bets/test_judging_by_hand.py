@@ -2,13 +2,12 @@
 
 import math
 from dataclasses import replace
-from fractions import Fraction
 
 import pytest
 
 from noisefloor_tests.support.inferences import ABOVE, AT, BELOW, inferred
 from pytest_noisefloor.bets.bet import SLACK, Level
-from pytest_noisefloor.bets.judging import JudgeError, Reach, judge
+from pytest_noisefloor.bets.judging import JudgeError, judge
 from pytest_noisefloor.bets.registry import registered_bet
 from pytest_noisefloor.report.prose import render_prose
 from pytest_noisefloor.stats.effect import Effect
@@ -34,43 +33,14 @@ def verdict(deltas, ones=(), **help_):
 
 
 @pytest.mark.parametrize(
-    ("counted", "unknown", "within"),
-    [
-        *[(2, 0, True), (2, 1, True), (3, 3, True), (1, 0, False), (0, 1, False)],
-        *[(1, 1, None), (0, 2, None), (0, 3, None), (1, 5, None)],
-    ],
-)
-def test_users_without_an_interval_leave_open_what_they_could_decide(counted, unknown, within):
-    met, open_ = ("met",) * counted, ("open",) * unknown
-    assert Reach(Level.LENIENT, 2, met, open_, (), ()).within is within
-    assert Reach(Level.LENIENT, 2, (), (), met, open_).within_help is within
-
-
-@pytest.mark.parametrize(
     ("oracle", "oracle_help", "levels"),
-    [(ABOVE, ABOVE, 2), (ABOVE, None, 2), (None, ABOVE, 2), (None, None, 0)],
+    [(ABOVE, ABOVE, 2), (None, ABOVE, 2), (ABOVE, None, 0), (None, None, 0)],
 )
-def test_reach_is_given_where_any_oracle_has_an_interval(oracle, oracle_help, levels):
+def test_reach_is_given_where_any_oracles_help_has_an_interval(oracle, oracle_help, levels):
     one = inferred("a", oracle=oracle, oracle_help=oracle_help)
     assert len(verdict([0.0], [one]).reach) == levels
     beside = [inferred("a", oracle=None, oracle_help=None), replace(one, user="b")]
     assert len(verdict([0.0, 0.0], beside).reach) == levels
-
-
-def test_a_user_whose_own_help_is_unknown_is_reached_by_the_oracles_alone():
-    (lenient,) = (
-        r
-        for r in verdict([ABOVE, ABOVE], [inferred("a"), inferred("b", oracle_help=BELOW)]).reach
-        if r.level is Level.LENIENT
-    )
-    assert (lenient.by_ratio, lenient.by_help) == (("a", "b"), ("a",))
-    # a threshold that a missing help must not pass for
-    low = replace(BET.criteria[1], threshold=0.95, fraction=Fraction(1))
-    under = replace(BET.criteria[2], threshold=0.9)
-    bet = replace(BET, criteria=(BET.criteria[0], low, under))
-    ones = [inferred("a", oracle_help=math.log(0.5))]
-    reach = judge(bet, [effect("a", 0.0)], resolved=ones).reach
-    assert [r.by_help for r in reach] == [(), ()]
 
 
 def test_intervals_never_change_the_level():

@@ -10,7 +10,8 @@ from noisefloor_tests.support.results_planted import FILED, effects_of, planted_
 from noisefloor_tests.support.verdicts import of_help_and_harm as verdict
 from pytest_noisefloor.bets.bet import Level
 from pytest_noisefloor.bets.error_rates import assess
-from pytest_noisefloor.bets.licensing import claimable
+from pytest_noisefloor.bets.licensing import WhyNotAbsent, claimable, why_not_absent
+from pytest_noisefloor.bets.reach import Outcome
 from pytest_noisefloor.bets.registry import registered_bet
 from pytest_noisefloor.report.prose import render_prose
 from pytest_noisefloor.report.tables import level_table
@@ -26,56 +27,60 @@ def reach(one, level):
 # --- reach -------------------------------------------------------------------------------------
 
 
-def test_a_level_that_the_held_out_text_itself_could_not_buy_was_out_of_reach():
+def test_a_level_that_the_held_out_text_itself_could_not_buy_was_out_of_the_recipes_reach():
     one = verdict(a=(1.01, 1.0, 1.02), b=(1.01, 1.0, 1.03), c=(1.01, 1.0, 1.2))
     assert one.level is Level.NOT_MET
     lenient = reach(one, Level.LENIENT)
-    assert (lenient.by_ratio, lenient.n_required, lenient.within) == (("c",), 2, False)
+    assert (lenient.beyond, lenient.n_required) == (("a", "b"), 2)
+    assert lenient.outcome is Outcome.OUT_OF_RECIPE
     text = render_prose(one)
     assert (
-        "Reach of LENIENT (2 needed), were the adapters trained on the held-out text itself: "
-        "out of reach (1 of 3), by help alone out of reach (1 of 3)." in text
+        "LENIENT (2 needed) was out of this recipe's reach: its bar is above what the recipe's own "
+        "oracle gained for 2 of 3." in text
     )
+    assert "What another recipe could reach is not known." in text
+    assert "NOT_MET (LENIENT is not shown, and was out of this recipe's reach by help)" in text
     assert (
-        "a gain of 1.1 is absent may not be claimed: that as much was within reach is not" in text
+        "That a gain of 1.1 is absent may not be claimed: that as much was within reach is not "
+        "shown." in text
     )
-    assert (
-        "below the registered levels is shown, of these adapters, for a, b, c: the user's" in text
-    )
+    assert "An effect below the registered levels is shown, of these adapters, for a, b, c" in text
 
 
 def test_a_level_that_the_oracle_reached_and_the_real_arm_missed_was_within_reach():
-    one = verdict(a=(1.0, 1.0, 1.3), b=(1.0, 1.0, 1.3), c=(1.0, 1.0, 1.3), filed=FILED)
-    assert reach(one, Level.LENIENT).within
-    assert not reach(one, Level.STRICT).within
+    one = verdict(filed=FILED, a=(1.0, 1.0, 1.3), b=(1.0, 1.0, 1.3), c=(1.0, 1.0, 1.3))
+    assert one.lenient_reach is Outcome.WITHIN
+    assert reach(one, Level.STRICT).outcome is Outcome.OUT_OF_RECIPE
+    assert why_not_absent(one) is WhyNotAbsent.NOTHING
     assert claimable(one) == ("NOT_MET", "ABSENT")
 
 
 def test_what_the_real_arm_met_was_within_reach_whatever_the_oracle_did():
     one = verdict(a=(1.2, 1.0, 1.0), b=(1.2, 1.0, 1.0), c=(1.2, 1.0, 1.0))
-    assert reach(one, Level.LENIENT).by_ratio == ("a", "b", "c")
+    assert reach(one, Level.LENIENT).shown == ("a", "b", "c")
 
 
-def test_reach_counts_what_the_oracles_interval_touches():
+def test_what_the_oracles_interval_touches_is_not_known():
     """Its upper bound and not its estimate: the best text may be a little better yet."""
     one = verdict(a=(1.0, 1.0, 1.097), b=(1.0, 1.0, 1.097), c=(1.0, 1.0, 1.05))
-    assert max(r.oracle.estimate for r in one.resolved) < math.log(1.1)
-    assert reach(one, Level.LENIENT).by_ratio == ("a", "b")
+    assert max(r.oracle_help.estimate for r in one.resolved) < math.log(1.1)
+    assert reach(one, Level.LENIENT).beyond == ("c",)
+    assert one.lenient_reach is Outcome.UNKNOWN
 
 
-def test_random_harm_brings_the_ratio_within_reach_but_not_help():
+def test_random_harm_brings_no_level_within_reach():
     one = verdict(a=(1.0, 1.2, 1.0), b=(1.0, 1.2, 1.0), c=(1.0, 1.2, 1.0))
-    lenient = reach(one, Level.LENIENT)
-    assert (lenient.by_ratio, lenient.within) == (("a", "b", "c"), True)
-    assert (lenient.by_help, lenient.within_help) == ((), False)
-    assert "LENIENT 2 of 3 3 no yes within reach out of reach" in " ".join(level_table(one).split())
+    assert one.level is Level.LENIENT
+    assert one.lenient_reach is Outcome.OUT_OF_RECIPE
+    row = " ".join(level_table(one).split())
+    assert "LENIENT 2 of 3 3 no yes out of this recipe's reach" in row
 
 
-def test_help_alone_is_within_reach_by_the_users_own_text_or_by_the_oracles():
+def test_a_level_is_within_reach_by_the_users_own_text_or_by_the_oracles():
     one = verdict(a=(1.2, 1.0, 1.0), b=(1.0, 1.0, 1.2), c=(1.0, 1.0, 1.0))
-    lenient = reach(one, Level.LENIENT)
-    assert (lenient.by_help, lenient.within_help) == (("a", "b"), True)
-    assert reach(one, Level.STRICT).within_help is False
+    assert reach(one, Level.LENIENT).shown == ("a", "b")
+    assert one.lenient_reach is Outcome.WITHIN
+    assert reach(one, Level.STRICT).outcome is Outcome.OUT_OF_RECIPE
 
 
 def test_the_normalised_score_is_only_given_where_there_was_something_to_gain():
@@ -89,23 +94,23 @@ def test_the_normalised_score_is_only_given_where_there_was_something_to_gain():
 
 def test_a_strict_that_random_harm_bought_rests_on_harm_and_may_not_be_claimed():
     """The case of a hundredfold learning rate: 2.27 = harm 2.19 × help 1.04."""
-    one = verdict(a=(1.0, 2.2, 1.1), b=(1.04, 2.2, 1.1), c=(1.04, 2.2, 1.1), filed=FILED)
+    one = verdict(filed=FILED, a=(1.0, 2.2, 1.1), b=(1.04, 2.2, 1.1), c=(1.04, 2.2, 1.1))
     assert one.level is Level.STRICT
     assert one.rests_on_harm == (Level.STRICT, Level.LENIENT)
     assert "a" not in one.helped
     assert claimable(one) == ("NOT_MET",)
     assert "STRICT rests on harm" in render_prose(one)
     assert "STRICT 3 of 3 3 no yes" in " ".join(level_table(one).split())
-    assert "STRICT stands by points and may not be claimed. It needs 3 users" in render_prose(one)
+    assert "STRICT stands by points and may not be claimed." in render_prose(one)
 
 
 def test_a_strict_that_the_users_text_bought_may_be_claimed():
-    one = verdict(a=(1.6, 1.0, 1.7), b=(1.6, 1.0, 1.7), c=(1.6, 1.0, 1.7), filed=FILED)
+    one = verdict(filed=FILED, a=(1.6, 1.0, 1.7), b=(1.6, 1.0, 1.7), c=(1.6, 1.0, 1.7))
     assert one.rests_on_harm == ()
     assert claimable(one) == ("LENIENT", "STRICT")
     assert (
-        "of these users, this base and recipe: LENIENT (ratios of at least 1.1); STRICT (ratios of "
-        "at least 1.5)." in render_prose(one)
+        "May be claimed, of these users, this base and recipe: LENIENT (ratios of at least 1.1); "
+        "STRICT (ratios of at least 1.5)." in render_prose(one)
     )
     assert "STRICT 3 of 3 3 yes no" in " ".join(level_table(one).split())
 
@@ -136,10 +141,8 @@ def test_a_user_whose_help_has_no_interval_keeps_the_one_of_the_ratio():
     assert (third.help, third.oracle_help) == (None, None)
     assert third.delta.low < third.delta.estimate < third.delta.high
     assert found.helped == ("a", "b")
-    assert [(r.within, r.within_help, r.open_help) for r in found.reach] == [
-        (False, False, ("c",)),
-        (False, False, ("c",)),
-    ]
+    assert [(one.outcome, one.beyond) for one in found.reach] == [
+        (Outcome.OUT_OF_RECIPE, ("a", "b"))
+    ] * 2
     text = render_prose(found)
     assert "For c there is too little held-out text for an interval of help." in text
-    assert "by help alone out of reach (0 of 3, 1 not known)" in text

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from noisefloor_tests.support.inferences import ABOVE, AT, BELOW, inferred
+from noisefloor_tests.support.reach_planted import reached
 from pytest_noisefloor.bets.bet import Level
 from pytest_noisefloor.bets.judging import judge
 from pytest_noisefloor.bets.licensing import MARGIN, WhyNotAbsent, bar_is_shown, claimable
@@ -19,7 +20,7 @@ BET = registered_bet("bet60")
 BAR = math.log(1.1)
 
 
-def verdict(ones, deltas=None, helps=None, bet=BET):
+def verdict(ones, deltas=None, helps=None, bet=BET, reachable=()):
     """A verdict on inferred users; by points every Δ is 1.2 and every help as large."""
     deltas = deltas or [ABOVE] * len(ones)
     helps = helps or deltas
@@ -32,7 +33,7 @@ def verdict(ones, deltas=None, helps=None, bet=BET):
         )
         for one, delta, help_ in zip(ones, deltas, helps, strict=True)
     ]
-    return judge(bet, effects, resolved=ones)
+    return judge(bet, effects, resolved=ones, reachable=reachable)
 
 
 def three(**of_third):
@@ -200,6 +201,20 @@ def test_absence_needs_a_gain_of_1_1_within_reach_by_help():
     assert one.findings.why_not_absent is WhyNotAbsent.NO_REACH
     enough = [inferred("a", oracle_help=BELOW), *map(inferred, "bc")]
     assert "ABSENT" in claimable(verdict(enough, ALIKE))
+
+
+@pytest.mark.parametrize(("gain", "absent"), [(BAR + 1e-9, True), (BAR - 1e-9, False)])
+def test_a_measured_step_shows_reach_too_where_the_oracle_does_not(gain, absent):
+    """The larger of both lower bounds counts, and for as many users as LENIENT needs."""
+    ones = [inferred(user, oracle_help=BELOW) for user in "ab"]
+    steps = [reached(user, ceiling=1.0, gain=gain) for user in "ab"]
+    one = verdict([*ones, inferred("c", oracle_help=None)], ALIKE, reachable=steps)
+    assert ("ABSENT" in claimable(one)) is absent
+    alone = verdict([*ones, inferred("c", oracle_help=None)], ALIKE, reachable=steps[:1])
+    assert "ABSENT" not in claimable(alone)
+    # an oracle that shows it is not taken back by a worse step
+    weak = [reached(user, ceiling=1.0, gain=0.0) for user in "abc"]
+    assert "ABSENT" in claimable(verdict(three(), ALIKE, reachable=weak))
 
 
 def test_only_a_bet_with_the_random_control_can_show_absence():

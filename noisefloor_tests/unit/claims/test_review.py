@@ -71,11 +71,10 @@ def test_many_ratios_are_given_by_their_range():
 def test_what_is_not_shown_is_said_with_its_reach_in_the_same_sentence():
     of = of_help_and_harm(ann=(1.01, 1.3, 1.02), bob=(1.01, 1.3, 1.02))
     assert finding(of, "NOT_MET") == (
-        "NOT_MET: LENIENT is not shown; by this recipe it was within reach, and by help alone out "
-        "of reach"
+        "NOT_MET: LENIENT is not shown; by help it was out of this recipe's reach"
     )
     assert finding(replace(of, reach=()), "NOT_MET") == (
-        "NOT_MET: LENIENT is not shown; whether this recipe could reach it is unknown"
+        "NOT_MET: LENIENT is not shown; whether help could reach it is not known"
     )
 
 

@@ -226,7 +226,7 @@ def test_against_the_untrained_base_there_is_help_alone():
     assert "harm" not in text
     assert "personalisation" not in text
     assert table(one.effects).splitlines()[0].count("untrained") == 1
-    assert "Reach of LENIENT (2 needed), were the adapters trained on the held-out" in text
+    assert "Reach by help, with the recipe's own oracle: Whether STRICT" in text
     points = render(replace(one, resolved=(), reach=(), error_rates=()))
     assert "For u0 the user's own text changed the base's perplexity by -4." in points
     assert "harm" not in points
@@ -239,7 +239,7 @@ def test_reach_is_said_only_where_the_users_own_text_is_measured():
     for word in ("each of", "reach", "held-out text", "oracle", "score", "within"):
         assert word not in text
     real = verdict("bet60", (1.2, 1.2, 1.2))
-    assert "reach by help alone" in level_table(real)
+    assert "reach by help" in level_table(real)
     assert "oracle's ratio" in interval_table(real)
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from noisefloor_tests.support.reach_planted import reached
 from noisefloor_tests.support.results_planted import effects_of, planted_bins
 from noisefloor_tests.support.verdicts import of_perplexities, of_slices
 from pytest_noisefloor.bets.bet import Level
@@ -38,14 +39,24 @@ FILED = dict.fromkeys(SPREADS, Spread(sd=0.002, df=8, source="filed", sha256="0"
 """What a file says of every arm."""
 
 
-def measured(all_bins, bet=BET, filed=FILED):
+def measured(all_bins, bet=BET, filed=FILED, **more):
     known = [filed for _ in all_bins]
-    return assess(bet, effects_of(all_bins, bet.contrast), all_bins, filed=known)
+    return assess(bet, effects_of(all_bins, bet.contrast), all_bins, filed=known, **more)
 
 
 def users(*quotients, filed=FILED, **more):
     """The three registered users, each given as (help, harm, the oracle's help)."""
     return measured(planted_bins(dict(zip(NAMES, quotients, strict=True)), **more), filed=filed)
+
+
+def with_reach(*figures):
+    """The users of small effects, each with a ceiling and what the best step gained, in nats."""
+    found = [
+        reached(name, ceiling=ceiling, gain=gain, noise=0.05)
+        for name, (ceiling, gain) in zip(NAMES, figures, strict=True)
+    ]
+    small = dict.fromkeys(NAMES, (1.01, 1.0, 1.02))
+    return measured(planted_bins(small), reachable=found)
 
 
 def cells(*quotients):
@@ -79,6 +90,8 @@ KINDS = {
     "met_by_points": lambda: users(*[(1.12, 1.0, 1.6)] * 3, noise=8.0),
     "rests_on_harm": lambda: users((0.97, 1.3, 1.5), (1.0, 1.2, 1.6), (1.05, 1.2, 1.6)),
     "not_met_out_of_reach": lambda: users(*[(1.01, 1.0, 1.02)] * 3),
+    "out_of_reach_by_ceilings": lambda: with_reach((0.05, 0.04), (0.06, 0.05), (0.2, 0.05)),
+    "reach_by_ceilings_not_known": lambda: with_reach((0.5, 0.04), (None, 0.05), (9.0, 0.3)),
     "not_met_and_absent": lambda: users(ALIKE, ALIKE, ALIKE),
     "catastrophic_shown": lambda: users((0.9, 1.0, 1.6), (0.95, 1.0, 1.6), (1.0, 0.9, 1.6)),
     "catastrophic_by_points": lambda: users((0.9995, 1.0, 1.6), (0.9, 1.0, 1.6), (0.9995, 1, 1.6)),
@@ -103,6 +116,8 @@ EXPECTED = {
     "met_by_points": (Level.LENIENT, ("NOT_MET",)),
     "rests_on_harm": (Level.LENIENT, ("NOT_MET",)),
     "not_met_out_of_reach": (Level.NOT_MET, ("NOT_MET",)),
+    "out_of_reach_by_ceilings": (Level.NOT_MET, ("NOT_MET",)),
+    "reach_by_ceilings_not_known": (Level.NOT_MET, ("NOT_MET",)),
     "not_met_and_absent": (Level.NOT_MET, ("NOT_MET", ABSENT)),
     "catastrophic_shown": (Level.CATASTROPHIC, ("CATASTROPHIC",)),
     "catastrophic_by_points": (Level.CATASTROPHIC, ("NOT_MET",)),

@@ -62,7 +62,7 @@ def test_the_command_writes_what_it_prints_and_the_same_as_json(tmp_path, monkey
         "| 60 | Norm-only noise floor | reference | NOT_MET | ratio at least 1.5 on all users; "
         "ratio at least 1.1 on 2/3 of the users; ratio below 1 on 2/3 of the users | "
         "1.0100 (programmer) | 0 of 3 | "
-        f"unknown | unknown | no | 2026-11-24 | {registered_bet('bet60').sha256[:12]} | |"
+        f"not known | no | 2026-11-24 | {registered_bet('bet60').sha256[:12]} | |"
     ) in lines
     assert "| random | +0.01005, – | +0.01005, – | +0.01005, – |" in lines
     assert "| unigram | not run | not run | not run |" in lines

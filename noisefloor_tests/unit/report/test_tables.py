@@ -68,11 +68,11 @@ def test_the_report_of_point_estimates_is_title_tables_and_words():
 def test_the_table_of_levels_says_who_met_them_and_what_is_unknown():
     one = verdict(a=(None, 100, 150), b=(None, 100, 120), c=(None, 100, 90))
     rows = [" ".join(line.split()) for line in level_table(one).splitlines()]
-    assert rows[0] == "level needed met by may be claimed rests on harm reach reach by help alone"
+    assert rows[0] == "level needed met by may be claimed rests on harm reach by help"
     assert rows[2:] == [
-        "STRICT 3 of 3 1 no – unknown unknown",
-        "LENIENT 2 of 3 2 no unknown unknown unknown",
-        "CATASTROPHIC 2 of 3 1 no – – –",
+        "STRICT 3 of 3 1 no – not known",
+        "LENIENT 2 of 3 2 no unknown not known",
+        "CATASTROPHIC 2 of 3 1 no – –",
     ]
 
 

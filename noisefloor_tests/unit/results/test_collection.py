@@ -60,7 +60,7 @@ def test_a_row_says_what_came_out(tmp_path, row):
     assert found_row["largest"]["ratio"] == pytest.approx(1.2)
     assert found_row["met"] == {"CATASTROPHIC": 1, "LENIENT": 2, "STRICT": 0}
     assert (found_row["units"], found_row["rests_on_harm"]) == (3, ["LENIENT"])
-    assert found_row["reach"] == found_row["reach_by_help"] == "unknown"
+    assert found_row["reach"] == "not known"
     assert found_row["marks"] == []
 
 
@@ -73,7 +73,7 @@ def test_the_committed_evidence_has_intervals_and_its_reach(tmp_path, row):
     assert found_row["least"]["unit"] == least["user"]
     low, high = found_row["least"]["interval"]
     assert low < least["ratio"] < high
-    assert found_row["reach"] == found_row["reach_by_help"] == "out of reach"
+    assert found_row["reach"] == "out of this recipe's reach"
 
 
 def test_a_level_is_judged_again_and_a_file_that_says_another_is_marked(tmp_path, floor, row):

@@ -87,7 +87,9 @@ import numpy as np
 import torch
 from pytest_noisefloor.data import Slice, User
 from pytest_noisefloor.models import open_base
-from pytest_noisefloor.runs import ProgressBar, Request, RunContext, Runner, Store
+from pytest_noisefloor.runs import ProgressBar, Request, Runner
+from pytest_noisefloor.runs.context import RunContext
+from pytest_noisefloor.runs.store import Store
 from pytest_noisefloor.specs import Recipe, Scoring
 from pytest_noisefloor.training import METHODS
 

@@ -212,7 +212,8 @@ from pytest_noisefloor.models.tiny import ByteTokenizer
 from pytest_noisefloor.data.users import Slice, User
 from pytest_noisefloor.training.methods.registry import METHODS
 from pytest_noisefloor.runs.progress import ProgressBar
-from pytest_noisefloor.runs import Request, RunContext, Runner, runner, worker
+from pytest_noisefloor.runs import Request, Runner, runner, worker
+from pytest_noisefloor.runs.context import RunContext
 from pytest_noisefloor.specs import Recipe, Scoring
 from pytest_noisefloor.runs.record import Record
 from pytest_noisefloor.runs.store import Store
@@ -232,7 +233,7 @@ class Quick(worker.Worker):
 
     def score(self, piece, specs, adapters):
         ((key, spec),) = specs.items()
-        return {key: Record({"nll": adapters[key].arrays["me"]}, {"spec": asdict(spec)})}
+        return {key: Record({"nll": adapters[key]["me"]}, {"spec": asdict(spec)})}
 
 root = Path(sys.argv[1])
 runner.Worker = Quick

@@ -1,6 +1,7 @@
 """Which tasks run as one batch, and in what order batches come."""
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -27,8 +28,24 @@ def scoring(key, heldout_slice, adapter):
         spec=None,
         cost=1,
         heldout_slice=heldout_slice,
-        adapter_key=adapter,
+        needs=adapter and ("adapters", adapter),
     )
+
+
+def gradient(key):
+    request = Request(ANN, "untrained")
+    return Task(kind="gradients", key=key, request=request, spec=None, cost=1)
+
+
+def after_step(key, heldout_slice):
+    scored = scoring(key, heldout_slice, None)
+    return replace(scored, needs=("gradients", "g"), step=0.00125)
+
+
+def test_steps_of_a_slice_are_scored_together_and_gradients_are_made_alone():
+    steps = [after_step("1", SLICES[0]), after_step("2", SLICES[0])]
+    assert len({task.batch_key for task in steps}) == 1
+    assert len({task.batch_key for task in (gradient("3"), gradient("4"), *steps)}) == 3
 
 
 def test_adapters_train_together_a_slice_is_scored_together_and_the_base_alone():
@@ -97,8 +114,10 @@ def test_a_batch_size_is_asked_for_only_when_the_batch_is_due():
         ((training("1"),), "ann, real"),
         ((training("1"), training("2"), training("3")), "ann, real and 2 more"),
         ((scoring("1", SLICES[0], None),), "ann, untrained: scoring first"),
+        ((gradient("1"),), "ann: gradient over first, second"),
+        ((after_step("1", SLICES[1]),), "ann, step of 0.0013: scoring second"),
     ],
-    ids=["alone", "three", "scoring"],
+    ids=["alone", "three", "scoring", "gradient", "step"],
 )
 def test_a_batch_is_shown_by_its_first_task(members, words):
     assert str(Batch(members)) == words

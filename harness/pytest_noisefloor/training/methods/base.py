@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 
 
 class Method(Protocol):
-    """What is trained and stored for a user. A project's own method has these three members."""
+    """What is trained and stored for a user. A project's own method has these three members.
+
+    It may also have ``first_order``, a bool: whether its gradient at the start says what it can do
+    near there. Without it ``training.has_first_order`` looks at the gradient.
+    """
 
     name: str
     version: int

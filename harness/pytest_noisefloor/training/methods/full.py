@@ -17,6 +17,7 @@ class Full:
 
     name = "full"
     version = 1
+    first_order = True
 
     def attached(self, model: nn.Module) -> AbstractContextManager[dict[str, torch.Tensor]]:
         """Let all parameters train; on leaving, restore their values.

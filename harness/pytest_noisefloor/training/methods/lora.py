@@ -25,6 +25,7 @@ class Lora:
     """
 
     version = 1
+    first_order = False  # B starts at 0, and with it the gradient to A
 
     def __init__(self, rank: int) -> None:
         self.name = f"lora-r{rank}"

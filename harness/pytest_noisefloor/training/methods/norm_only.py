@@ -22,6 +22,7 @@ class NormOnly:
 
     name = "norm-only"
     version = 1
+    first_order = True
 
     def attached(self, model: nn.Module) -> AbstractContextManager[dict[str, torch.Tensor]]:
         """Let the gains train; on leaving, restore their values.

@@ -21,6 +21,7 @@ class Temperature:
 
     name = "temperature"
     version = 1
+    first_order = True
 
     @contextmanager
     def attached(self, model: nn.Module) -> Iterator[dict[str, torch.Tensor]]:
