@@ -110,6 +110,12 @@ def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(significance, "FLIPS", 999)
 
 
+@pytest.fixture
+def without_reach(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reach is not measured: it takes a third of a verdict's time on a tiny base."""
+    monkeypatch.setattr("pytest_noisefloor.experiment.has_reach", lambda _: False)
+
+
 # --- what the tests of the machinery share ----------------------------------------------------
 
 SMALL = {

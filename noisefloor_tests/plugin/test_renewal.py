@@ -12,7 +12,7 @@ from pytest_noisefloor.errors import NoisefloorError
 from pytest_noisefloor.models.loading import fingerprints_at_hand
 from pytest_noisefloor.specs import SCORER
 
-pytestmark = pytest.mark.usefixtures("few_resamples")
+pytestmark = pytest.mark.usefixtures("few_resamples", "without_reach")
 
 USERS = ("ann", "bob")
 

@@ -22,6 +22,8 @@ from pytest_noisefloor.bets.judging import claimable, judge
 from pytest_noisefloor.data.arms import ARMS, Random
 from pytest_noisefloor.report.tables import render
 
+pytestmark = pytest.mark.usefixtures("without_reach")
+
 NAMES = BET.users
 DAMAGE = 0.2
 
