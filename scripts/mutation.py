@@ -53,8 +53,7 @@ WHOLE = {
     "bets.lock": _BETS,
     "bets.locking": ["unit/bets/test_locking.py"],
     "bets.judging": [*_JUDGING, "unit/report/test_prose_chance.py"],
-    "bets.comparing": _JUDGING,
-    "bets.reach": ["unit/bets/test_reach.py", "unit/bets/test_judging_reach.py"],
+    **dict.fromkeys(("bets.comparing", "bets.reach"), ["unit/bets/test_reach.py", *_JUDGING]),
     "claims.claims_file": ["unit/claims/test_claim.py", "repo/test_schemas.py"],
     "claims.claim": [
         *("unit/claims/test_claim.py", "unit/claims/test_claim_own_bet.py"),
