@@ -43,7 +43,7 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 REASONS = CHECKOUT / "docs" / "mutation.md"
 
 _BETS = [f"unit/bets/test_{page}.py" for page in ("bet", "lock", "registry", "registry_own_bet")]
-_PAGES = ("judging", "judging_by_hand", "judging_reach", "judging_pairs", "error_rates")
+_PAGES = ("judging", "judging_by_hand", "judging_reach", "judging_pairs", "error_rates", "reach")
 _JUDGING = [f"unit/bets/test_{page}.py" for page in _PAGES]
 WHOLE = {
     "data.arms": ["unit/data/test_arms.py", "unit/data/test_arms_own.py"],
@@ -53,14 +53,13 @@ WHOLE = {
     "bets.lock": _BETS,
     "bets.locking": ["unit/bets/test_locking.py"],
     "bets.judging": [*_JUDGING, "unit/report/test_prose_chance.py"],
-    **dict.fromkeys(("bets.comparing", "bets.reach"), ["unit/bets/test_reach.py", *_JUDGING]),
     "claims.claims_file": ["unit/claims/test_claim.py", "repo/test_schemas.py"],
     "claims.claim": [
         *("unit/claims/test_claim.py", "unit/claims/test_claim_own_bet.py"),
         "plugin/test_claim_items.py",
         "plugin/test_outcomes.py::test_a_criterion_is_held_to_its_claim_and_the_claim_fails_with_it",
     ],
-}
+} | dict.fromkeys(("bets.comparing", "bets.reach"), _JUDGING)
 _STATS = ("blocks", "bootstrap", "inference", "inference_by_hand", "significance", "equivariance")
 _INFERENCE = [
     *(f"unit/stats/test_{page}.py" for page in _STATS),
