@@ -102,6 +102,12 @@ def planted_experiment(
     return Experiment(bet=bet, runner=runner, users=users, seeds=(0, 1), out=out)
 
 
+@pytest.fixture
+def without_reach(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reach is not measured: it takes a third of a verdict's time on a tiny base."""
+    monkeypatch.setattr("pytest_noisefloor.experiment.has_reach", lambda _: False)
+
+
 # --- what the tests of the machinery share ----------------------------------------------------
 
 SMALL = {

@@ -43,7 +43,7 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 REASONS = CHECKOUT / "docs" / "mutation.md"
 
 _BETS = [f"unit/bets/test_{page}.py" for page in ("bet", "lock", "registry", "registry_own_bet")]
-_PAGES = ("judging", "judging_by_hand", "judging_reach", "judging_pairs", "error_rates")
+_PAGES = ("judging", "judging_by_hand", "judging_reach", "judging_pairs", "error_rates", "reach")
 _JUDGING = [f"unit/bets/test_{page}.py" for page in _PAGES]
 WHOLE = {
     "data.arms": ["unit/data/test_arms.py", "unit/data/test_arms_own.py"],

@@ -15,6 +15,8 @@ from pytest_noisefloor.data.users import load_users
 from pytest_noisefloor.models.loading import fingerprints_at_hand
 from pytest_noisefloor.plugin import session
 
+pytestmark = pytest.mark.usefixtures("without_reach")
+
 BET60 = "60_norm_only_noise_floor"
 DOCUMENT = CHECKOUT / "docs" / "own.md"
 

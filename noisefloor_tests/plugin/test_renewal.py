@@ -13,6 +13,8 @@ from pytest_noisefloor.errors import NoisefloorError
 from pytest_noisefloor.models.loading import fingerprints_at_hand
 from pytest_noisefloor.specs import SCORER
 
+pytestmark = pytest.mark.usefixtures("without_reach")
+
 USERS = ("ann", "bob")
 
 

@@ -24,6 +24,8 @@ from pytest_noisefloor.data.arms import ARMS, Random
 from pytest_noisefloor.report.tables import render
 from pytest_noisefloor.runs.request import Request
 
+pytestmark = pytest.mark.usefixtures("without_reach")
+
 NAMES = BET.users
 DAMAGE = 0.2
 

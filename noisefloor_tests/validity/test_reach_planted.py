@@ -36,8 +36,13 @@ BAR = math.log(1.1)
 ANN, BOB = (user(name, seed, lengths=(4096,)) for name, seed in (("ann", 0), ("bob", 1)))
 
 
-def forecast(out, *users, base=DAMAGE, **recipe):
-    return experiment(damaged_base(base), users or (ANN,), out, **recipe).forecast
+@pytest.fixture(scope="module")
+def forecast(tmp_path_factory):
+    """A function: what is said of ann, by a base and a recipe; its store is this page's."""
+    out = tmp_path_factory.mktemp("forecast")
+    return lambda base=DAMAGE, **recipe: (
+        experiment(damaged_base(base), (ANN,), out, **recipe).forecast
+    )
 
 
 def outcome(found, level=Level.LENIENT):
@@ -48,9 +53,9 @@ def outcome(found, level=Level.LENIENT):
 # --- planted: within reach, out of reach, not known ---------------------------------------------
 
 
-def test_a_level_that_the_damage_leaves_room_for_is_within_reach(tmp_path):
+def test_a_level_that_the_damage_leaves_room_for_is_within_reach(forecast):
     """Undoing the damage gives more than 1.5, and the distance covers half of it."""
-    found = forecast(tmp_path)
+    found = forecast()
     (ann,) = found.measured
     assert found.distance == pytest.approx(0.36)
     text = ANN.heldout[0].text
@@ -62,17 +67,17 @@ def test_a_level_that_the_damage_leaves_room_for_is_within_reach(tmp_path):
     ] * 2
 
 
-def test_a_level_that_no_gain_could_buy_so_near_is_out_of_reach(tmp_path):
-    found = forecast(tmp_path, lr=1e-3)
+def test_a_level_that_no_gain_could_buy_so_near_is_out_of_reach(forecast):
+    found = forecast(lr=1e-3)
     assert found.measured[0].gain <= found.measured[0].ceiling < BAR
     assert outcome(found) is Outcome.OUT
     text = render_forecast(found)
     assert "LENIENT (1 needed) is out of reach: its bar is above the ceiling for 1 of 1." in text
 
 
-def test_between_floor_and_ceiling_it_is_not_known_and_begins_at_the_rate_that_is_named(tmp_path):
-    rate = forecast(tmp_path, lr=1e-3).rate_needed(Level.LENIENT)
-    below, above = (forecast(tmp_path, lr=factor * rate) for factor in (0.99, 1.01))
+def test_between_floor_and_ceiling_it_is_not_known_and_begins_at_the_rate_that_is_named(forecast):
+    rate = forecast(lr=1e-3).rate_needed(Level.LENIENT)
+    below, above = (forecast(lr=factor * rate) for factor in (0.99, 1.01))
     assert outcome(below) is Outcome.OUT
     assert outcome(above) is Outcome.UNKNOWN
     (ann,) = above.measured
@@ -83,16 +88,16 @@ def test_between_floor_and_ceiling_it_is_not_known_and_begins_at_the_rate_that_i
     assert "Whether LENIENT (1 needed) is within reach is not known" in render_forecast(above)
 
 
-def test_a_base_without_damage_has_hardly_anything_to_reach(tmp_path):
+def test_a_base_without_damage_has_hardly_anything_to_reach(forecast):
     """At a tenth of the distance, or the ceiling grows with it past any use."""
-    found = forecast(tmp_path, base=1.0, lr=6e-3)
+    found = forecast(1.0, lr=6e-3)
     assert found.measured[0].gain < 0.01
     assert outcome(found, Level.STRICT) is Outcome.OUT
 
 
-def test_the_norm_is_that_of_the_closed_form(tmp_path):
+def test_the_norm_is_that_of_the_closed_form(forecast):
     """By differences of 1e-5 a gain, which round to 1e-9 of a nat."""
-    (ann,) = forecast(tmp_path).measured
+    (ann,) = forecast().measured
     gains, text = np.full(16, DAMAGE), ANN.heldout[0].text
     slopes = [
         (known_nll(text, gains + step).mean() - known_nll(text, gains - step).mean()) / 2e-5
@@ -163,7 +168,7 @@ def test_cells_have_a_reach_each_and_seeds_share_what_is_measured(tmp_path, monk
     monkeypatch.setattr(
         Worker, "gradient", lambda self, *args: done.append(args) or gradient(self, *args)
     )
-    ann = user("ann", 0, lengths=(600, 600))
+    ann = user("ann", 0, lengths=(300, 300))
     one = experiment(
         damaged_base(DAMAGE),
         [ann],

@@ -94,8 +94,9 @@ class Reach:
     """Which units could have met a level by help, of how many.
 
     ``shown`` are the units that are shown to be able to: a measured gain meets the bar with its
-    lower bound. ``beyond`` are the units whose bar is above what they are estimated to reach;
-    ``first_order`` says that each of them is so by its ceiling, and not by the recipe's own oracle.
+    lower bound. ``beyond`` are the units whose bar is above what they are estimated to reach, by
+    their ceiling or, without one, by the recipe's own oracle. ``by_ceilings`` says that ceilings
+    alone put the level out of reach.
     """
 
     level: Level
@@ -103,7 +104,7 @@ class Reach:
     units: int
     shown: tuple[str, ...]
     beyond: tuple[str, ...]
-    first_order: bool
+    by_ceilings: bool
 
     @property
     def outcome(self) -> Outcome:
@@ -111,7 +112,7 @@ class Reach:
         if len(self.shown) >= self.n_required:
             return Outcome.WITHIN
         if self.units - len(self.beyond) < self.n_required:
-            return Outcome.OUT if self.first_order else Outcome.OUT_OF_RECIPE
+            return Outcome.OUT if self.by_ceilings else Outcome.OUT_OF_RECIPE
         return Outcome.UNKNOWN
 
 
@@ -216,13 +217,13 @@ class Forecast:
 class _Possible:
     """What a unit's help could be, in nats: shown at least, and estimated at most if known.
 
-    ``first_order`` says that the estimate is a ceiling.
+    ``has_ceiling`` says that the estimate is a ceiling.
     """
 
     user: str
     least: float
     most: float | None
-    first_order: bool
+    has_ceiling: bool
 
 
 def _possible(
@@ -233,7 +234,7 @@ def _possible(
     # points, on the very tokens that a level's ratio is taken over
     labels = (effect.contrast.denominator, effect.contrast.reach)
     gains = [gain for label in labels if (gain := _gain(effect.nll, label)) is not None]
-    most, first_order = _most(measured, gains)
+    most, has_ceiling = _most(measured, gains)
     if most is None and oracle is not None:
         most = max([oracle.high, *gains, *([measured.gain] if measured else [])])
     over_control = min(0.0, math.log(effect.harm)) if effect.harm else 0.0
@@ -241,7 +242,7 @@ def _possible(
         effect.user,
         _least([oracle, own, measured.floor if measured else None]) + over_control,
         None if most is None else most + over_control,
-        first_order,
+        has_ceiling,
     )
 
 
@@ -265,11 +266,12 @@ def _reach(criterion: Criterion, possible: Sequence[_Possible]) -> Reach:
         return criterion.is_met_by(math.exp(min(nats, LARGEST_NLL)))
 
     beyond = [one for one in possible if one.most is not None and not meets(one.most)]
+    units, n_required = len(possible), criterion.n_required(len(possible))
     return Reach(
         level=criterion.level,
-        n_required=criterion.n_required(len(possible)),
-        units=len(possible),
+        n_required=n_required,
+        units=units,
         shown=tuple(one.user for one in possible if meets(one.least)),
         beyond=tuple(one.user for one in beyond),
-        first_order=all(one.first_order for one in beyond),
+        by_ceilings=units - sum(one.has_ceiling for one in beyond) < n_required,
     )

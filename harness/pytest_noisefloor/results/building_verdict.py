@@ -39,7 +39,7 @@ def verdict_part(verdict: Verdict) -> VerdictPart:
                 outcome=reach.outcome.value,
                 shown=reach.shown,
                 beyond=reach.beyond,
-                first_order=reach.first_order,
+                by_ceilings=reach.by_ceilings,
             )
             for reach in verdict.reach
         ),

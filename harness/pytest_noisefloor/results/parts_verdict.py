@@ -35,10 +35,10 @@ class ReachPart(Part):
     shown: Rows[str]
     """the users who are shown to be able to meet it. Absent from files of versions 1 to 3"""
     beyond: Rows[str]
-    """the users who are estimated to be unable to. Absent from files of versions 1 to 3"""
-    first_order: bool
-    """whether that is so by their ceilings, and not by the recipe's own oracle. Absent from files
-    of versions 1 to 3"""
+    """the users who are estimated to be unable to, by their ceiling or, without one, by the
+    recipe's own oracle. Absent from files of versions 1 to 3"""
+    by_ceilings: bool
+    """whether ceilings alone put the level out of reach. Absent from files of versions 1 to 3"""
 
 
 class RatesPart(Part):

@@ -70,7 +70,7 @@ def test_a_level_is_within_reach_by_floors_out_of_it_by_ceilings_and_else_not_kn
 ):
     found = of_three(figures)
     assert found.outcome is outcome
-    assert found.first_order or not found.beyond
+    assert found.by_ceilings is (outcome is Outcome.OUT)
 
 
 def test_the_bar_itself_is_reached_by_a_floor_and_not_out_of_reach_of_a_ceiling():
@@ -142,7 +142,7 @@ def test_without_ceilings_the_recipes_oracle_alone_tells_and_of_that_recipe_alon
     ones = [inferred(user, oracle=of) for user, of in zip("abc", oracles, strict=True)]
     found = lenient([effect(user) for user in "abc"], ones)
     assert found.outcome is outcome
-    assert not (found.beyond and found.first_order)
+    assert not found.by_ceilings
 
 
 def test_a_method_without_first_order_has_a_floor_and_its_oracle():
@@ -160,9 +160,16 @@ def test_a_method_without_first_order_has_a_floor_and_its_oracle():
 
 def test_what_one_user_lacks_a_ceiling_for_is_out_of_reach_of_the_recipe_alone():
     measured = [reached("a", ceiling=BELOW, gain=0.0), reached("b", ceiling=None, gain=0.0)]
-    ones = [inferred(user, oracle=(0.0, BELOW)) for user in "ab"]
-    found = lenient([effect(user) for user in "ab"], ones, measured)
+    ones = [inferred(user, oracle=(0.0, BELOW)) for user in "ab"] + [inferred("c", oracle=None)]
+    found = lenient([effect(user) for user in "abc"], ones, measured)
     assert (found.beyond, found.outcome) == (("a", "b"), Outcome.OUT_OF_RECIPE)
+
+
+def test_enough_ceilings_put_a_level_out_of_reach_whatever_else_is_known_of_the_rest():
+    measured = [reached(user, ceiling=BELOW, gain=0.0) for user in "ab"]
+    ones = [inferred(user, oracle=(0.0, BELOW)) for user in "abc"]
+    found = lenient([effect(user) for user in "abc"], ones, measured)
+    assert (found.beyond, found.outcome) == (("a", "b", "c"), Outcome.OUT)
 
 
 # --- where it has a meaning ---------------------------------------------------------------------
@@ -214,7 +221,7 @@ def test_two_of_three_are_enough_either_way(shown, beyond, outcome):
         units=3,
         shown=("s",) * shown,
         beyond=("b",) * beyond,
-        first_order=True,
+        by_ceilings=True,
     )
     assert found.outcome is outcome
 

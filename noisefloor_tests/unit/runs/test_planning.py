@@ -19,6 +19,8 @@ from pytest_noisefloor.stats.divergence import jensen_shannon
 from pytest_noisefloor.stats.effect import mean_nll
 from pytest_noisefloor.training.methods.registry import METHODS
 
+pytestmark = pytest.mark.usefixtures("without_reach")
+
 USERS = [planted.user(name, seed) for seed, name in enumerate(("ann", "bob", "cid"))]
 
 

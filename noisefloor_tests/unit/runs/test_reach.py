@@ -87,37 +87,37 @@ def test_it_is_made_once_and_then_read_without_the_model(runner, made, ann, bob)
         np.testing.assert_array_equal(one.bins.sums[STEP], other.bins.sums[STEP])
 
 
-def test_another_distance_needs_no_other_gradient(runner, made, ann):
-    answer(runner(), [Ask("ann", ann, 0.5)])
-    made.clear()
-    answer(runner(), [Ask("ann", ann, 0.75)])
-    assert made == ["score"] * 6
-    made.clear()
-    answer(runner(), [Ask("ann", ann, 1.0)])  # a quarter and a half of it are known
-    assert made == ["score"] * 2
+def keys(runner, user, moved=0.5):
+    """What the store calls a unit's gradient, and the scores of its first slice after each step."""
+    specs = reach._specs(runner, Ask(user.name, user, moved))
+    return specs.gradient.key, {of_slices[0].key for of_slices in specs.steps.values()}
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [{"method": METHODS["full"]}, {"scoring": None}, {"heldout": 1}],
-    ids=["method", "scoring", "slices"],
-)
-def test_another_method_scoring_or_text_needs_another_gradient(runner, made, scoring, ann, changes):
-    answer(runner(), [Ask("ann", ann, 0.5)])
-    made.clear()
-    user = replace(ann, heldout=ann.heldout[:1]) if "heldout" in changes else ann
-    more = {"scoring": replace(scoring, stride=8)} if "scoring" in changes else {}
-    more |= {key: value for key, value in changes.items() if key == "method"}
-    answer(runner(**more), [Ask("ann", user, 0.5)])
-    assert made.count("gradient") == 1
+def test_another_distance_needs_no_other_gradient_and_shares_the_steps_that_it_can(runner, ann):
+    used = runner()
+    gradient_of, half = keys(used, ann, 0.5)
+    other, whole = keys(used, ann, 1.0)
+    assert other == gradient_of
+    assert len(half & whole) == 2  # a quarter and a half of 1 are a half and all of 0.5
+    assert not half & keys(used, ann, 0.75)[1]
 
 
-def test_a_gradient_does_not_depend_on_the_recipe_or_the_training_text(runner, made, recipe, ann):
-    answer(runner(), [Ask("ann", ann, 0.5)])
-    made.clear()
-    other = replace(ann, train=f"{ann.train} and more")
-    answer(runner(recipe=replace(recipe, lr=1.0)), [Ask("ann", other, 0.5)])
-    assert made == []
+def test_a_gradient_depends_on_method_scoring_and_text_and_not_on_recipe_or_training_text(
+    runner, recipe, scoring, ann
+):
+    known, _ = keys(runner(), ann)
+    same = [
+        keys(runner(recipe=replace(recipe, lr=1.0)), ann),
+        keys(runner(), replace(ann, train=f"{ann.train} and more")),
+    ]
+    assert {key for key, _ in same} == {known}
+    others = [
+        keys(runner(method=METHODS["full"]), ann),
+        keys(runner(scoring=replace(scoring, stride=8)), ann),
+        keys(runner(), replace(ann, heldout=ann.heldout[:1])),
+        keys(runner(), replace(ann, heldout=ann.heldout[::-1])),
+    ]
+    assert len({known, *(key for key, _ in others)}) == 5
 
 
 class Stopping(ProgressBar):
