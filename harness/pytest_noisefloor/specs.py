@@ -221,6 +221,9 @@ class GradientSpec:
 
 UNTRAINED = "untrained"
 
+END, BOS = "end-of-text", "bos"
+"""What stands in front of a scored document, as keys and result files have it."""
+
 
 DEFAULT_BASE = "reference"
 

@@ -15,6 +15,12 @@ from pytest_noisefloor.specs import Recipe, Scoring, digest
 from .arms import Arm, Reads
 from .users import Slice, User
 
+PLAIN = "/plain"
+"""Follows the hash of a text, in keys, where the names of special tokens in it are read as text.
+
+Version 0.1.0 read them as special tokens. All other texts have the same tokens as then, and keys.
+"""
+
 
 @dataclass(frozen=True)
 class _Source:
@@ -28,10 +34,20 @@ class _Source:
 
 
 class Texts:
-    """The users' texts in a base's tokens. ``encode`` turns a text into tokens."""
+    """The users' texts in a base's tokens. ``encode`` turns a text into tokens.
 
-    def __init__(self, encode: Callable[[str], Ids], recipe: Recipe, scoring: Scoring) -> None:
+    ``has_special`` says whether a text has the name of a special token in it.
+    """
+
+    def __init__(
+        self,
+        encode: Callable[[str], Ids],
+        recipe: Recipe,
+        scoring: Scoring,
+        has_special: Callable[[str], bool] = lambda _: False,
+    ) -> None:
         self._encode = encode
+        self._has_special = has_special
         self._recipe = recipe
         self._scoring = scoring
 
@@ -56,13 +72,23 @@ class Texts:
             case Reads.NOTHING:
                 return _Source("", lambda: None)
             case Reads.TRAINING_TEXT:
-                return _Source(user.train_sha256, lambda: self.training(user))
+                return _Source(
+                    self._hash(user.train, user.train_sha256), lambda: self.training(user)
+                )
             case Reads.HELDOUT_TEXT:
-                slices = [piece.sha256 for piece in user.heldout]
+                slices = [self.slice_sha256(piece) for piece in user.heldout]
                 return _Source(
                     digest({"slices": slices, "tokens": self._scoring.tokens}),
                     lambda: np.concatenate([self.scored(piece) for piece in user.heldout]),
                 )
+
+    def slice_sha256(self, piece: Slice) -> str:
+        """The hash of a slice's text, as keys have it."""
+        return self._hash(piece.text, piece.sha256)
+
+    def _hash(self, text: str, sha256: str) -> str:
+        """A text's hash; it says so where an earlier version would have had other tokens."""
+        return f"{sha256}{PLAIN}" if self._has_special(text) else sha256
 
     def check_lengths(self, user: User) -> None:
         """Refuse texts that are too short, before anything trains.
@@ -71,14 +97,32 @@ class Texts:
             NoisefloorError: the training text is shorter than a block, or a slice is shorter than a
                 window.
         """
-        texts = [("training text", user.train, self._recipe.sequence)]
-        texts += [(f"slice {s.name!r}", s.text, self._scoring.window) for s in user.heldout]
-        for what, text, least in texts:
+        for what, text, least in self._texts(user):
             found = len(self._encode(text))
             if found < least:
                 raise NoisefloorError(
                     f"user {user.name!r}, {what}: {found} tokens; expected at least {least}"
                 )
+
+    def check_rows(self, user: User, rows: int, name: Callable[[int], str | None]) -> None:
+        """Refuse tokens for which a base has no row in its embeddings, before anything trains.
+
+        ``name`` gives a token's text.
+
+        Raises:
+            NoisefloorError: a text has such a token.
+        """
+        for what, text, _ in self._texts(user):
+            if (found := int(self._encode(text).max())) >= rows:
+                raise NoisefloorError(
+                    f"user {user.name!r}, {what}: token {found}, {name(found)!r}; expected tokens "
+                    f"below {rows}, the rows of the base's embeddings"
+                )
+
+    def _texts(self, user: User) -> list[tuple[str, str, int]]:
+        """A user's texts: what each is called, its text, and the fewest tokens it may have."""
+        texts = [("training text", user.train, self._recipe.sequence)]
+        return texts + [(f"slice {s.name!r}", s.text, self._scoring.window) for s in user.heldout]
 
 
 class Tokenizer(Protocol):
@@ -86,7 +130,7 @@ class Tokenizer(Protocol):
 
     @property
     def prefix(self) -> int:
-        """The end-of-text token, which stands in front of every scored document."""
+        """The token that stands in front of every scored document: end of text, or BOS."""
         ...
 
     @property
@@ -95,5 +139,9 @@ class Tokenizer(Protocol):
         ...
 
     def encode(self, text: str) -> Ids:
-        """Token ids (n,) of a text, without special tokens."""
+        """Token ids (n,) of a text, without special tokens, whatever the text says."""
+        ...
+
+    def name(self, token: int) -> str | None:
+        """The text of a token, for messages; None if there is no such token."""
         ...

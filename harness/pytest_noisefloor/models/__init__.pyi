@@ -1,7 +1,7 @@
 from .base import Base as Base
 from .cross_entropy import mean_loss as mean_loss
-from .device import exact_fp32 as exact_fp32
 from .device import exclusive as exclusive
+from .device import plain_torch as plain_torch
 from .device import resolve_device as resolve_device
 from .gradient import add_gradients as add_gradients
 from .head import LMHead as LMHead
@@ -12,6 +12,10 @@ from .loading import SHIPPED as SHIPPED
 from .loading import fingerprints_at_hand as fingerprints_at_hand
 from .loading import locate as locate
 from .loading import open_base as open_base
+from .probe import check_causal as check_causal
+from .probe import check_positions as check_positions
+from .probe import probe_ids as probe_ids
 from .scoring import score as score
 from .scoring import score_copies as score_copies
 from .ternary import TERNARY as TERNARY
+from .tokenizer import TokenFacts as TokenFacts

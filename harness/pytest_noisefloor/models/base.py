@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_noisefloor.data import Tokenizer
 
+from .device import plain_torch
+from .tokenizer import TokenFacts
+
 if TYPE_CHECKING:
     from torch import nn
 
@@ -29,6 +32,12 @@ class Base:
     _load_tokenizer: Callable[[], Tokenizer]
     model_fingerprint: str = ""
     planted: bool = False
+    _load_facts: Callable[[], TokenFacts] = TokenFacts
+
+    @cached_property
+    def facts(self) -> TokenFacts:
+        """What the keys of scores need to know of the tokenizer."""
+        return self._load_facts()
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
@@ -66,7 +75,7 @@ class Base:
         import torch
 
         # building a model draws from torch's global random state
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]), plain_torch(device):
             model = self._load_model()
         model.eval().requires_grad_(False)
         frozen: nn.Module = model.to(device)

@@ -1,10 +1,10 @@
-"""Choose a session's device, lock it, and compute exactly in fp32."""
+"""Choose a session's device, lock it, and compute in fp32 whatever a project set in torch."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,31 @@ def exclusive(device: str) -> Iterator[None]:
     lock.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(lock):
         yield
+
+
+@contextmanager
+def plain_torch(device: str) -> Iterator[None]:
+    """Compute as torch does in a new process, and in full fp32; then the project's settings return.
+
+    A project may have set a default dtype, a default device, autocast, or a mode without gradients.
+    Any of these would change what is trained and scored, and no key would say so.
+    """
+    import torch
+
+    dtype = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    try:
+        with ExitStack() as contexts:
+            for kind in dict.fromkeys(("cpu", device)):
+                contexts.enter_context(torch.autocast(kind, enabled=False))
+            contexts.enter_context(torch.inference_mode(mode=False))
+            contexts.enter_context(torch.enable_grad())
+            if torch.get_default_device().type != "cpu":  # this context slows every call
+                contexts.enter_context(torch.device("cpu"))
+            contexts.enter_context(exact_fp32(device))
+            yield
+    finally:
+        torch.set_default_dtype(dtype)
 
 
 @contextmanager

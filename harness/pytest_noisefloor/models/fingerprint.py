@@ -1,4 +1,4 @@
-"""Identify a base by a digest of its files that does not change when they are saved again."""
+"""Identify a base by a digest of the files that load, whoever saved them and however often."""
 
 from __future__ import annotations
 
@@ -6,11 +6,16 @@ import hashlib
 import json
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
+from pytest_noisefloor._files import shown
 from pytest_noisefloor.errors import BaseError
 from pytest_noisefloor.specs import canonical_json
 
 END_OF_TEXT = "<|endoftext|>"
+_WHOLE, _INDEX = "model.safetensors", "model.safetensors.index.json"
+_ELSEWHERE = "transformers_weights"
+"""The key of config.json by which transformers would load other files."""
 _VOLATILE = frozenset({"transformers_version", "_name_or_path", "dtype", "torch_dtype"})
 _INERT = frozenset(
     {
@@ -27,14 +32,9 @@ def base_fingerprints(folder: Path, tokenizer: Path | None) -> tuple[str, str | 
     """SHA-256 (hex) of config and weights, and of these plus the tokenizer if it is given.
 
     Raises:
-        BaseError: the folder's files cannot be a base.
+        BaseError: the folder's files cannot be a base, or loading would read other files too.
     """
-    weights = sorted(folder.glob("*.safetensors"))
-    if not (folder / "config.json").is_file() or not weights:
-        raise BaseError(
-            f"{folder}: expected config.json and *.safetensors weights "
-            "(pickled weights are never read)"
-        )
+    weights = weight_files(folder)
     total = hashlib.sha256(_plain_json(folder / "config.json").encode())
     for file in weights:
         with file.open("rb") as stream:
@@ -46,9 +46,88 @@ def base_fingerprints(folder: Path, tokenizer: Path | None) -> tuple[str, str | 
     for file in files:
         total.update(file.name.encode())
         total.update(_plain_json(file).encode() if file.suffix == ".json" else file.read_bytes())
-    if config not in files and config.is_file() and (said := _beyond(config)):
-        total.update(canonical_json(said).encode())
+    if config not in files:
+        if config.is_file() and (said := _beyond(config)):
+            total.update(canonical_json(said).encode())
+        if added := _added_beyond(tokenizer):
+            total.update(canonical_json(added).encode())
     return model, total.hexdigest()
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """Return the files of weights that transformers loads from a folder, sorted by name.
+
+    It loads ``model.safetensors`` if that is there, and else the files that
+    ``model.safetensors.index.json`` names. It is told never to load pickled weights.
+
+    Raises:
+        BaseError: config or weights are missing; there are two sets of weights, or an adapter that
+            would load with them; or the index or the config names files of other folders.
+    """
+    config, one, index = (folder / name for name in ("config.json", _WHOLE, _INDEX))
+    if not config.is_file() or not (one.is_file() or index.is_file()):
+        raise BaseError(
+            f"{folder}: expected config.json and {_WHOLE}, or {_INDEX} and the safetensors weights "
+            "that it names (pickled weights are never read)"
+        )
+    if (adapter := folder / "adapter_config.json").exists():
+        raise BaseError(
+            f"{adapter}: an adapter, which would load with the base; expected a base alone. Merge "
+            "it into the base, or move it to another folder"
+        )
+    if one.is_file() and index.is_file():
+        raise BaseError(
+            f"{folder}: two sets of weights, {_WHOLE} and {_INDEX}; expected one of them"
+        )
+    content = _json_object(config)
+    if (named := content.get(_ELSEWHERE)) is not None:
+        raise BaseError(f"{config}: {_ELSEWHERE} is {shown(named)}; expected no such key")
+    return [one] if one.is_file() else _indexed(index)
+
+
+def _indexed(index: Path) -> list[Path]:
+    """The files that an index names; they must lie beside it."""
+    named = _json_object(index).get("weight_map")
+    if not isinstance(named, dict) or not named:
+        raise BaseError(f"{index}: expected a table weight_map with a file for each weight")
+    files = []
+    for name in sorted({*map(str, named.values())}):
+        file = index.parent / name
+        if Path(name).name != name or file.suffix != ".safetensors" or not file.is_file():
+            raise BaseError(
+                f"{index}: names {name!r}; expected the name of a safetensors file beside it"
+            )
+        files.append(file)
+    return files
+
+
+def _added_beyond(folder: Path) -> list[str]:
+    """The tokens that older files add to a fast tokenizer which does not have them itself."""
+    said: set[str] = set()
+    if (added := folder / "added_tokens.json").is_file():
+        said |= {*_json_object(added)}
+    if (special := folder / "special_tokens_map.json").is_file():
+        for value in _json_object(special).values():
+            for token in value if isinstance(value, list) else [value]:
+                name = token.get("content") if isinstance(token, dict) else token
+                said |= {name} if isinstance(name, str) else set()
+    return sorted(said - listed_tokens(folder / "tokenizer.json"))
+
+
+def listed_tokens(file: Path) -> set[str]:
+    """The names of all tokens of a ``tokenizer.json``.
+
+    Raises:
+        BaseError: the file has another form.
+    """
+    content = _json_object(file)
+    try:
+        added = {token["content"] for token in content.get("added_tokens", ())}
+        vocabulary = content.get("model", {}).get("vocab", ())
+        # a Unigram model has a list of pairs
+        return added | {piece if isinstance(piece, str) else piece[0] for piece in vocabulary}
+    except (AttributeError, IndexError, KeyError, TypeError):
+        raise BaseError(f"{file}: no usable tokenizer; expected added_tokens and a vocab") from None
 
 
 def _beyond(config: Path) -> dict[str, object]:
@@ -75,12 +154,20 @@ def _tokenizer_files(folder: Path) -> list[Path]:
     return files
 
 
+def _json_object(file: Path) -> dict[str, Any]:
+    """The content of a JSON object that loading reads, without what merely saving it changes."""
+    content: dict[str, Any] = json.loads(_plain_json(file))
+    return content
+
+
 def _plain_json(file: Path) -> str:
     """The content of a JSON object, without entries that change when it is merely saved again."""
     try:
         return _without_volatile(file.read_bytes())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BaseError(f"{file}: expected a JSON object ({error})") from None
+    except OSError as error:
+        raise BaseError(f"{file}: {error.strerror}") from None
 
 
 @lru_cache(maxsize=8)  # a tokenizer takes 0.2 s, and each claim about its base needs it

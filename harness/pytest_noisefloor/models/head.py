@@ -95,10 +95,17 @@ def lm_head(model: nn.Module) -> LMHead:
     """Return a causal LM's head after checking it against the model's own logits on a few tokens.
 
     Raises:
-        HeadError: the two disagree, so the losses would not be the model's.
+        HeadError: the two disagree, so the losses would not be the model's; or the model has no
+            such head.
     """
     inner: Any = model
-    projection = inner.get_output_embeddings()
+    name = type(model).__name__
+    projection, embeddings = inner.get_output_embeddings(), inner.get_input_embeddings()
+    if getattr(projection, "weight", None) is None or embeddings is None:
+        raise HeadError(f"{name}: has no output embeddings; expected a causal language model")
+    rows, least = len(projection.weight), len(getattr(embeddings, "weight", projection.weight))
+    if least < rows:
+        raise HeadError(f"{name}: embeds {least} tokens and predicts {rows}; expected as many")
     config = inner.config.get_text_config()
     softcap = getattr(config, "final_logit_softcapping", None)
     head = LMHead(
@@ -108,15 +115,23 @@ def lm_head(model: nn.Module) -> LMHead:
         softcap=float(softcap) if softcap else None,
     )
     head = replace(head, kernel=kernels(head)[0])
-    vocabulary = head.weight.shape[0]
-    ids = (torch.arange(8) * 7919 % vocabulary).to(head.weight.device)[None]
-    with torch.no_grad():
-        ours = head.logits(hidden_states(model, ids)[0])
-        theirs = inner(input_ids=ids, use_cache=False).logits[0]
+    ids = (torch.arange(8) * 7919 % rows).to(head.weight.device)[None]
+    try:
+        with torch.no_grad():
+            ours = head.logits(hidden_states(model, ids)[0])
+            theirs = inner(input_ids=ids, use_cache=False).logits[0]
+    except (AttributeError, IndexError, RuntimeError, TypeError, ValueError) as failed:
+        reason = (str(failed).splitlines() or [type(failed).__name__])[0]
+        raise HeadError(
+            f"{name}: its logits of 8 tokens cannot be computed ({reason}). "
+            "This architecture is not supported"
+        ) from None
+    if not theirs.any():
+        raise HeadError(f"{name}: all logits are 0; expected output embeddings with values")
     error = float((ours - theirs).abs().max() / theirs.abs().max())
     if not error <= PROBE_TOLERANCE:
         raise HeadError(
-            f"{type(model).__name__}: its logits differ from hidden states times output embeddings "
+            f"{name}: its logits differ from hidden states times output embeddings "
             f"by {error:.1e} of the largest; expected at most {PROBE_TOLERANCE:g}. "
             "This architecture's head is not supported"
         )

@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from functools import cached_property
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import Any
 
 from pytest_noisefloor._files import resource_path
 from pytest_noisefloor.errors import BaseError
 
 from .base import Base
-from .fingerprint import END_OF_TEXT, base_fingerprints
+from .fingerprint import base_fingerprints, weight_files
 from .smollm2 import converted, smollm2
 from .ternary import TERNARY, ternarise, ternary_fingerprint
 from .tiny import tiny_base
-
-if TYPE_CHECKING:
-    from pytest_noisefloor._typing import Ids
-
+from .tokenizer import FolderTokenizer, one_line, refusing, token_facts
 
 SHIPPED = ("tiny", "reference", "smollm2-135m")
 """Names of the bases that need only the suite and its hashed packages."""
@@ -102,72 +97,76 @@ def _ternary(base: Base) -> Base:
     )
 
 
-class _FolderTokenizer:
-    def __init__(self, folder: Path) -> None:
-        from transformers import AutoTokenizer
-
-        try:
-            tokenizer = AutoTokenizer.from_pretrained(
-                folder, trust_remote_code=False, local_files_only=True
-            )
-        except (OSError, ValueError, KeyError, TypeError, ImportError) as error:
-            raise BaseError(f"{folder}: no usable tokenizer ({_first_line(error)})") from None
-        self._tokenizer = tokenizer
-        end_of_text = tokenizer.get_vocab().get(END_OF_TEXT, tokenizer.eos_token_id)
-        if end_of_text is None:
-            raise BaseError(f"{folder}: the tokenizer has no end-of-text token to score behind")
-        self.prefix = int(end_of_text)
-
-    @cached_property
-    def text_ids(self) -> Ids:
-        """The ids that a text can have.
-
-        Special and added tokens are left out, and of byte-pair encodings also the entries that no
-        merges lead to, and bytes that stand for unknown characters.
-        """
-        from tokenizers.models import BPE
-
-        left_out = {*self._tokenizer.added_tokens_decoder, *self._tokenizer.all_special_ids}
-        pieces = {id_: piece for piece, id_ in self._tokenizer.get_vocab().items()}
-        ids = sorted(pieces.keys() - left_out)
-        model = self._tokenizer.backend_tokenizer.model if self._tokenizer.is_fast else None
-        if isinstance(model, BPE):
-            ids = [i for i in ids if [token.id for token in model.tokenize(pieces[i])] == [i]]
-        return np.array(ids, dtype=np.int64)
-
-    def encode(self, text: str) -> Ids:
-        # verbose=False: no warning, because a text longer than the context is intended
-        ids = self._tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
-        return np.asarray(ids, dtype=np.int64)
-
-
 def _from_folder(name: str, folder: Path, tokenizer: Path) -> Base:
     model_fingerprint, fingerprint = base_fingerprints(folder, tokenizer)
     assert fingerprint is not None  # noqa: S101 (for the type checker; a tokenizer is given)
+    stamps = _stamps(folder)
 
     def load() -> Any:
-        import torch
-        from safetensors import SafetensorError
-        from transformers import AutoModelForCausalLM
+        if _stamps(folder) != stamps:
+            raise BaseError(f"{folder}: its files changed since it was opened; run again")
+        return _load(folder)
 
-        try:
-            loaded: Any = AutoModelForCausalLM.from_pretrained(
-                folder,
-                dtype=torch.float32,
-                trust_remote_code=False,
-                use_safetensors=True,
-                local_files_only=True,
-                output_loading_info=True,
+    load_tokenizer = cache(lambda: FolderTokenizer(tokenizer))
+    return Base(
+        name,
+        fingerprint,
+        load,
+        load_tokenizer,
+        model_fingerprint,
+        _load_facts=lambda: token_facts(tokenizer, load_tokenizer),
+    )
+
+
+def _stamps(folder: Path) -> dict[str, tuple[int, int]]:
+    """Size and time of change of the files that a fingerprint is of."""
+    files = [folder / "config.json", *weight_files(folder)]
+    found = {file.name: file.stat() for file in files}
+    return {name: (stat.st_size, stat.st_mtime_ns) for name, stat in found.items()}
+
+
+def _load(folder: Path) -> Any:
+    """Load a folder's model, and refuse whatever does not load as its files say.
+
+    Raises:
+        BaseError: transformers cannot load it, weights are missing, left over or of another shape,
+            or a weight is no finite number.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    with refusing(f"{folder}: not loadable"):
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
+            folder,
+            dtype=torch.float32,
+            trust_remote_code=False,
+            use_safetensors=True,
+            local_files_only=True,
+            output_loading_info=True,
+        )
+    model, report = loaded
+    for kind, about in _REPORTED.items():  # transformers leaves out what is known to be harmless
+        if found := report.get(kind):
+            # of a mismatch transformers also says both shapes
+            names = sorted(one if isinstance(one, str) else str(one[0]) for one in found)
+            raise BaseError(f"{folder}: {len(names)} weights {about}, {names[0]} among them")
+    for name, tensor in model.state_dict().items():
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            bad = int((~torch.isfinite(tensor)).sum())
+            raise BaseError(
+                f"{folder}: {bad} of {tensor.numel()} values of {name} are not finite; expected "
+                "numbers"
             )
-        except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
-            raise BaseError(f"{folder}: not loadable ({_first_line(error)})") from None
-        model, report = loaded
-        if report["missing_keys"]:  # transformers draws them at random
-            names = sorted(report["missing_keys"])
-            raise BaseError(f"{folder}: {len(names)} weights are missing, {names[0]} among them")
-        return model
+    return model
 
-    return Base(name, fingerprint, load, lambda: _FolderTokenizer(tokenizer), model_fingerprint)
+
+_REPORTED = {
+    "missing_keys": "are missing",  # transformers draws them at random
+    "unexpected_keys": "have no place in the model that config.json describes",
+    "mismatched_keys": "have another shape than config.json says",
+    "error_msgs": "could not be loaded",
+}
+"""What transformers reports of loading, and what we say of it."""
 
 
 def _from_hub(name: str) -> Path:
@@ -179,13 +178,8 @@ def _from_hub(name: str) -> Path:
         return Path(snapshot_download(name, allow_patterns=wanted))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         raise BaseError(
-            f"base {name!r}: neither a folder here nor available from the hub "
-            f"({_first_line(error)})"
+            f"base {name!r}: neither a folder here nor available from the hub ({one_line(error)})"
         ) from None
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n", 1)[0]
 
 
 def locate(base: str, here: Path) -> str:

@@ -11,6 +11,8 @@ from filelock import FileLock
 from pytest_noisefloor._files import cache_path
 from pytest_noisefloor.data import find_source
 
+from .device import plain_torch
+
 _GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
 
 
@@ -34,7 +36,8 @@ def smollm2(part: str) -> Path:
         if not target.is_dir():
             with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
                 fresh = Path(scratch, part)
-                _convert(package, part, fresh)
+                with plain_torch("cpu"):
+                    _convert(package, part, fresh)
                 fresh.rename(target)
     return target
 

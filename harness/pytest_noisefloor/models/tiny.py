@@ -11,6 +11,7 @@ import numpy as np
 from pytest_noisefloor.specs import canonical_json
 
 from .base import Base
+from .device import plain_torch
 
 if TYPE_CHECKING:
     from pytest_noisefloor._typing import Ids
@@ -43,13 +44,17 @@ class ByteTokenizer:
         """Byte values (n,) of a text."""
         return np.frombuffer(text.encode(), dtype=np.uint8).astype(np.int64)
 
+    def name(self, token: int) -> str | None:
+        """The text of a token, for messages."""
+        return chr(token) if token <= self.prefix else None
+
 
 def tiny_base() -> Base:
     """Make the tiny base. A fixed seed draws its weights, and torch's own state is left alone."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), plain_torch("cpu"):
         torch.manual_seed(60)  # noqa: TID251 (of the forked state)
         weights = LlamaForCausalLM(LlamaConfig(**TINY_CONFIG)).state_dict()
 

@@ -16,13 +16,16 @@ def header(config: pytest.Config) -> list[str]:
     from pytest_noisefloor.bets import Status
     from pytest_noisefloor.data import text_digests
     from pytest_noisefloor.models import open_base, resolve_device
+    from pytest_noisefloor.specs import BOS
 
     settings = config.stash[SETTINGS]
     try:
         bet = session_bet(settings)
         bet = bet.on(text_digests(settings.users, bet.users, bet.refused_names))
         name = bet.base or settings.base
-        base = f"{name} ({open_base(name).fingerprint[:12]})"
+        opened = open_base(name)
+        base = f"{name} ({opened.fingerprint[:12]})"
+        behind = ", texts behind BOS" if opened.facts.prefix == BOS else ""
         device = resolve_device(settings.device)
     except NoisefloorError as error:
         return [f"noisefloor: {error}"]
@@ -30,7 +33,7 @@ def header(config: pytest.Config) -> list[str]:
     status = bet.status()
     why = f", {bet.why_unregistered}:" if status is Status.UNREGISTERED else ""
     return [
-        f"noisefloor: base {base}, device {device}, users {settings.users}, seeds {seeds}",
+        f"noisefloor: base {base}, device {device}, users {settings.users}, seeds {seeds}{behind}",
         f"noisefloor: {bet.recipe}",
         f"noisefloor: {status.prefix(f'{why} ')}Bet {bet.id}, {bet.registration_note}, "
         f"{bet.sha256[:12]}",

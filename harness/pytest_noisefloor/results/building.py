@@ -14,7 +14,7 @@ from typing import Any
 from pytest_noisefloor.bets import STEP, Bet, UnitReach, Verdict, parse_label
 from pytest_noisefloor.data import open_arm
 from pytest_noisefloor.runs import ExportedAdapter, LedgerLine, Runner
-from pytest_noisefloor.specs import SCORER, Recipe
+from pytest_noisefloor.specs import END, SCORER, Recipe
 from pytest_noisefloor.stats import (
     BIN_TOKENS,
     BinSums,
@@ -94,6 +94,7 @@ def result(
             name=runner.base.name,
             fingerprint=runner.base.fingerprint,
             model=runner.base.model_fingerprint,
+            prefix=None if runner.base.facts.prefix == END else runner.base.facts.prefix,
         ),
         method=MethodPart(
             name=runner.method.name, trained_values=own.count, adapter_bytes=own.nbytes

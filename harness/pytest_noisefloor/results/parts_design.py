@@ -60,6 +60,8 @@ class BasePart(Part):
     """SHA-256 over config, weights and tokenizer"""
     model: str
     """SHA-256 over config and weights. Empty in the oldest files"""
+    prefix: str | None = None
+    """what stood in front of each scored text, if not an end-of-text token: bos"""
 
 
 class MethodPart(Part):

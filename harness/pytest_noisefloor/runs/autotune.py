@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
@@ -59,10 +60,9 @@ def autotune(store: Store, base: str, device: str, head: Callable[[], LMHead], r
     Raises:
         KernelError: the file with the choice is damaged, or names an unknown kernel.
     """
-    name = f"{base[:16]}-{device}"
-    path = store.root / "kernels" / f"{name}.json"
+    path = choice_path(store, base, device)
     if not path.is_file():
-        with store.lock(f"kernel-{name}"):
+        with store.lock(f"kernel-{path.stem}"):
             if not path.is_file():
                 content = _measured(head(), rows).model_dump_json(indent=1)
                 write_atomically(path, f"{content}\n".encode())
@@ -74,6 +74,11 @@ def autotune(store: Store, base: str, device: str, head: Callable[[], LMHead], r
         return validated(KernelChoice, content, str(path), KernelError).kernel
     except KernelError as error:
         raise KernelError(f"{error}; {DELETE}") from None
+
+
+def choice_path(store: Store, base: str, device: str) -> Path:
+    """Where a store keeps its choice for a base on a device."""
+    return store.root / "kernels" / f"{base[:16]}-{device}.json"
 
 
 def _measured(head: LMHead, rows: int) -> KernelChoice:

@@ -41,6 +41,7 @@ class ProgressBar:
         self._line = line
         self._bar: tqdm[None] | None = None
         self._run = self._runs = 0
+        self._said: set[str] = set()
 
     @contextmanager
     def watch(self, *, runs: int, cost: int) -> Iterator[None]:
@@ -82,9 +83,12 @@ class ProgressBar:
             self._bar.set_postfix_str("", refresh=self._bar.n == 0)
 
     def write(self, text: str) -> None:
-        """Write a message that stays above the bar."""
-        if self._bar is not None:
+        """Write a message that stays above the bar, once."""
+        if self._bar is None and self._stream is not None and text not in self._said:
+            self._stream.write(f"{text}\n")
+        elif self._bar is not None and text not in self._said:
             self._bar.write(text, file=self._stream)
+        self._said.add(text)
 
     def advance(self, cost: int, detail: str = "") -> None:
         """Count work of ``cost`` tokens as done; ``detail`` is shown behind the bar."""

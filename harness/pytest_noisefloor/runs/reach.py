@@ -13,7 +13,7 @@ from pytest_noisefloor.stats import bin_sums, mean_nll
 
 from .planning import Plan
 from .request import Request
-from .runner import PREFIX, Runner
+from .runner import Runner
 from .task import Task
 
 FRACTIONS = (0.25, 0.5, 1.0)
@@ -72,6 +72,7 @@ def measure_reach(plan: Plan, moved: Mapping[User, float], seeds: Sequence[int])
 
 def answer(runner: Runner, asked: Sequence[Ask]) -> list[UnitReach]:
     """Measure what is asked. What the store has is read from it."""
+    runner.prepare([ask.user for ask in asked])
     planned = [(ask, _specs(runner, ask)) for ask in asked]
     tasks = {task.key: task for plan in planned for task in _tasks(runner, *plan)}
     runner.make(list(tasks.values()))
@@ -83,9 +84,9 @@ def _specs(runner: Runner, ask: Ask) -> _Specs:
     gradient = GradientSpec(
         base=runner.base.fingerprint,
         method=runner.method_version,
-        slices=tuple(piece.sha256 for piece in pieces),
+        slices=tuple(runner.texts.slice_sha256(piece) for piece in pieces),
         scoring=runner.scoring,
-        prefix=PREFIX,
+        prefix=runner.base.facts.prefix,
         scorer=SCORER,
         gradient=GRADIENT,
         kernel=runner.kernel,

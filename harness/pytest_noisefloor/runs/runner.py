@@ -17,7 +17,7 @@ import numpy.typing as npt
 from filelock import Timeout
 
 from pytest_noisefloor._typing import Tensors
-from pytest_noisefloor.data import Slice, Texts, open_arm
+from pytest_noisefloor.data import Slice, Texts, User, open_arm
 from pytest_noisefloor.errors import NoisefloorError
 from pytest_noisefloor.models import exclusive
 from pytest_noisefloor.specs import (
@@ -38,9 +38,6 @@ from .store import Kind
 from .task import Batch, Task, batches
 from .worker import Worker
 
-PREFIX = "end-of-text"
-"""What stands in front of a scored document, as keys have it."""
-
 
 class Runner:
     """Trains and scores for one base, method and recipe on one device."""
@@ -53,7 +50,12 @@ class Runner:
         self.method = context.method
         self.recipe = context.recipe
         self.scoring = context.scoring
-        self.texts = Texts(context.base.encode, context.recipe, context.scoring)
+        self.texts = Texts(
+            context.base.encode,
+            context.recipe,
+            context.scoring,
+            lambda text: context.base.facts.has_special(text),  # noqa: PLW0108 (reads files)
+        )
         self._progress_bar = context.progress_bar
         self._worker = Worker(context, self.texts)
         self.torch = ".".join(version("torch").split(".")[:2])
@@ -92,9 +94,9 @@ class Runner:
         return ScoreSpec(
             base=self.base.fingerprint,
             adapter=UNTRAINED if untrained else self.run_spec(request).key,
-            slice=heldout_slice.sha256,
+            slice=self.texts.slice_sha256(heldout_slice),
             scoring=self.scoring,
-            prefix=PREFIX,
+            prefix=self.base.facts.prefix,
             scorer=SCORER,
             kernel=self.kernel,
             device=self.device,
@@ -140,6 +142,7 @@ class Runner:
 
     def complete(self, requests: Sequence[Request]) -> None:
         """Make all adapters and scores of ``requests`` that are not stored yet."""
+        self.prepare([request.user for request in requests])
         tasks: dict[str, Task] = {}
         for request in requests:
             if request.arm != UNTRAINED:
@@ -150,6 +153,11 @@ class Runner:
                 tasks[task.key] = task
         self.make(list(tasks.values()))
 
+    def prepare(self, users: Sequence[User]) -> None:
+        """Check the users' texts before the kernel is chosen, which takes time."""
+        if not self._worker.has_kernel:
+            self._worker.check_texts(users)
+
     # --- sharing the work between processes -----------------------------------------------
 
     def make(self, tasks: Sequence[Task]) -> None:
@@ -157,8 +165,8 @@ class Runner:
         waiting = [task for task in tasks if not self._is_stored(task)]
         if not waiting:
             return
-        for user in {id(task.request.user): task.request.user for task in tasks}.values():
-            self.texts.check_lengths(user)
+        users = {id(task.request.user): task.request.user for task in tasks}
+        self._worker.check_texts([*users.values()])
         with self._progress_bar.watch(
             runs=sum(task.kind == "adapters" for task in waiting),
             cost=sum(task.cost for task in waiting),

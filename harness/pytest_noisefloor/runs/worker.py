@@ -5,19 +5,22 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pytest_noisefloor._typing import Ids, Tensors
-from pytest_noisefloor.data import ArmInput, Slice, Texts, open_arm
-from pytest_noisefloor.models import exact_fp32, exclusive
+from pytest_noisefloor.data import ArmInput, Slice, Texts, User, open_arm
+from pytest_noisefloor.errors import NoisefloorError
+from pytest_noisefloor.models import exclusive, plain_torch
 from pytest_noisefloor.specs import GradientSpec, Kernel, RunSpec, ScoreSpec
 from pytest_noisefloor.training import restore
 
-from .autotune import autotune
+from .autotune import autotune, choice_path
 from .checkpoint import pack, unpack
 from .context import RunContext
+from .memory import enough_memory
 from .record import Record
 from .request import Request
 
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from pytest_noisefloor.models import LMHead
-    from pytest_noisefloor.training import OnStep, TrainingState
+    from pytest_noisefloor.training import Method, OnStep, TrainingState
 
 SAVE_EVERY_S = 15.0
 """An interruption costs at most this many seconds of training, plus one step."""
@@ -42,27 +45,75 @@ class Worker:
     def kernel(self) -> Kernel:
         """The kernel for the head's products that the store has chosen for this base and device."""
         context = self.context
-        return autotune(
-            context.store,
-            context.base.fingerprint,
-            context.device,
-            lambda: self._loaded[1],
-            rows=context.recipe.batch * (context.recipe.sequence - 1),
-        )
+        state = nullcontext() if self.has_kernel else plain_torch(context.device)
+        with state, enough_memory(context, 1):
+            return autotune(
+                context.store,
+                context.base.fingerprint,
+                context.device,
+                lambda: self._loaded[1],
+                rows=context.recipe.batch * (context.recipe.sequence - 1),
+            )
 
     @cached_property
     def _loaded(self) -> tuple[nn.Module, LMHead]:
         import torch
 
-        from pytest_noisefloor.models import lm_head
+        from pytest_noisefloor.models import check_causal, check_positions, lm_head
 
         if self.context.workers > 1:
             share = max(1, _cores() // self.context.workers)
             # never more threads than now: OMP_NUM_THREADS may ask for fewer
             torch.set_num_threads(min(share, torch.get_num_threads()))
-        model = self.context.base.shared_model(self.context.device)
-        with exact_fp32(self.context.device):
-            return model, lm_head(model)
+        context = self.context
+        model = context.base.shared_model(context.device)
+        with plain_torch(context.device):
+            head = lm_head(model)
+            longest = {"windows": context.scoring.window, "sequences": context.recipe.sequence}
+            check_positions(model, longest)
+            check_causal(model, len(head.weight))
+        return model, head
+
+    @cached_property
+    def _method(self) -> Method:
+        """The method, tried before its first use and checked after each."""
+        from pytest_noisefloor.training import GuardedMethod
+
+        return GuardedMethod(self.context.method, self._rows)
+
+    @property
+    def has_kernel(self) -> bool:
+        """Whether the store has chosen the kernel already."""
+        context = self.context
+        return choice_path(context.store, context.base.fingerprint, context.device).is_file()
+
+    def check_texts(self, users: Sequence[User]) -> None:
+        """Refuse texts that this base cannot train on or score, before anything trains.
+
+        Raises:
+            NoisefloorError: a text is too short, or has a token that the base does not have.
+        """
+        for user in users:
+            self._texts.check_lengths(user)
+        rows, tokenizer = self._rows, self.context.base.tokenizer
+        if tokenizer.prefix >= rows:
+            raise NoisefloorError(
+                f"base {self.context.base.name!r}: token {tokenizer.prefix} stands in front of "
+                f"every document; expected one below {rows}, the rows of the base's embeddings"
+            )
+        for user in users:
+            self._texts.check_rows(user, rows, tokenizer.name)
+
+    @cached_property
+    def _rows(self) -> int:
+        """The base's rows of embeddings. Says once how many of them no token has."""
+        rows, name = len(self._loaded[1].weight), self.context.base.tokenizer.name
+        if bare := sum(name(token) is None for token in range(rows)):
+            self.context.progress_bar.write(
+                f"{bare} of {rows} rows of {self.context.base.name}'s embeddings belong to no "
+                "token; the arm 'random' draws them too, 'random-text' does not"
+            )
+        return rows
 
     @property
     def _model_and_head(self) -> tuple[nn.Module, LMHead]:
@@ -84,14 +135,14 @@ class Worker:
         if wanted == 1 or (wanted is None and not batching_pays(context.device, context.recipe)):
             return 1
         # exclusive, since two processes would otherwise count the same free memory
-        with exclusive(context.device), exact_fp32(context.device):
+        with exclusive(context.device), plain_torch(context.device):
             model, head = self._model_and_head
             try:
-                check_stackable(model, head, context.method)
+                check_stackable(model, head, self._method)
             except StackError as reason:
                 context.progress_bar.write(f"{reason}; adapters train one at a time")
                 return 1
-            return wanted or max_stack_size(model, head, context.method, context.recipe)
+            return wanted or max_stack_size(model, head, self._method, context.recipe)
 
     @property
     def score_stack_size(self) -> int:
@@ -169,11 +220,11 @@ class Worker:
         from pytest_noisefloor.training import train
 
         model, head = self._model_and_head
-        with exact_fp32(self.context.device):
+        with plain_torch(self.context.device), enough_memory(self.context, len(runs)):
             return train(
                 model,
                 head,
-                self.context.method,
+                self._method,
                 {key: self._batches(request) for key, (request, _) in runs.items()},
                 self.context.recipe,
                 starts=starts,
@@ -184,11 +235,12 @@ class Worker:
     def _batches(self, request: Request) -> Iterator[Ids]:
         """The batches (batch, sequence) of token ids that a request's adapter trains on."""
         arm = open_arm(request.arm)
+        rows, text_ids = self._rows, self.context.base.tokenizer.text_ids
         arm_input = ArmInput(
             user=request.user.name,
-            vocabulary=self._loaded[1].weight.shape[0],
+            vocabulary=rows,
             text=self._texts.read(request.user, arm),
-            text_ids=self.context.base.tokenizer.text_ids,
+            text_ids=text_ids[text_ids < rows],
         )
         return arm.batches(arm_input, self.context.recipe, request.seed)
 
@@ -206,11 +258,11 @@ class Worker:
         from pytest_noisefloor.training import score_stacked
 
         model, head = self._model_and_head
-        method, scoring = self.context.method, self.context.scoring
+        method, scoring = self._method, self.context.scoring
         tokens = self._texts.scored(heldout_slice)
         prefix = self.context.base.tokenizer.prefix
         tensors = [adapters[key] for key in specs if key in adapters]
-        with exact_fp32(self.context.device):
+        with plain_torch(self.context.device):
             if not tensors:
                 rows = [score(model, head, tokens, prefix, scoring)]
             elif len(tensors) == 1:
@@ -232,7 +284,7 @@ class Worker:
         from pytest_noisefloor.training import gradient, has_first_order, l1_norm
 
         model, head = self._model_and_head
-        method, scoring = self.context.method, self.context.scoring
+        method, scoring = self._method, self.context.scoring
         progress_bar = self.context.progress_bar
         texts = [self._texts.scored(piece) for piece in heldout]
         prefix = self.context.base.tokenizer.prefix
@@ -243,7 +295,7 @@ class Worker:
             before, done = done, done + scored
             progress_bar.advance(cost * done // count - cost * before // count)
 
-        with exact_fp32(self.context.device):
+        with plain_torch(self.context.device):
             found = gradient(model, head, method, texts, prefix, scoring, on_tokens)
         facts = {"norm": l1_norm(found), "first_order": has_first_order(method, found)}
         return Record(found, {"spec": asdict(spec), **facts})
@@ -252,13 +304,15 @@ class Worker:
         """The method's starting values after a step of a size down a gradient."""
         from pytest_noisefloor.training import sign_step
 
-        return sign_step(self._loaded[0], self.context.method, gradient, size)
+        with plain_torch(self.context.device):
+            return sign_step(self._loaded[0], self._method, gradient, size)
 
     def moved(self, values: Tensors) -> float:
         """How far the value of an adapter that moved most is from its start."""
         from pytest_noisefloor.training import distance
 
-        return distance(self._loaded[0], self.context.method, values)
+        with plain_torch(self.context.device):
+            return distance(self._loaded[0], self._method, values)
 
 
 def _cores() -> int:

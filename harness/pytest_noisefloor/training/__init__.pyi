@@ -5,6 +5,7 @@ from .first_order import gradient as gradient
 from .first_order import has_first_order as has_first_order
 from .first_order import l1_norm as l1_norm
 from .first_order import sign_step as sign_step
+from .guard import GuardedMethod as GuardedMethod
 from .loop import OnStep as OnStep
 from .loop import train as train
 from .methods.base import Method as Method

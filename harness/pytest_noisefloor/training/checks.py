@@ -15,7 +15,7 @@ from pytest_noisefloor.errors import NoisefloorError
 from pytest_noisefloor.specs import Recipe
 
 from .methods.base import Method
-from .state import TrainingState
+from .state import MOMENTS, TrainingState
 
 if TYPE_CHECKING:
     from torch import nn
@@ -107,7 +107,7 @@ def check_moved(initial: Tensors, state: TrainingState, method: Method, recipe: 
             f"{method.name}: no tensor moved in {recipe.steps} steps at lr {recipe.lr:g}; "
             "such a run is no result (a learning rate of 0, or a dtype too coarse for it)"
         )
-    if not any(moment.any() for moment in state.moments.values()):
+    if not any(of.any() for name, of in state.moments.items() if name.endswith(MOMENTS)):
         raise TrainingError(
             f"{method.name}: no gradient reached a tensor in {recipe.steps} steps; weight decay "
             "alone moved them, whatever the data"

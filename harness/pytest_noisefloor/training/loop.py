@@ -185,7 +185,9 @@ class _Training:
         """Where each adapter stands, by key."""
         count = len(self._names)
         tensors = _split(snapshot(self._tensors), count)
-        running_means = _split(moments(self._optimizer, self._tensors), count)
+        running_means = _split(
+            moments(self._optimizer, self._tensors, self.steps_done, count), count
+        )
         share = (time.perf_counter() - self._began) / count
         return {
             key: TrainingState(

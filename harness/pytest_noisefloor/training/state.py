@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 
 from pytest_noisefloor._typing import Tensors
@@ -12,6 +13,7 @@ from pytest_noisefloor.specs import Recipe
 
 from .methods.base import snapshot
 
+STEP = "step"
 MOMENTS = ("exp_avg", "exp_avg_sq")
 """AdamW's running means of a tensor's gradient and of its square, as torch names them."""
 
@@ -20,7 +22,9 @@ MOMENTS = ("exp_avg", "exp_avg_sq")
 class TrainingState:
     """Where one adapter's training stands; training resumes from it bitwise.
 
-    ``moments`` holds AdamW's running means under ``<name>/exp_avg`` and ``<name>/exp_avg_sq``.
+    ``moments`` holds AdamW's running means under ``<name>/exp_avg`` and ``<name>/exp_avg_sq``, and
+    under ``<name>/step`` how many steps gave the tensor a gradient, if that is not all of them. A
+    tensor that had no gradient yet has neither.
     ``losses`` holds the mean cross-entropy of each step so far, in nats per token. ``seconds`` is
     the time spent so far.
     """
@@ -43,16 +47,18 @@ def adamw(tensors: Mapping[str, torch.Tensor], recipe: Recipe) -> torch.optim.Ad
     )
 
 
-def moments(optimizer: torch.optim.Optimizer, tensors: Mapping[str, torch.Tensor]) -> Tensors:
-    """Copies of the optimiser's running means; empty before its first step."""
-    return snapshot(
-        {
-            f"{name}/{moment}": optimizer.state[tensor][moment]
-            for name, tensor in tensors.items()
-            if tensor in optimizer.state
-            for moment in MOMENTS
-        }
-    )
+def moments(
+    optimizer: torch.optim.Optimizer, tensors: Mapping[str, torch.Tensor], step: int, count: int
+) -> Tensors:
+    """Copies of the running means of ``count`` adapters' optimiser, after ``step`` steps."""
+    known = {name: optimizer.state[t] for name, t in tensors.items() if t in optimizer.state}
+    means = {f"{name}/{one}": state[one] for name, state in known.items() for one in MOMENTS}
+    late = {
+        f"{name}/{STEP}": state["step"].reshape(1).expand(count, 1) if count > 1 else state["step"]
+        for name, state in known.items()
+        if int(state["step"]) != step
+    }
+    return snapshot(means | late)
 
 
 def load_moments(
@@ -63,8 +69,11 @@ def load_moments(
 ) -> None:
     """Give the optimiser the running means that it had after ``step`` steps."""
     for name, tensor in tensors.items():
+        if f"{name}/{MOMENTS[0]}" not in moments:
+            continue  # no step gave it a gradient
+        taken = float(np.ravel(moments.get(f"{name}/{STEP}", step))[0])
         optimizer.state[tensor] = {
-            "step": torch.tensor(float(step)),
+            "step": torch.tensor(taken),
             **{
                 moment: torch.tensor(moments[f"{name}/{moment}"], device=tensor.device)
                 for moment in MOMENTS

@@ -1,59 +1,13 @@
 """Bases: loaded as what they are said to be, known by a fingerprint, and never run as code."""
 
-import json
-
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tokenizers import Tokenizer, models, pre_tokenizers
+from tokenizers import Tokenizer, models
 
+from noisefloor_tests.support.base_folders import KEPT, edit, reweigh, tokenizer
 from pytest_noisefloor.errors import BaseError
 from pytest_noisefloor.models.loading import open_base
-
-KEPT = "model.safetensors"
-
-
-@pytest.fixture(scope="module")
-def saved(build, tmp_path_factory):
-    """The files of a base, by name."""
-    folder = tmp_path_factory.mktemp("saved")
-    model = build("Llama", tie_word_embeddings=True)
-    model.config.save_pretrained(folder)
-    weights = {n: t for n, t in model.state_dict().items() if n != "lm_head.weight"}
-    save_file(weights, folder / KEPT, {"format": "pt"})
-    tokenizer("<|endoftext|>").save(str(folder / "tokenizer.json"))
-    return {file.name: file.read_bytes() for file in folder.iterdir()}
-
-
-def tokenizer(end_of_text):
-    """Words w2, w3 … as tokens 2, 3 …"""
-    vocabulary = {end_of_text: 0, "<unknown>": 1, **{f"w{n}": n for n in range(2, 64)}}
-    made = Tokenizer(models.WordLevel(vocabulary, unk_token="<unknown>"))  # noqa: S106
-    made.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    return made
-
-
-@pytest.fixture
-def folder(saved, tmp_path):
-    """A base as anybody would have it in a folder."""
-    for name, content in saved.items():
-        (tmp_path / name).write_bytes(content)
-    return tmp_path
-
-
-def edit(file, **changes):
-    content = json.loads(file.read_text()) if file.exists() else {}
-    file.write_text(json.dumps({**content, **changes}))
-
-
-def reweigh(file, **changes):
-    weights = {**load_file(file), **changes}
-    save_file({n: t for n, t in weights.items() if t is not None}, file, {"format": "pt"})
-
-
-def fingerprint(folder):
-    return open_base(str(folder)).fingerprint
-
 
 # --- tiny -----------------------------------------------------------------------------------
 
@@ -130,61 +84,6 @@ def test_a_text_on_the_tiny_base_has_the_bytes_of_utf_8(tiny):
     every = "".join(map(chr, [*range(0x800), 0xFFFF, 0x10FFFF, *range(0x800, 0xD800, 64)]))
     assert {*tiny.tokenizer.encode(every).tolist()} <= {*tiny.tokenizer.text_ids.tolist()}
     assert tiny.tokenizer.text_ids.size == 256 - 2 - 11  # C0, C1 and F5 to FF are in no UTF-8
-
-
-CHANGES = {
-    "weight": lambda f: reweigh(f / KEPT, **{"model.norm.weight": torch.full((16,), 1 + 2**-23)}),
-    "config": lambda f: edit(f / "config.json", rms_norm_eps=1e-5),
-    "tokenizer": lambda f: (f / "tokenizer.json").write_text(
-        (f / "tokenizer.json").read_text().replace('"w62"', '"w99"')
-    ),
-    "another file of weights": lambda f: save_file({"a": torch.ones(1)}, f / "more.safetensors"),
-}
-
-
-@pytest.mark.parametrize("change", CHANGES)
-def test_a_change_of_the_base_changes_its_fingerprint(folder, change):
-    before = fingerprint(folder)
-    CHANGES[change](folder)
-    assert fingerprint(folder) != before
-
-
-def test_the_token_to_score_behind_is_part_of_the_fingerprint(folder):
-    """Where no token says it is the end of a text, a second file names the one that is."""
-    tokenizer("<end>").save(str(folder / "tokenizer.json"))
-    seen = {}
-    for name, expected in {"<end>": 0, "w5": 5}.items():
-        edit(folder / "tokenizer_config.json", eos_token=name)
-        base = open_base(str(folder))
-        assert base.tokenizer.prefix == expected
-        seen[base.fingerprint] = name
-    assert len(seen) == 2
-
-
-def test_what_a_tokenizer_rebuilds_from_its_config_is_part_of_the_fingerprint(folder):
-    """With a space before it a text's first word is another token, for some tokenizers."""
-    bare = fingerprint(folder)
-    config = folder / "tokenizer_config.json"
-    edit(config, tokenizer_class="TokenizersBackend", eos_token="w5", is_local=True)  # noqa: S106
-    assert fingerprint(folder) == bare
-    seen = {bare}
-    for change in (
-        {"split_special_tokens": True},
-        {"extra_special_tokens": ["w7"]},
-        {"tokenizer_class": "GPT2Tokenizer", "add_prefix_space": False},
-        {"add_prefix_space": True},
-    ):
-        edit(config, **change)
-        seen.add(fingerprint(folder))
-    assert len(seen) == 5
-
-
-def test_saving_again_with_another_version_leaves_the_fingerprint_alone(folder):
-    before = fingerprint(folder)
-    edit(folder / "config.json", transformers_version="5.99.0", _name_or_path="/elsewhere")
-    content = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps(dict(reversed(content.items())), indent=7))
-    assert fingerprint(folder) == before
 
 
 # --- what is refused ------------------------------------------------------------------------

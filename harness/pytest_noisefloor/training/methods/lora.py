@@ -43,6 +43,7 @@ class Lora:
         with _modules_kept(model):
             with torch.random.fork_rng(devices=[]):  # PEFT draws its own A, on the CPU
                 self._inject(model)
+            model.eval()  # what PEFT adds is in training mode
             tensors: dict[str, torch.Tensor] = {
                 name: tensor for name, tensor in model.named_parameters() if tensor.requires_grad
             }

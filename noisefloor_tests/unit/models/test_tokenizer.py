@@ -1,0 +1,110 @@
+"""What stands in front of a document, and special tokens' names in a user's text."""
+
+from dataclasses import replace
+
+import pytest
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
+
+from pytest_noisefloor.data.users import Slice, User
+from pytest_noisefloor.errors import BaseError
+from pytest_noisefloor.models.loading import open_base
+from pytest_noisefloor.models.tokenizer import TokenFacts
+from pytest_noisefloor.runs.request import Request
+
+END = "<|endoftext|>"
+
+
+def bytes_and(folder, *names, **roles):
+    """A tokenizer of 256 bytes and special tokens from 256 on, some of which have roles."""
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    made = Tokenizer(models.BPE(vocab={c: i for i, c in enumerate(alphabet)}, merges=[]))
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.decoder = decoders.ByteLevel()
+    made.add_special_tokens([AddedToken(name, normalized=False, special=True) for name in names])
+    PreTrainedTokenizerFast(tokenizer_object=made, **roles).save_pretrained(folder)
+
+
+def opened(folder):
+    return open_base(str(folder))
+
+
+FRONT = {
+    "end of text, whatever else there is": (
+        ("<s>", "</s>", END),
+        {"bos_token": "<s>", "eos_token": "</s>"},
+        (258, "end-of-text"),
+    ),
+    "BOS": (("<s>", "</s>"), {"bos_token": "<s>", "eos_token": "</s>"}, (256, "bos")),
+    "EOS without a BOS": (("</s>",), {"eos_token": "</s>"}, (256, "end-of-text")),
+}
+
+
+@pytest.mark.parametrize("case", FRONT)
+def test_a_document_stands_behind_end_of_text_or_bos_or_eos(folder, case):
+    names, roles, expected = FRONT[case]
+    bytes_and(folder, *names, **roles)
+    base = opened(folder)
+    assert (base.tokenizer.prefix, base.facts.prefix) == expected
+
+
+def test_a_tokenizer_without_any_of_them_is_refused(folder):
+    bytes_and(folder)
+    with pytest.raises(BaseError, match="the tokenizer has no end-of-text token to score behind; "):
+        assert opened(folder).tokenizer
+
+
+@pytest.mark.parametrize("end", [END, "</s>"])
+def test_the_name_of_a_special_token_in_a_text_is_text(folder, end):
+    bytes_and(folder, end, "<|user|>", eos_token=end)
+    base = opened(folder)
+    text = f"before {end}<|user|> after"
+    tokens = base.encode(text)
+    assert tokens.max() < 256
+    assert len(tokens) == len(text)
+    assert base.facts.has_special(f"x{end}")
+    assert base.facts.has_special("x<|USER|>")  # whatever a tokenizer makes of its case
+    assert not base.facts.has_special("before after <|> user")
+
+
+def test_facts_that_stand_in_files_are_those_of_the_loaded_tokenizer(folder):
+    bytes_and(folder, END, "<|user|>", "<pad>", eos_token=END, pad_token="<pad>")  # noqa: S106
+    base = opened(folder)
+    assert base.facts == TokenFacts("end-of-text", ("<pad>", "<|endoftext|>", "<|user|>"))
+    assert base.facts == base.tokenizer.facts
+
+
+def test_the_shipped_tokenizer_keeps_its_prefix_and_loads_nothing_to_say_it():
+    base = open_base("reference")
+    assert base.facts.prefix == "end-of-text"
+    assert END in base.facts.special
+    assert "tokenizer" not in vars(base)
+    assert base.tokenizer.prefix == 0
+    assert base.facts == base.tokenizer.facts
+
+
+def test_only_keys_of_texts_that_are_read_otherwise_now_have_changed(new_runner, tiny, tmp_path):
+    """``plain`` is as before; ``marked`` has a special token's name in all of its texts."""
+    plain = User("ann", "words to train on", (Slice("one", "words held out"),))
+    marked = User("ann", "words <s> to train on", (Slice("one", "words <s> held out"),))
+    specials = TokenFacts(special=("<s>",))
+    known = new_runner(tmp_path)
+    knowing = new_runner(tmp_path, base=replace(tiny, _load_facts=lambda: specials))
+    for arm in ("real", "oracle", "random"):
+        same = [runner.run_spec(Request(plain, arm)).key for runner in (known, knowing)]
+        other = [runner.run_spec(Request(marked, arm)).key for runner in (known, knowing)]
+        assert same[0] == same[1]
+        assert (other[0] == other[1]) == (arm == "random")  # which reads no text
+    (piece,) = marked.heldout
+    found = [one.score_spec(Request(marked, "untrained"), piece).slice for one in (known, knowing)]
+    assert found == [piece.sha256, f"{piece.sha256}/plain"]
+
+
+def test_scores_behind_bos_have_keys_of_their_own(new_runner, tiny, ann, tmp_path):
+    behind = replace(tiny, _load_facts=lambda: TokenFacts("bos"))
+    specs = [
+        new_runner(tmp_path, **more).score_spec(Request(ann, "untrained"), ann.heldout[0])
+        for more in ({}, {"base": behind})
+    ]
+    assert [spec.prefix for spec in specs] == ["end-of-text", "bos"]
+    assert specs[0].key != specs[1].key

@@ -1,0 +1,218 @@
+"""A method is tried before it is used and checked each time it has left the base."""
+
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+import torch
+
+from pytest_noisefloor.errors import MethodError
+from pytest_noisefloor.models.head import hidden_states
+from pytest_noisefloor.runs.request import Request
+from pytest_noisefloor.training.guard import GuardedMethod
+from pytest_noisefloor.training.methods.base import _trained
+from pytest_noisefloor.training.methods.norm_only import NormOnly, gain_names
+from pytest_noisefloor.training.methods.registry import METHODS
+
+ROWS = 257
+
+
+class Own(NormOnly):
+    """Norm gains under another name; each cheat below changes one thing."""
+
+    name = "own"
+
+
+class KeepsAHook(Own):
+    """Leaves a hook that adds to the last hidden states, from its third leaving on."""
+
+    left = 0
+
+    @contextmanager
+    def attached(self, model):
+        with super().attached(model) as tensors:
+            yield tensors
+        self.left += 1
+        if self.left == 3:
+            model.model.norm.register_forward_hook(lambda _, __, output: output + 0.01)
+
+
+class KeepsAValue(Own):
+    """Leaves a value that it does not name changed by one bit."""
+
+    @contextmanager
+    def attached(self, model):
+        with super().attached(model) as tensors:
+            yield tensors
+        weight = model.model.embed_tokens.weight
+        weight[0] = torch.nextafter(weight[0], weight[0] + 1)
+
+
+class GoesOn(Own):
+    """Starts where its last adapter ended."""
+
+    def attached(self, model):
+        return self._going_on(model)
+
+    @contextmanager
+    def _going_on(self, model):
+        gains = {name: model.get_parameter(name) for name in gain_names(model)}
+        for gain in gains.values():
+            gain.add_(0.001).requires_grad_()
+        try:
+            yield gains
+        finally:
+            for gain in gains.values():
+                gain.requires_grad_(requires_grad=False)
+
+
+class GoesOnAside(Own):
+    """Names tensors of its own, which start where its last adapter ended; the base is kept."""
+
+    def __init__(self):
+        self.last = 0.0
+
+    @contextmanager
+    def attached(self, model):
+        added = torch.full((1,), self.last, requires_grad=True)
+        hook = model.model.norm.register_forward_hook(lambda _, __, output: output + added)
+        try:
+            yield {"added": added}
+        finally:
+            hook.remove()
+            self.last += 0.1
+
+
+class GivesTwoScores(Own):
+    """Does something else with the same tensors each time."""
+
+    def __init__(self):
+        self.times = 0
+
+    @contextmanager
+    def attached(self, model):
+        self.times += 1
+        factor = float(self.times)
+        added = torch.zeros(1, requires_grad=True)
+        hook = model.model.norm.register_forward_hook(lambda _, __, out: out + factor * added)
+        try:
+            yield {"added": added}
+        finally:
+            hook.remove()
+
+
+class NamesOthers(Own):
+    """Names one tensor less the second time."""
+
+    def __init__(self):
+        self.times = 0
+
+    def attached(self, model):
+        self.times += 1
+        return _trained(model, gain_names(model)[: -self.times])
+
+
+class Trains(Own):
+    """Leaves a module in training mode."""
+
+    @contextmanager
+    def attached(self, model):
+        with super().attached(model) as tensors:
+            yield tensors
+        model.model.layers[0].train()
+
+
+class TrainsInside(Own):
+    """Puts a module into training mode while it is attached."""
+
+    @contextmanager
+    def attached(self, model):
+        with super().attached(model) as tensors:
+            model.model.layers[1].mlp.train()
+            yield tensors
+        model.eval()
+
+
+class NamesWhatNothingReaches(Own):
+    """Names a tensor that no text changes anything of, as a vision tower's norms."""
+
+    @contextmanager
+    def attached(self, model):
+        with super().attached(model) as tensors:
+            yield {**tensors, "tower.norm": torch.ones(4, requires_grad=True)}
+
+
+CHEATS = {
+    KeepsAHook: r"own: left the base with other hidden states, by .* of the largest",
+    KeepsAValue: r"own: left the base with other hidden states",
+    GoesOn: r"own: left the base with other hidden states",
+    GoesOnAside: r"own: added starts from other values the second time it is attached",
+    GivesTwoScores: r"own: the same adapter gives other hidden states the second time",
+    NamesOthers: r"own: names other tensors the second time it is attached",
+    Trains: r"own: left 1\d modules in training mode, model.layers.0 among them",
+    TrainsInside: r"own: put \d modules in training mode, model.layers.1.mlp among them",
+    NamesWhatNothingReaches: r"own: 1 of 6 tensors do nothing on text, tower.norm among them",
+}
+
+
+@pytest.mark.parametrize("cheat", CHEATS)
+def test_a_method_that_must_not_be_believed_is_refused(model, cheat):
+    guarded = GuardedMethod(cheat(), ROWS)
+    with pytest.raises(MethodError, match=CHEATS[cheat]):
+        use_twice(guarded, model)
+
+
+def use_twice(method, model):
+    for _ in range(2):
+        with method.attached(model):
+            pass
+
+
+@pytest.mark.parametrize("method", METHODS, indirect=True)
+@pytest.mark.parametrize("architecture", ["Llama", "GPT2"])
+def test_the_shipped_methods_are_believed_and_leave_the_base_as_it_was(build, architecture, method):
+    model = build(architecture, tie_word_embeddings=True)
+    ids = torch.arange(20)[None]
+    before = hidden_states(model, ids)
+    guarded = GuardedMethod(method, 64)
+    assert (guarded.name, guarded.version) == (method.name, method.version)
+    assert guarded.first_order == method.first_order
+    for _ in range(2):
+        with guarded.attached(model) as tensors:
+            assert all(tensor.requires_grad for tensor in tensors.values())
+            assert not model.training
+    assert torch.equal(hidden_states(model, ids), before)
+
+
+def test_a_method_is_tried_once_for_each_model(tiny):
+    entered = []
+
+    class Counting(Own):
+        def attached(self, model):
+            entered.append(model)
+            return super().attached(model)
+
+    one, other = tiny.model("cpu"), tiny.model("cpu")
+    guarded = GuardedMethod(Counting(), ROWS)
+    for model in (one, one, other):
+        with guarded.attached(model):
+            pass
+    assert [model is one for model in entered] == [True] * 4 + [False] * 3
+
+
+def test_an_expert_that_a_short_text_does_not_go_to_counts_as_reached(build):
+    """DeepSeek keeps each expert as a module; a probe of 16 tokens may miss one."""
+    model = build("Mixtral", num_local_experts=8, num_experts_per_tok=1)
+    with GuardedMethod(METHODS["full"], 64).attached(model) as tensors:
+        assert any("expert" in name for name in tensors)
+
+
+@pytest.mark.parametrize("cheat", [KeepsAHook, GoesOnAside])
+def test_a_run_stops_before_a_second_user_is_scored(new_runner, tiny, tmp_path, ann, bob, cheat):
+    """The hook of one user's adapter would move the next one's untrained score."""
+    runner = new_runner(tmp_path, base=replace(tiny), method=cheat())  # with a model of its own
+    requests = [Request(user, arm) for user in (ann, bob) for arm in ("untrained", "real")]
+    with pytest.raises(MethodError, match=r"^own: "):
+        runner.complete(requests)
+    scored = runner.store.keys("scores")
+    assert not {runner.score_spec(requests[-1], piece).key for piece in bob.heldout} & scored
