@@ -16,6 +16,7 @@ from typing import Annotated, Any
 import typer
 
 from . import __version__
+from ._files import refusal
 from .bets import Forecast, Outcome, append_to_lock, check_copy, check_lockable, open_bet
 from .data import download_sources
 from .errors import NoisefloorError
@@ -111,6 +112,9 @@ def _exits(status: ExitCode) -> Iterator[None]:
         yield
     except NoisefloorError as error:
         print(f"error: {error}", file=sys.stderr)
+        raise typer.Exit(status) from None
+    except OSError as error:  # at a place that no message of ours names
+        print(f"error: {refusal(error)}", file=sys.stderr)
         raise typer.Exit(status) from None
 
 

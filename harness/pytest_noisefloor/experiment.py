@@ -42,6 +42,7 @@ from pytest_noisefloor.runs import (
     PlannedRun,
     Request,
     Runner,
+    check_file_names,
     export_adapters,
     forecast,
     measure_reach,
@@ -112,6 +113,8 @@ class Experiment:
         """
         self._check_names()
         planned = list(self._plan.all_runs(self.seeds))
+        naming: Any = {"bet": self.bet, "prefix": self._prefix, "first_seed": self.seeds[0]}
+        check_file_names(planned, **naming)
         for runner in dict.fromkeys(run.runner for run in planned):
             runner.complete([run.request for run in planned if run.runner is runner])
         self._check_that_arms_differ()
@@ -128,9 +131,7 @@ class Experiment:
             reachable=[one.reach for one in units if one.reach is not None],
         )
         ledger = () if self.planted else self._recorded(verdict, units)
-        exported = export_adapters(
-            planned, self.out, bet=self.bet, prefix=self._prefix, first_seed=self.seeds[0]
-        )
+        exported = export_adapters(planned, self.out, **naming)
         file = result(
             bet=self.bet,
             runner=self.runner,

@@ -42,6 +42,9 @@ class SymbolTokenizer:
     def encode(self, text):
         return np.array([SYMBOLS.index(symbol) for symbol in text], dtype=np.int64)
 
+    def name(self, token):
+        return SYMBOLS[token]
+
 
 @cache
 def chain():

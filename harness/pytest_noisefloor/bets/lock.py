@@ -15,6 +15,7 @@ from pytest_noisefloor._files import (
     STRICT,
     Expected,
     Table,
+    decoded,
     parse_toml,
     read_bytes,
     text_sha256,
@@ -56,7 +57,7 @@ def check_lock(path: Path, lock: Path) -> None:
         BetError: the hash differs, and the message shows the difference and how to amend the bet;
             or as ``lock_entries``.
     """
-    content = path.read_bytes()
+    content = read_bytes(path)
     last = lock_entries(path.name, lock)[-1]
     if last.sha256 != text_sha256(content):
         shown = difference(locked_text(last, lock), content, path)
@@ -112,9 +113,9 @@ def locked_text(entry: Entry, lock: Path) -> str:
         BetError: the text is missing, or its hash differs.
     """
     path = kept_text(entry.sha256, lock)
-    if not path.is_file() or text_sha256(path.read_bytes()) != entry.sha256:
+    if not path.is_file() or text_sha256(read_bytes(path)) != entry.sha256:
         raise BetError(f"{path}: not the text that was {entry}")
-    return path.read_text(encoding="utf-8")
+    return decoded(read_bytes(path), path, BetError)
 
 
 def kept_text(sha256: str, lock: Path) -> Path:

@@ -13,6 +13,7 @@ from pytest_noisefloor._files import (
     cache_path,
     read_bytes,
     resource_path,
+    system_refusals,
     text_sha256,
     write_atomically,
 )
@@ -155,8 +156,10 @@ def append_to_lock(bet: Lockable, reason: str) -> Entry:
     except UnicodeEncodeError:
         raise BetError(f"reason {reason!r}; expected Unicode text") from None
     turn = cache_path("locks", f"{sha256(str(lock.resolve()).encode()).hexdigest()}.lock")
-    turn.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(turn):
+    with system_refusals(turn):
+        turn.parent.mkdir(parents=True, exist_ok=True)
+        held = FileLock(turn).acquire()
+    with held:
         if (read_bytes(bet.path) if bet.path.exists() else None) != bet.found:
             raise BetError(f"{bet.path}: it changed while it was being locked; lock it again")
         older = read_bytes(lock) if lock.is_file() else b""
@@ -169,12 +172,9 @@ def append_to_lock(bet: Lockable, reason: str) -> Entry:
         if after[:-1] != before or not after:
             raise BetError(f"{lock}: nothing can be appended; expected each entry as [[lock]]")
         kept = kept_text(bet.bet.sha256, lock)
-        try:
-            if not kept.is_file() or text_sha256(kept.read_bytes()) != bet.bet.sha256:
-                write_atomically(kept, bet.content.replace(b"\r\n", b"\n"))
-            if bet.content != bet.found:
-                write_atomically(bet.path.resolve(), bet.content)  # it may be a link
-            write_atomically(lock.resolve(), older + gap + entry)  # a shared lock may be a link
-        except OSError as error:
-            raise BetError(f"{lock}: {error.strerror}; expected a folder to write to") from None
+        if not kept.is_file() or text_sha256(read_bytes(kept)) != bet.bet.sha256:
+            write_atomically(kept, bet.content.replace(b"\r\n", b"\n"))
+        if bet.content != bet.found:
+            write_atomically(bet.path.resolve(), bet.content)  # it may be a link
+        write_atomically(lock.resolve(), older + gap + entry)  # a shared lock may be a link
     return after[-1]

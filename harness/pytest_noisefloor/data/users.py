@@ -9,7 +9,14 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from pytest_noisefloor._files import read_toml, resource_path, validated
+from pytest_noisefloor._files import (
+    decoded,
+    read_bytes,
+    read_toml,
+    resource_path,
+    system_refusals,
+    validated,
+)
 from pytest_noisefloor.errors import NoisefloorError
 
 from .cleaning import article, chapters, normalise
@@ -184,7 +191,7 @@ def _reader(about: UserFile) -> Callable[[str | int], str]:
     if about.kind == "novel":
         found = chapters(_read(folder / about.file))
         return lambda number: found[int(number) - 1]
-    return lambda number: article((folder / about.file.format(number)).read_bytes())
+    return lambda number: article(read_bytes(folder / about.file.format(number), CorpusError))
 
 
 def _folder_user(folder: Path) -> User:
@@ -207,7 +214,8 @@ def _named(path: Path, name: str) -> str:
 
 def _visible(folder: Path) -> list[Path]:
     """The visible entries of a folder, sorted because file systems differ in their order."""
-    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    with system_refusals(folder):
+        return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
 
 
 def _texts(folder: Path) -> list[Path]:
@@ -231,14 +239,7 @@ def _text(path: Path) -> str:
 
 def _read(path: Path) -> str:
     """The content of a UTF-8 file, without a byte order mark."""
-    try:
-        return path.read_bytes().decode("utf-8").removeprefix("\ufeff")
-    except UnicodeDecodeError as error:
-        raise CorpusError(
-            f"{path}: byte {error.object[error.start]:#04x} at offset {error.start}; expected UTF-8"
-        ) from None
-    except OSError as error:
-        raise CorpusError(f"{path}: {error.strerror}; expected a readable file") from None
+    return decoded(read_bytes(path, CorpusError), path, CorpusError)
 
 
 def _sha256(text: str) -> str:

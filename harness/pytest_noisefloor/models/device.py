@@ -10,7 +10,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from pytest_noisefloor._files import cache_path
+from pytest_noisefloor._files import cache_path, system_refusals
 from pytest_noisefloor.errors import NoisefloorError
 
 _DRIVERS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
@@ -54,8 +54,10 @@ def exclusive(device: str) -> Iterator[None]:
         yield
         return
     lock = cache_path("locks", f"{device}.lock")
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(lock):
+    with system_refusals(lock):
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        held = FileLock(lock).acquire()
+    with held:
         yield
 
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from pytest_noisefloor._files import shown
+from pytest_noisefloor._files import read_bytes, shown, system_refusals
 from pytest_noisefloor.errors import BaseError
 from pytest_noisefloor.specs import canonical_json
 
@@ -37,7 +37,7 @@ def base_fingerprints(folder: Path, tokenizer: Path | None) -> tuple[str, str | 
     weights = weight_files(folder)
     total = hashlib.sha256(_plain_json(folder / "config.json").encode())
     for file in weights:
-        with file.open("rb") as stream:
+        with system_refusals(file), file.open("rb") as stream:
             total.update(hashlib.file_digest(stream, "sha256").digest())
     model = total.hexdigest()
     if tokenizer is None:
@@ -45,7 +45,8 @@ def base_fingerprints(folder: Path, tokenizer: Path | None) -> tuple[str, str | 
     files, config = _tokenizer_files(tokenizer), tokenizer / "tokenizer_config.json"
     for file in files:
         total.update(file.name.encode())
-        total.update(_plain_json(file).encode() if file.suffix == ".json" else file.read_bytes())
+        is_json = file.suffix == ".json"
+        total.update(_plain_json(file).encode() if is_json else read_bytes(file, BaseError))
     if config not in files:
         if config.is_file() and (said := _beyond(config)):
             total.update(canonical_json(said).encode())
@@ -145,7 +146,7 @@ def _tokenizer_files(folder: Path) -> list[Path]:
     files.
     """
     fast = folder / "tokenizer.json"
-    if fast.is_file() and END_OF_TEXT.encode() in fast.read_bytes():
+    if fast.is_file() and END_OF_TEXT.encode() in read_bytes(fast, BaseError):
         return [fast]
     patterns = ("tokenizer*", "vocab*", "merges*", "special_tokens*", "added_tokens*", "*.model")
     files = sorted({file for pattern in patterns for file in folder.glob(pattern)})
@@ -163,11 +164,9 @@ def _json_object(file: Path) -> dict[str, Any]:
 def _plain_json(file: Path) -> str:
     """The content of a JSON object, without entries that change when it is merely saved again."""
     try:
-        return _without_volatile(file.read_bytes())
+        return _without_volatile(read_bytes(file, BaseError))
     except (ValueError, RecursionError) as error:
         raise BaseError(f"{file}: expected a JSON object ({error})") from None
-    except OSError as error:
-        raise BaseError(f"{file}: {error.strerror}") from None
 
 
 @lru_cache(maxsize=8)  # a tokenizer takes 0.2 s, and each claim about its base needs it

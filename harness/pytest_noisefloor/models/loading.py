@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pytest_noisefloor._files import resource_path
+from pytest_noisefloor._files import expanded, resource_path
 from pytest_noisefloor.errors import BaseError
 
 from .base import Base
@@ -41,7 +41,7 @@ def open_base(name: str) -> Base:
         return _from_folder(name, resource_path("bases", "reference"), smollm2("tokenizer"))
     if name == "smollm2-135m":
         return _from_folder(name, smollm2("model"), smollm2("tokenizer"))
-    folder = Path(name).expanduser()
+    folder = expanded(name)
     if folder.is_dir():
         return _from_folder(name, folder, folder)
     if _HUB_ID.fullmatch(name):
@@ -70,7 +70,7 @@ def fingerprints_at_hand(name: str) -> tuple[str | None, str | None]:
     elif name == "smollm2-135m":
         folder, tokenizer = converted("model"), converted("tokenizer")
     else:
-        folder = tokenizer = Path(name).expanduser()
+        folder = tokenizer = expanded(name)
     if not folder.is_dir():
         return None, None
     return base_fingerprints(folder, tokenizer if tokenizer.is_dir() else None)
@@ -185,7 +185,7 @@ def _from_hub(name: str) -> Path:
 def locate(base: str, here: Path) -> str:
     """A base's name, or its absolute path if the name is a folder's path relative to ``here``."""
     plain = base.removesuffix(TERNARY)
-    folder = here / Path(plain).expanduser()
+    folder = here / expanded(plain)
     if plain in SHIPPED or not folder.is_dir():
         return base
     return f"{folder.resolve()}{base[len(plain) :]}"

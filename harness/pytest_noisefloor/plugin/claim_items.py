@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_noisefloor._files import SystemRefusal, expanded, refusal
 from pytest_noisefloor.errors import NoisefloorError
 
 from .options import given
@@ -223,6 +224,8 @@ class ClaimItem(pytest.Item):
             self.adjustment = self.gate.adjustment(self.claim)
         except NoisefloorError as error:
             message = str(error)
+        except OSError as error:  # at a place that no message of ours names
+            message = str(refusal(error))
         else:
             return
         pytest.fail(message, pytrace=False)
@@ -280,7 +283,10 @@ def _claims_file(config: pytest.Config) -> Path | None:
     value, here = given(config, "claims")
     if value is None:
         return None
-    file = (here / Path(value).expanduser()).resolve()
+    try:
+        file = (here / expanded(value)).resolve()
+    except (SystemRefusal, OSError, ValueError) as error:
+        raise pytest.UsageError(f"--noisefloor-claims (or noisefloor_claims): {error}") from None
     if not file.is_file():
         raise pytest.UsageError(
             f"--noisefloor-claims (or noisefloor_claims) = {value!r}: no such file; expected a "

@@ -10,6 +10,7 @@ from typing import NoReturn
 
 import pytest
 
+from pytest_noisefloor._files import SystemRefusal, expanded
 from pytest_noisefloor.specs import DEVICES, MATMULS, SHARED_OPTIONS
 
 
@@ -104,7 +105,7 @@ def _base(value: str, here: Path) -> str:
 
 
 def _bet(value: str, here: Path) -> str:
-    file = here / Path(value).expanduser()
+    file = here / _expanded("bet", value)
     if file.suffix != ".toml" and value.strip():
         return value
     if not file.is_file():
@@ -115,18 +116,25 @@ def _bet(value: str, here: Path) -> str:
 def _users(value: str, here: Path) -> str:
     if value == "shipped":
         return value
-    folder = here / Path(value).expanduser()
-    if not folder.is_dir():
+    folder = here / _expanded("users", value)
+    if not value.strip() or not folder.is_dir():
         expected = "'shipped', or a folder with <user>/train.txt and <user>/heldout/"
         _usage("users", value, f"no such folder; expected {expected}")
     return str(folder)
 
 
 def _out(value: str, here: Path) -> Path:
-    folder = here / Path(value).expanduser()
+    folder = here / _expanded("out", value)
     if not value.strip() or (folder.exists() and not folder.is_dir()):
         _usage("out", value, "a folder")
     return folder
+
+
+def _expanded(name: str, value: str) -> Path:
+    try:
+        return expanded(value)
+    except SystemRefusal as error:
+        raise pytest.UsageError(f"--noisefloor-{name} (or noisefloor_{name}): {error}") from None
 
 
 def _one_of(name: str, value: str, known: tuple[str, ...]) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import pytest
 
+from pytest_noisefloor._files import refusal
 from pytest_noisefloor.errors import NoisefloorError
 
 from . import claim_items, options
@@ -67,6 +68,8 @@ def explained(make: Callable[[], T]) -> T:
         return make()
     except NoisefloorError as error:
         message = str(error)
+    except OSError as error:  # at a place that no message of ours names
+        message = str(refusal(error))
     pytest.fail(message, pytrace=False)
 
 

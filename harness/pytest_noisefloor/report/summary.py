@@ -10,7 +10,6 @@ from typing import Any
 
 from pytest_noisefloor._files import write_atomically
 from pytest_noisefloor.bets import bet_roles
-from pytest_noisefloor.errors import NoisefloorError
 from pytest_noisefloor.results import (
     SUMMARY_NAME,
     BudgetPoint,
@@ -90,11 +89,7 @@ def summarise(folder: Path) -> str:
     text = "\n\n".join([*render_summary(summary), *shown]) + "\n"
     files = {f"{SUMMARY_NAME}.md": text.encode(), f"{SUMMARY_NAME}.json": f"{content}\n".encode()}
     for name, written in (files | drawn).items():
-        path = folder / "results" / name
-        try:
-            write_atomically(path, written)
-        except OSError as error:
-            raise NoisefloorError(f"{path}: {error.strerror}; expected to write it") from None
+        write_atomically(folder / "results" / name, written)
     return text
 
 

@@ -8,15 +8,40 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pytest_noisefloor._files import read_toml, write_atomically
+from pytest_noisefloor._files import (
+    SystemRefusal,
+    decoded,
+    parse_toml,
+    read_bytes,
+    write_atomically,
+)
 from pytest_noisefloor.errors import BetError, NoisefloorError
 
 from .errors import ResultError
 
+_OF_THE_MOMENT = {"environment", "times", "seal"}
+"""Parts of a result file that two sessions with the same result have otherwise."""
+
 
 def write_result(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a result file's content whole or not at all."""
-    write_atomically(path, f"{json.dumps(content, indent=1, ensure_ascii=False)}\n".encode())
+    """Write a result file's content whole or not at all.
+
+    Where the file cannot be written, because its folder is read-only, it is enough that it already
+    holds this result.
+
+    Raises:
+        SystemRefusal: the file cannot be written, and does not hold this result.
+    """
+    try:
+        write_atomically(path, f"{json.dumps(content, indent=1, ensure_ascii=False)}\n".encode())
+    except SystemRefusal:
+        if not path.is_file() or _result(read_file(path)) != _result(content):
+            raise
+
+
+def _result(content: Mapping[str, Any]) -> Any:
+    kept = {key: value for key, value in content.items() if key not in _OF_THE_MOMENT}
+    return json.loads(json.dumps(kept))
 
 
 def read_file(path: Path) -> Any:
@@ -25,14 +50,13 @@ def read_file(path: Path) -> Any:
     Raises:
         ResultError: the file cannot be read, or is not JSON or TOML.
     """
+    content = read_bytes(path, ResultError)
     try:
         if path.suffix == ".toml":
-            return read_toml(path)
-        return json.loads(path.read_text(encoding="utf-8"))
+            return parse_toml(content, path)
+        return json.loads(decoded(content, path, ResultError))
     except BetError as error:
         raise ResultError(str(error)) from None
-    except OSError as error:
-        raise ResultError(f"{path}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
         raise ResultError(f"{path}: not JSON ({error})") from None
 

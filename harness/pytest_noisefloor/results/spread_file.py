@@ -15,7 +15,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt
 
-from pytest_noisefloor._files import Expected, resource_path, text_sha256, validated
+from pytest_noisefloor._files import Expected, read_bytes, resource_path, text_sha256, validated
 from pytest_noisefloor.data import open_arm
 from pytest_noisefloor.runs import Runner
 from pytest_noisefloor.specs import Scoring
@@ -151,7 +151,7 @@ def read_spread_files(folder: Path) -> tuple[tuple[Path, str, SpreadFile], ...]:
     return tuple(
         (
             path,
-            text_sha256(path.read_bytes()),
+            text_sha256(read_bytes(path, ResultError)),
             validated(SpreadFile, read_file(path), str(path), ResultError),
         )
         for path in sorted(folder.glob("*.json"))

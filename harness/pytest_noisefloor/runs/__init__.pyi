@@ -1,5 +1,6 @@
 from .context import context_for as context_for
 from .export import ExportedAdapter as ExportedAdapter
+from .export import check_file_names as check_file_names
 from .export import export_adapters as export_adapters
 from .ledger import Ledger as Ledger
 from .ledger import LedgerLine as LedgerLine

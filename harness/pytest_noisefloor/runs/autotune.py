@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
-from pytest_noisefloor._files import STRICT, validated, write_atomically
+from pytest_noisefloor._files import STRICT, read_bytes, validated, write_atomically
 from pytest_noisefloor.errors import NoisefloorError
 from pytest_noisefloor.specs import Kernel
 
@@ -67,8 +67,8 @@ def autotune(store: Store, base: str, device: str, head: Callable[[], LMHead], r
                 content = _measured(head(), rows).model_dump_json(indent=1)
                 write_atomically(path, f"{content}\n".encode())
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        content = json.loads(read_bytes(path, KernelError))
+    except (ValueError, RecursionError) as error:
         raise KernelError(f"{path}: not readable ({error}); {DELETE}") from None
     try:
         return validated(KernelChoice, content, str(path), KernelError).kernel

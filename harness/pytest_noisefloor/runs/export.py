@@ -9,8 +9,9 @@ from pathlib import Path
 
 from safetensors.numpy import save
 
-from pytest_noisefloor._files import write_atomically
+from pytest_noisefloor._files import LONGEST_NAME, write_atomically
 from pytest_noisefloor.bets import Bet
+from pytest_noisefloor.errors import NoisefloorError
 from pytest_noisefloor.specs import UNTRAINED
 
 from .planning import PlannedRun
@@ -55,8 +56,7 @@ def export_adapters(
         if key in exported:
             continue
         adapter = run.runner.adapter(request)
-        seed = "" if request.seed == first_seed else f"_seed{request.seed}"
-        stem = f"{prefix}{bet.id}_{run.name}_{run.user}{seed}"
+        stem = _stem(run, bet, prefix, first_seed)
         written = run.is_users_own and adapter.nbytes <= LARGEST_FILE
         if written:
             _write(adapter, out / "out" / f"{stem}.safetensors")
@@ -71,6 +71,28 @@ def export_adapters(
             written=written,
         )
     return list(exported.values())
+
+
+def check_file_names(runs: Sequence[PlannedRun], *, bet: Bet, prefix: str, first_seed: int) -> None:
+    """Refuse names that make a file's name too long, before anything trains.
+
+    Raises:
+        NoisefloorError: an adapter's file would have such a name.
+    """
+    for run in runs:
+        name = f"{_stem(run, bet, prefix, first_seed)}.safetensors"
+        if len(name.encode()) > LONGEST_NAME:
+            raise NoisefloorError(
+                f"user {run.user!r}: the file of an adapter would have a name of "
+                f"{len(name.encode())} bytes; expected at most {LONGEST_NAME}. Give the user or "
+                f"Bet {bet.id} a shorter name"
+            )
+
+
+def _stem(run: PlannedRun, bet: Bet, prefix: str, first_seed: int) -> str:
+    """The name of an adapter's files, without what says their kind."""
+    seed = "" if run.request.seed == first_seed else f"_seed{run.request.seed}"
+    return f"{prefix}{bet.id}_{run.name}_{run.user}{seed}"
 
 
 def _write(adapter: Adapter, path: Path) -> None:

@@ -24,6 +24,7 @@ from pytest_noisefloor._files import (
     STRICT,
     Expected,
     Table,
+    read_bytes,
     resource_path,
     validated,
     write_atomically,
@@ -164,12 +165,19 @@ class Ledger:
         shipped = shipped_ledger()
         if not any(line.about(base, texts) for line in shipped):
             shipped = ()
+
+        def so_far() -> tuple[LedgerLine, ...] | None:
+            known = (*shipped, *self.lines())
+            same = (at for at, line in enumerate(known) if line.is_of(bet, base, texts, seeds))
+            return None if (at := next(same, None)) is None else known[: at + 1]
+
+        if (found := so_far()) is not None:  # without the lock, which a read-only store refuses
+            return found
         with self._store.lock("ledger"):
+            if (found := so_far()) is not None:
+                return found
             of_store = self.lines()
             known = (*shipped, *of_store)
-            for at, line in enumerate(known):
-                if line.is_of(bet, base, texts, seeds):
-                    return known[: at + 1]
             verdict["time"] = datetime.now(UTC).isoformat()
             verdict["locked"] = locked and locked.isoformat()
             verdict["level"] = level
@@ -178,7 +186,7 @@ class Ledger:
     def _append(self, verdict: Mapping[str, Any], known: Sequence[LedgerLine]) -> LedgerLine:
         """Add a line to this process's file, and return once it is on disk."""
         path = self._folder / f"{_PROCESS}-{os.getpid()}.jsonl"
-        before = path.read_bytes() if path.is_file() else b""
+        before = read_bytes(path, LedgerError) if path.is_file() else b""
         above = read_ledger(path) if before else known
         line = {**verdict, "prev": above[-1].sha256 if above else None}
         line["sha256"] = digest(line)
@@ -204,7 +212,7 @@ def read_ledger(path: Path) -> tuple[LedgerLine, ...]:
         LedgerError: a line was damaged, edited, moved or removed.
     """
     found: list[LedgerLine] = []
-    for number, text in enumerate(path.read_bytes().splitlines(), 1):
+    for number, text in enumerate(read_bytes(path, LedgerError).splitlines(), 1):
         where = f"{path}:{number}"
         try:
             line = validated(LedgerLine, json.loads(text), where, LedgerError)

@@ -11,11 +11,13 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from importlib.metadata import version
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from filelock import Timeout
 
+from pytest_noisefloor._files import system_refusals
 from pytest_noisefloor._typing import Tensors
 from pytest_noisefloor.data import Slice, Texts, User, open_arm
 from pytest_noisefloor.errors import NoisefloorError
@@ -218,8 +220,10 @@ class Runner:
 
     def _lock(self, task: Task, locks: ExitStack) -> bool:
         """Lock a task's record until ``locks`` closes; False if another process holds the lock."""
+        lock = self.store.lock(task.key)
         try:
-            locks.enter_context(self.store.lock(task.key).acquire(timeout=0))
+            with system_refusals(Path(lock.lock_file)):
+                locks.enter_context(lock.acquire(timeout=0))
         except Timeout:
             return False
         return True

@@ -13,6 +13,8 @@ from typing import Literal
 
 from filelock import BaseFileLock, FileLock, Timeout
 
+from pytest_noisefloor._files import system_refusals
+
 from .record import Record, StoreError, read_record, write_record
 from .shards import Shards
 
@@ -60,7 +62,8 @@ class Store:
         the record is there.
         """
         path = self._lock_path(key)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        with system_refusals(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
         return FileLock(path)
 
     def put(self, kind: Kind, key: str, record: Record) -> None:
