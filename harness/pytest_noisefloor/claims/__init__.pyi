@@ -1,11 +1,12 @@
 from .claim import Claim as Claim
+from .claim import ClaimError as ClaimError
 from .claim import load_claims as load_claims
 from .evidence import Evidence as Evidence
 from .evidence import claimed_users as claimed_users
 from .evidence import judge_evidence as judge_evidence
 from .evidence import replace_evidence as replace_evidence
 from .family import Adjustment as Adjustment
-from .family import adjust as adjust
+from .family import Families as Families
 from .repository import Repository as Repository
 from .repository import repository_of as repository_of
 from .review import criterion_disagreement as criterion_disagreement

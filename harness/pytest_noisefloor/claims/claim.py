@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import combinations
+from functools import cache
 from pathlib import Path
 
 from pytest_noisefloor._files import read_toml, shown, validated
@@ -156,15 +157,21 @@ def load_claims(file: Path) -> tuple[Claim, ...]:
     except NoisefloorError as error:
         raise ClaimError(str(error)) from None
     rows = validated(ClaimsFile, content, str(file), ClaimError, context=file.parent).claim
-    claims = tuple(_claim(file, row) for row in rows)
-    for one, other in combinations(claims, 2):
-        if one.id == other.id:
+    opened = cache(_bet)
+    claims = tuple(_claim(file, row, opened) for row in rows)
+    ids: set[str] = set()
+    files: set[Path] = set()
+    subjects: dict[tuple[str, str, str, tuple[str, ...]], Claim] = {}
+    for other in claims:
+        if other.id in ids:
             raise ClaimError(f"{file}: claim {other.id!r}.id: given twice")
-        if one.withdrawn or other.withdrawn:
+        ids.add(other.id)
+        if other.withdrawn:
             continue
-        if one.evidence.resolve() == other.evidence.resolve():
+        if (evidence := other.evidence.resolve()) in files:
             raise ClaimError(f"{file}: claim {other.id!r}.evidence: given twice")
-        if one.subject == other.subject:
+        files.add(evidence)
+        if (one := subjects.setdefault(other.subject, other)) is not other:
             raise ClaimError(
                 f"{file}: claim {other.id!r}: keys 'bet', 'base', 'method' and 'users' are those "
                 f"of claim {one.id!r}, which asserts {one.asserts}, as this does {other.asserts}; "
@@ -196,7 +203,7 @@ def _are_shipped(bet: Bet) -> bool:
     return all(user in shipped and bet.texts.get(user) == shipped[user] for user in bet.users)
 
 
-def _claim(file: Path, row: ClaimTable) -> Claim:
+def _claim(file: Path, row: ClaimTable, opened: Callable[[str, Path], Bet]) -> Claim:
     """Open a claim's bet, and check that the claim is about what the bet is about."""
     for key, day in (("date", row.date), ("withdrawn", row.withdrawn)):
         if day and day > _tomorrow():
@@ -204,7 +211,7 @@ def _claim(file: Path, row: ClaimTable) -> Claim:
                 f"{file}: claim {row.id!r}.{key} = {day}; expected no day that is still to come"
             )
     try:
-        bet = _bet(row.bet, file.parent)
+        bet = opened(row.bet, file.parent)
     except NoisefloorError as error:
         raise ClaimError(f"{file}: claim {row.id!r}.bet: {error}") from None
     for key, found, expected in (

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
+from pathlib import Path
 
 from pytest_noisefloor.bets import assertion_p
 from pytest_noisefloor.errors import NoisefloorError
@@ -18,6 +21,9 @@ ADJUSTED_SINCE = date(2026, 11, 26)
 """From this day on a claim must hold after adjustment. Its evidence's day counts as its own does,
 so that no claim escapes by an earlier date."""
 
+DIGITS = 12
+"""The least digits of a fingerprint that a claim may give."""
+
 Judged = Callable[[Claim], Evidence | NoisefloorError]
 """What gives a claim's evidence, or why it cannot be judged."""
 
@@ -29,7 +35,7 @@ class _Member:
     claim: Claim
     evidence: Evidence | NoisefloorError
 
-    @property
+    @cached_property
     def p(self) -> float:
         """The p value of what it asserts; 1 if its evidence cannot be judged."""
         if isinstance(self.evidence, NoisefloorError):
@@ -37,11 +43,10 @@ class _Member:
         p = assertion_p(self.evidence.verdict, self.claim.asserts)
         return 1.0 if p is None else p
 
-    def shares_texts(self, other: _Member) -> bool:
-        """Whether two claims have a text in common, or a user's name if a text is not known."""
-        if isinstance(self.evidence, Evidence) and isinstance(other.evidence, Evidence):
-            return not self.evidence.texts.isdisjoint(other.evidence.texts)
-        return not set(self.claim.users).isdisjoint(other.claim.users)
+    @property
+    def key(self) -> tuple[Path, str]:
+        """The claim's file and id."""
+        return self.claim.file, self.claim.id
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,68 +122,110 @@ _HERE = "on this base and these texts"
 _MORE = "Measure more text or more seeds, or withdraw the claim"
 
 
-def adjust(claim: Claim, repository: Repository, judged: Judged) -> Adjustment | None:
-    """Adjust a claim for the number of claims in its family; None if it has no p value.
+class Families:
+    """The families of a repository's claims, each adjusted once.
 
-    The family has the claims of the repository on the same base that share a text with the claim,
-    or with another claim of the family. Claims of NOT_MET and withdrawn claims do not count. A
-    primary claim stays the only one though it is withdrawn, or one could follow another until one
-    holds.
-
-    Raises:
-        ClaimError: two claims of the family are primary.
-        NoisefloorError: the claim's own evidence cannot be judged.
+    A family has claims on the same base that share a text with each other, or with another claim of
+    the family; where a claim's evidence cannot be judged, a user's name stands for the texts.
+    Claims of NOT_MET and withdrawn claims do not count. A primary claim stays the only one though
+    it is withdrawn, or one could follow another until one holds.
     """
-    if not claim.has_p:
-        return None
-    own, *others = _family(claim, repository, judged)
-    if isinstance(own.evidence, NoisefloorError):
-        raise own.evidence
-    marked = [one.claim for one in (own, *others) if one.claim.primary]
-    if len(marked) > 1:
-        first, second = (_named(one, claim) for one in marked[:2])
-        raise ClaimError(
-            f"{claim.file}: claims {first} and {second} are both "
-            "primary; expected one primary claim on one base and its texts, withdrawn claims "
-            "included"
+
+    def __init__(self, repository: Repository, judged: Judged) -> None:
+        self._unknown = repository.unknown
+        members = [
+            _Member(one, judged(one)) for one in repository.claims if one.has_p or one.primary
+        ]
+        self._members = {one.key: one for one in members}
+        self._family: dict[tuple[Path, str], _Family] = {}
+        for family in map(_Family, _joined(members)):
+            self._family |= dict.fromkeys((one.key for one in family.members), family)
+
+    def adjustment(self, claim: Claim) -> Adjustment | None:
+        """Adjust a claim for the number of claims in its family; None if it has no p value.
+
+        Raises:
+            ClaimError: two claims of the family are primary.
+            NoisefloorError: the claim's own evidence cannot be judged.
+        """
+        if not claim.has_p:
+            return None
+        own = self._members[claim.file, claim.id]
+        family = self._family[own.key]
+        if isinstance(own.evidence, NoisefloorError):
+            raise own.evidence
+        if len(family.primary) > 1:
+            first, second = (_named(one, claim) for one in family.primary[:2])
+            raise ClaimError(
+                f"{claim.file}: claims {first} and {second} are both "
+                "primary; expected one primary claim on one base and its texts, withdrawn claims "
+                "included"
+            )
+        return Adjustment(
+            claim=claim.id,
+            p=own.p,
+            adjusted=own.p if claim.primary else family.adjusted[own.key],
+            place=1 + bisect_left(family.ps, own.p),
+            size=len(family.ps),
+            primary=family.primary[0].id if family.primary else "",
+            unjudged=tuple(_named(one, claim) for one in family.unjudged),
+            unknown=self._unknown,
+            decides=claim.date >= ADJUSTED_SINCE or own.evidence.written >= began(ADJUSTED_SINCE),
         )
-    counted = [one for one in (own, *others) if one.claim.has_p and not one.claim.primary]
-    ps = [one.p for one in counted]
-    return Adjustment(
-        claim=claim.id,
-        p=own.p,
-        adjusted=own.p if claim.primary else holm(ps)[0],
-        place=1 + sum(p < own.p for p in ps),
-        size=len(ps),
-        primary=marked[0].id if marked else "",
-        unjudged=tuple(
-            _named(one.claim, claim) for one in counted if isinstance(one.evidence, NoisefloorError)
-        ),
-        unknown=repository.unknown,
-        decides=claim.date >= ADJUSTED_SINCE or own.evidence.written >= began(ADJUSTED_SINCE),
-    )
 
 
-def _family(claim: Claim, repository: Repository, judged: Judged) -> list[_Member]:
-    """Return the members of a claim's family; the first is the claim itself."""
-    family = [_Member(claim, judged(claim))]
-    rest = [
-        _Member(one, judged(one))
-        for one in repository.claims
-        if (one.file, one.id) != (claim.file, claim.id)
-        and _same_base(one, claim)
-        and (one.has_p or one.primary)
-    ]
-    while more := [one for one in rest if any(map(one.shares_texts, family))]:
-        family += more
-        rest = [one for one in rest if one not in more]
-    return family
+class _Family:
+    """Claims of one family: those that count, their p values in order, and those adjusted."""
+
+    def __init__(self, members: Sequence[_Member]) -> None:
+        self.members = members
+        self.primary = [one.claim for one in members if one.claim.primary]
+        counted = [one for one in members if one.claim.has_p and not one.claim.primary]
+        p = {one.key: one.p for one in counted}
+        self.ps = sorted(p.values())
+        self.adjusted = dict(zip(p, holm([*p.values()]), strict=True)) if p else {}
+        self.unjudged = [one.claim for one in counted if isinstance(one.evidence, NoisefloorError)]
 
 
-def _same_base(one: Claim, other: Claim) -> bool:
-    """Whether the digits that two claims give may be those of one base."""
-    digits = min(len(one.fingerprint), len(other.fingerprint))
-    return one.fingerprint[:digits] == other.fingerprint[:digits]
+def _joined(members: Sequence[_Member]) -> Iterator[list[_Member]]:
+    """Join the claims that share a base and a text, directly or through others.
+
+    Two claims with evidence share a text if its digest is the same. A claim whose evidence cannot
+    be judged shares with whoever has a user of its name.
+    """
+    unjudged = [one for one in members if isinstance(one.evidence, NoisefloorError)]
+    by_name = {(_base(one.claim), name) for one in unjudged for name in one.claim.users}
+    holders: dict[tuple[str, str], list[_Member]] = {}
+    shared: dict[tuple[Path, str], list[tuple[str, str]]] = {}
+    for one in members:
+        base = _base(one.claim)
+        keys = [(base, name) for name in one.claim.users if (base, name) in by_name]
+        if isinstance(one.evidence, Evidence):
+            keys += [(base, digest) for digest in one.evidence.texts]
+        shared[one.key] = keys
+        for key in keys:
+            holders.setdefault(key, []).append(one)
+    order = {one.key: at for at, one in enumerate(members)}
+    seen: set[tuple[Path, str]] = set()
+    for first in members:
+        if first.key in seen:
+            continue
+        family, waiting = [], [first]
+        seen.add(first.key)
+        while waiting:
+            one = waiting.pop()
+            family.append(one)
+            for key in shared[one.key]:
+                for other in holders.pop(key, ()):  # each once, since all of them are joined now
+                    if other.key not in seen:
+                        seen.add(other.key)
+                        waiting.append(other)
+        yield sorted(family, key=lambda one: order[one.key])
+
+
+def _base(claim: Claim) -> str:
+    """The digits that every claim gives of its base: no two bases of one repository share them."""
+    return claim.fingerprint[:DIGITS]
 
 
 def _named(one: Claim, beside: Claim) -> str:

@@ -20,7 +20,7 @@ from .options import given
 
 if TYPE_CHECKING:
     from pytest_noisefloor.bets import Bet
-    from pytest_noisefloor.claims import Adjustment, Claim, Evidence, Repository
+    from pytest_noisefloor.claims import Adjustment, Claim, Evidence, Families, Repository
 
 NOT_COMPARED = "noisefloor_not_compared"
 ADJUSTED = "noisefloor_adjusted"
@@ -61,6 +61,7 @@ class Gate:
             )
         self._evidence: dict[tuple[Path, str], Evidence | NoisefloorError] = {}
         self._renewed: set[tuple[Path, str]] = set()
+        self._families: Families | None = None
         if self.file and _adds_claims(config, self.file):
             config.args.append(str(self.file))
 
@@ -71,9 +72,13 @@ class Gate:
         Raises:
             ClaimError: an entry cannot be checked.
         """
-        from pytest_noisefloor.claims import load_claims
+        from pytest_noisefloor.claims import ClaimError, load_claims
 
-        return load_claims(self.file) if self.file else ()
+        if not self.file:
+            return ()
+        if not (found := load_claims(self.file)):
+            raise ClaimError(f"{self.file}: no claims; expected at least one [[claim]]")
+        return found
 
     @cached_property
     def repository(self) -> Repository:
@@ -120,6 +125,7 @@ class Gate:
         if self.training and key not in self._renewed:
             self._renewed.add(key)
             self._evidence.pop(key, None)  # an older one may have been judged for other claims
+            self._families = None
             try:
                 self.renew(claim)
             except NoisefloorError as error:
@@ -137,9 +143,11 @@ class Gate:
         Raises:
             NoisefloorError: its evidence cannot be judged, or two claims are primary.
         """
-        from pytest_noisefloor.claims import adjust
+        from pytest_noisefloor.claims import Families
 
-        return adjust(claim, self.repository, self._judged)
+        if self._families is None:
+            self._families = Families(self.repository, self._judged)
+        return self._families.adjustment(claim)
 
     def _judged(self, claim: Claim) -> Evidence | NoisefloorError:
         """Judge a claim's evidence as it is, once per session; an error is returned."""

@@ -9,7 +9,7 @@ from noisefloor_tests.support.locking import digests, lock, own_text
 from pytest_noisefloor.claims import family
 from pytest_noisefloor.claims.claim import ClaimError, load_claims
 from pytest_noisefloor.claims.evidence import Evidence, EvidenceError
-from pytest_noisefloor.claims.family import adjust
+from pytest_noisefloor.claims.family import Families
 from pytest_noisefloor.claims.repository import Repository
 
 NEW = date(2026, 11, 26)
@@ -53,7 +53,8 @@ def claims(tmp_path, monkeypatch):
         file.write_text("\n".join(entries))
         known = {one.id: one for one in load_claims(file)}
         repository = Repository(tuple(known.values()), tuple(unknown))
-        return lambda name: adjust(known[name], repository, lambda one: found[one.id])
+        families = Families(repository, lambda one: found[one.id])
+        return lambda name: families.adjustment(known[name])
 
     return write
 
