@@ -13,7 +13,7 @@ from typing import Any
 
 from pytest_noisefloor.specs import DEFAULT_BASE
 
-from . import crowd, machine, parts, sessions
+from . import claims, crowd, machine, parts, sessions
 from .parts import BenchmarkError, Plan
 from .tables import show
 
@@ -23,6 +23,7 @@ PARTS: dict[str, Callable[[Plan], dict[str, Any]]] = {
     "scoring": parts.scoring,
     "many": crowd.many,
     "store": crowd.store,
+    "claims": claims.claims,
     "bfloat16": parts.bfloat16,
     "plugin": sessions.plugin,
     "tiers": sessions.tiers,
@@ -48,9 +49,10 @@ def _parser() -> argparse.ArgumentParser:
         "asserted. Parts: steps (a training step: PEFT with Trainer, a plain loop, noisefloor, "
         "against the best measured matrix product), memory (peak over the loaded base as batch "
         "and vocabulary grow), scoring (held-out tokens a second), many (adapters that train as "
-        "one batch, beside PEFT with Trainer), store (a hundred thousand adapters kept), bfloat16 "
-        "(what it does to Δ to train with such matrix products), plugin (what it adds to another "
-        "project's pytest), tiers (whole sessions, cold and warm). Default: all of them.",
+        "one batch, beside PEFT with Trainer), store (a hundred thousand adapters kept), claims "
+        "(400 and 10,000 of them read and adjusted), bfloat16 (what it does to Δ to train with "
+        "such matrix products), plugin (what it adds to another project's pytest), tiers (whole "
+        "sessions, cold and warm). Default: all of them.",
         epilog="A later call on the same day adds its parts to the same file. Leave the machine "
         "alone meanwhile.",
     )

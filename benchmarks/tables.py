@@ -15,6 +15,7 @@ def show(part: str, found: dict[str, Any]) -> str:
         "scoring": _scoring,
         "many": _many,
         "store": _store,
+        "claims": _claims,
         "bfloat16": _bfloat16,
         "plugin": _plugin,
         "tiers": _tiers,
@@ -63,6 +64,14 @@ def _steps(found: dict[str, Any]) -> str:
         f"Roofline: {roof['gflops']:.0f} GFLOP/s, the best of these\n{table(head, products)}"
     )
     return "\n\n".join(tables)
+
+
+def _claims(found: dict[str, Any]) -> str:
+    lines = [
+        [f"{row['claims']:,}", f"{row['read_s']:.2f}", f"{row['adjust_s']:.2f}"]
+        for row in found["rows"]
+    ]
+    return table("claims | s to read | s to adjust", lines)
 
 
 def _memory(found: dict[str, Any]) -> str:

@@ -221,11 +221,11 @@ class Runner:
     def _lock(self, task: Task, locks: ExitStack) -> bool:
         """Lock a task's record until ``locks`` closes; False if another process holds the lock."""
         lock = self.store.lock(task.key)
-        try:
-            with system_refusals(Path(lock.lock_file)):
+        with system_refusals(Path(lock.lock_file)):
+            try:
                 locks.enter_context(lock.acquire(timeout=0))
-        except Timeout:
-            return False
+            except Timeout:
+                return False
         return True
 
     def _equally_far(self, tasks: Sequence[Task]) -> Sequence[Task]:

@@ -244,8 +244,8 @@ def test_a_folder_that_cannot_be_written_to_is_one_line_and_leaves_the_lock(own,
     before = everything(own)
     assert main(["lock", str(own), "--reason", WHY]) == 4
     errors = capsys.readouterr().err
-    assert errors.startswith(f"error: {own.parent / 'LOCK'}: ")
-    assert errors.endswith("expected a folder to write to\n")
+    assert errors.startswith(f"error: {own.parent / 'locked'}/")
+    assert "expected a folder where a file is" in errors
     assert everything(own) == before
 
 

@@ -281,7 +281,7 @@ def test_a_file_that_is_no_result_is_one_message(tmp_path, content, message):
 def test_a_file_that_is_not_text_or_not_there_is_one_message(tmp_path):
     path = tmp_path / "adapter.pt"
     path.write_bytes(b"PK\x03\x04\xff")
-    with pytest.raises(ResultError, match=r"adapter\.pt: not JSON"):
+    with pytest.raises(ResultError, match=r"adapter\.pt: byte 0xff at offset 4; expected UTF-8"):
         rejudge(path)
     with pytest.raises(ResultError, match=r"nix\.json: No such file"):
         rejudge(tmp_path / "nix.json")

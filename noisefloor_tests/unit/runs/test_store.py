@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from noisefloor_tests.support.records_planted import same
-from pytest_noisefloor._files import write_atomically
+from pytest_noisefloor._files import SystemRefusal, write_atomically
 from pytest_noisefloor.runs.record import Record, StoreError
 from pytest_noisefloor.runs.store import Store
 from pytest_noisefloor.specs import digest
@@ -119,7 +119,7 @@ def test_a_write_that_fails_leaves_the_old_record_and_no_other_file(store, file,
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(SystemRefusal, match="No space left"):
         store.put("adapters", KEY, Record({"gain": np.zeros(9, np.float32)}, {}))
     assert [*file.parent.iterdir()] == [file]
     assert same(store.get("adapters", KEY), RECORD)
