@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from pytest_noisefloor.errors import NoisefloorError
 
+from . import words
 from .users import CorpusError, User
 
 # Words in an n-gram. Two texts hardly ever share thirteen words in a row by chance. GPT-3's
@@ -48,7 +49,7 @@ class SliceLeak:
 
 
 def ngrams(text: str, n: int = NGRAM) -> set[tuple[str, ...]]:
-    """The distinct word n-grams of a text, in lower case and without punctuation."""
+    """The distinct word n-grams of a text, as ``words`` has them."""
     return set(_ngrams(text, n))
 
 
@@ -60,7 +61,7 @@ def overlap(text: str, reference: AbstractSet[tuple[str, ...]], n: int = NGRAM) 
     """
     grams = ngrams(text, n)
     if not grams:
-        raise CorpusError(f"{len(_words(text))} words; expected at least {n}")
+        raise CorpusError(f"{len(words.words(text))} words; expected at least {n}")
     return len(grams & reference) / len(grams)
 
 
@@ -200,14 +201,9 @@ def _shared(grams: npt.NDArray[np.int64], sizes: Sequence[int]) -> Counter[tuple
     return pairs
 
 
-def _words(text: str) -> list[str]:
-    return re.findall(r"\w+", text.lower())
-
-
 def _ngrams(text: str, n: int) -> Iterator[tuple[str, ...]]:
     """The word n-grams of a text, in text order."""
-    words = _words(text)
-    return zip(*(words[start:] for start in range(n)), strict=False)
+    return words.ngrams(words.words(text), n)
 
 
 def _paragraphs(text: str) -> list[str]:
@@ -216,9 +212,13 @@ def _paragraphs(text: str) -> list[str]:
     Both are tried, because many files have one paragraph per line.
     """
     blocks = [*re.split(r"\n\s*\n", text), *text.split("\n")]
-    return [p for p in dict.fromkeys(blocks) if len(_words(p)) >= LEAK_PARAGRAPH]
+    return [
+        p
+        for p in dict.fromkeys(blocks)
+        if words.weight(words.words(p)) >= LEAK_PARAGRAPH * words.WHOLE
+    ]
 
 
 def _spaced(text: str) -> str:
-    """Collapse every run of white space to one space, and put a space at both ends."""
-    return f" {' '.join(text.split())} "
+    """A text's words with one space between them and at both ends."""
+    return f" {' '.join(words.words(text))} "
