@@ -110,11 +110,8 @@ def _exits(status: ExitCode) -> Iterator[None]:
     """Print the error of a user's input as one message, and end the command with a status."""
     try:
         yield
-    except NoisefloorError as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise typer.Exit(status) from None
-    except OSError as error:  # at a place that no message of ours names
-        print(f"error: {refusal(error)}", file=sys.stderr)
+    except (NoisefloorError, OSError) as error:
+        print("error:", refusal(error) if isinstance(error, OSError) else error, file=sys.stderr)
         raise typer.Exit(status) from None
 
 

@@ -11,7 +11,7 @@ from .disk import (
     system_refusals,
     write_atomically,
 )
-from .text import decoded, parse_toml, read_toml, text_sha256
+from .text import decoded, parse_toml, read_toml, refuse_hidden, text_sha256
 from .validation import SHOWN, STRICT, Expected, Table, shown, validated
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "read_bytes",
     "read_toml",
     "refusal",
+    "refuse_hidden",
     "resource_path",
     "shown",
     "system_refusals",

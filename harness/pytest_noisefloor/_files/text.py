@@ -8,7 +8,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from pytest_noisefloor.errors import BetError, NoisefloorError
+from pytest_noisefloor.errors import BetError, NoisefloorError, plain
 
 from .disk import read_bytes
 
@@ -57,9 +57,30 @@ def parse_toml(content: bytes, path: Path) -> dict[str, Any]:
     """
     text = decoded(content, path, BetError)
     try:
-        return tomllib.loads(text)
+        found = tomllib.loads(text)
+        refuse_hidden(found, path, BetError)
     except (ValueError, RecursionError) as error:
         raise BetError(f"{path}: not TOML ({error})") from None
+    return found
+
+
+def refuse_hidden(content: object, path: Path, error: type[NoisefloorError]) -> None:
+    """Refuse names and values of a file that a terminal would obey rather than show.
+
+    Raises:
+        NoisefloorError: of the class ``error``. One holds a control character or a change of the
+            direction of writing. Line ends and tabs are none.
+    """
+    if isinstance(content, str) and content != plain(content):
+        said = plain(repr(content[:100]))
+        raise error(f"{path}: {said}; expected text without control characters")
+    if isinstance(content, dict):
+        for key, value in content.items():
+            refuse_hidden(key, path, error)
+            refuse_hidden(value, path, error)
+    elif isinstance(content, (list, tuple)):
+        for value in content:
+            refuse_hidden(value, path, error)
 
 
 def text_sha256(content: bytes) -> str:

@@ -18,4 +18,3 @@ from .probe import probe_ids as probe_ids
 from .scoring import score as score
 from .scoring import score_copies as score_copies
 from .ternary import TERNARY as TERNARY
-from .tokenizer import TokenFacts as TokenFacts

@@ -22,7 +22,7 @@ NO_MATPLOTLIB = (
 )
 FORMATS = ("png", "svg")
 NATS = "nats per token"
-STYLE: Any = {"svg.hashsalt": "noisefloor", "font.size": 9.0}
+STYLE: Any = {"svg.hashsalt": "noisefloor", "font.size": 9.0, "text.parse_math": False}
 COLOURS = dict(zip(FIGURES, ("C0", "C3", "C2", "0.5"), strict=True))
 WORDS = {"oracle_help": "oracle's help"}
 LINEAR = 1e-3

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
+
+from pytest_noisefloor.errors import plain
 
 Row = TypeVar("Row")
 
@@ -26,7 +29,7 @@ def terminal_table(columns: Sequence[Column[Row]], rows: Iterable[Row]) -> str:
     """Lay out a table for a terminal."""
     return _tabulated(
         [column.heading for column in columns],
-        [[column.cell(row) for column in columns] for row in rows],
+        [[plain(column.cell(row)) for column in columns] for row in rows],
         style="simple",
         align=["left" if column.left else "right" for column in columns],
     )
@@ -34,8 +37,17 @@ def terminal_table(columns: Sequence[Column[Row]], rows: Iterable[Row]) -> str:
 
 def markdown_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Lay out a table in Markdown that also reads well in a terminal."""
-    escaped = [[cell.replace("|", r"\|") for cell in row] for row in (headings, *rows)]
+    escaped = [[as_markdown(cell) for cell in row] for row in (headings, *rows)]
     return _tabulated(escaped[0], escaped[1:], style="github", align=["left"] * len(headings))
+
+
+_MARKS = re.compile(r"[|*]|(?<!\w)_|_(?!\w)|\](?=[(\[:])")
+
+
+def as_markdown(cell: str) -> str:
+    """A cell's text as Markdown shows it: no mark-up, no link, no end of the cell."""
+    one_line = " ".join(plain(cell).split("\n")).replace("&", "&amp;").replace("<", "&lt;")
+    return _MARKS.sub(lambda found: f"\\{found[0]}", one_line)
 
 
 def _tabulated(

@@ -13,6 +13,7 @@ from pytest_noisefloor._files import (
     decoded,
     parse_toml,
     read_bytes,
+    refuse_hidden,
     write_atomically,
 )
 from pytest_noisefloor.errors import BetError, NoisefloorError
@@ -54,11 +55,13 @@ def read_file(path: Path) -> Any:
     try:
         if path.suffix == ".toml":
             return parse_toml(content, path)
-        return json.loads(decoded(content, path, ResultError))
+        found = json.loads(decoded(content, path, ResultError))
+        refuse_hidden(found, path, ResultError)
     except BetError as error:
         raise ResultError(str(error)) from None
     except (ValueError, RecursionError) as error:
         raise ResultError(f"{path}: not JSON ({error})") from None
+    return found
 
 
 @contextmanager

@@ -166,7 +166,9 @@ def _judge_result(file: ResultFile, other: Bet | None, *, sealed: bool) -> Rejud
     notes += _made_under(file.bet.sha256, bet) + _by_another(other)
     if design:
         notes.append(f"It was made by another design than this bet's: {design}.")
-    if not sealed:
+    if not file.seal:
+        notes.append("It has no seal: whether it was edited after it was written cannot be told.")
+    elif not sealed:
         notes.append("Its seal is not that of its content: it was edited after it was written.")
     if file.verdict.level != verdict.level.name:
         notes.append(f"The file itself says {file.verdict.level}.")
@@ -192,7 +194,8 @@ def rejudge_file(file: ResultFile, bet: Bet) -> Verdict:
     if file.layout == 1:
         if contrast.by_pair:
             raise ResultError(f"schema 1 has no sums, which Bet {bet.id} needs; expected 2, 3 or 4")
-        return judge(bet, effects, planted=planted)
+        # nothing in it shows that its means are of the texts that it names
+        return judge(bet.on({}), effects, planted=planted)
     divergences = [row.given("divergence", row.divergence) for row in rows if contrast.by_pair]
     verdict = assess(
         bet,

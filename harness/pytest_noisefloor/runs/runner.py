@@ -167,8 +167,7 @@ class Runner:
         waiting = [task for task in tasks if not self._is_stored(task)]
         if not waiting:
             return
-        users = {id(task.request.user): task.request.user for task in tasks}
-        self._worker.check_texts([*users.values()])
+        self._worker.check_texts([*{id(t.request.user): t.request.user for t in tasks}.values()])
         with self._progress_bar.watch(
             runs=sum(task.kind == "adapters" for task in waiting),
             cost=sum(task.cost for task in waiting),
