@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pytest_noisefloor._files import (
     decoded,
+    expanded,
     read_bytes,
     read_toml,
     resource_path,
@@ -100,7 +101,7 @@ def load_user(where: str | Path, name: str) -> User:
         CorpusError: a file or name cannot be used, or a shipped text is not the registered one.
         SourceMissing: the package that holds a shipped text is missing.
     """
-    return _shipped_user(name) if where == "shipped" else _folder_user(Path(where, name))
+    return _shipped_user(name) if where == "shipped" else _folder_user(expanded(where) / name)
 
 
 def text_digests(
@@ -139,17 +140,24 @@ def user_names(
                 "folder of users, by --noisefloor-users"
             )
         return tuple(shipped)
-    folder = Path(where)
+    return tuple(
+        _named(path, path.name) for path in user_folders(where) if path.name not in refused
+    )
+
+
+def user_folders(where: str | Path) -> list[Path]:
+    """The folders of the users in a folder, whatever their names.
+
+    Raises:
+        CorpusError: the folder does not exist, or has no folders.
+    """
+    folder = expanded(where)
     if not folder.is_dir():
         raise CorpusError(f"{folder}: no such folder; expected 'shipped' or a folder of users")
-    names = tuple(
-        _named(path, path.name)
-        for path in _visible(folder)
-        if path.is_dir() and path.name not in refused
-    )
-    if not names:
+    found = [path for path in _visible(folder) if path.is_dir()]
+    if not found:
         raise CorpusError(f"{folder}: no users; expected <user>/train.txt and <user>/heldout/*.txt")
-    return names
+    return found
 
 
 def shipped_file(name: str) -> UserFile:
@@ -196,6 +204,7 @@ def _reader(about: UserFile) -> Callable[[str | int], str]:
 
 def _folder_user(folder: Path) -> User:
     """Load the user whose texts are in a folder."""
+    _named(folder, folder.name)
     single, several, heldout = folder / "train.txt", folder / "train", folder / "heldout"
     if single.exists() == several.exists():
         both = "both train.txt and train" if single.exists() else "neither train.txt nor train"

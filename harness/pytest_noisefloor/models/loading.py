@@ -169,13 +169,18 @@ _REPORTED = {
 """What transformers reports of loading, and what we say of it."""
 
 
+WANTED = ["*.json", "model*.safetensors", "*.model", "*.txt"]
+UNWANTED = ["*/*"]
+"""What a base's repository must give: files at its top, and of several sets of weights the one that
+transformers loads."""
+
+
 def _from_hub(name: str) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
-    wanted = ["*.json", "*.safetensors", "*.model", "*.txt"]
     try:
-        return Path(snapshot_download(name, allow_patterns=wanted))
+        return Path(snapshot_download(name, allow_patterns=WANTED, ignore_patterns=UNWANTED))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         raise BaseError(
             f"base {name!r}: neither a folder here nor available from the hub ({one_line(error)})"

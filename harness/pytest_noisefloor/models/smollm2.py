@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,10 @@ def smollm2(part: str) -> Path:
         held = FileLock(target.with_suffix(".lock")).acquire()
     with held, system_refusals(target):
         if not target.is_dir():
-            with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+            scratches = f"converting-{part}-"
+            for leftover in target.parent.glob(f"{scratches}*"):  # from a killed conversion
+                shutil.rmtree(leftover, ignore_errors=True)
+            with tempfile.TemporaryDirectory(dir=target.parent, prefix=scratches) as scratch:
                 fresh = Path(scratch, part)
                 with plain_torch("cpu"):
                     _convert(package, part, fresh)

@@ -9,6 +9,9 @@ import pytest
 from . import claim_items, marker, options
 from .session import GATE, REPORTS, SETTINGS, renew_evidence
 
+OLDEST = 9
+"""The oldest version of pytest that collects a claims file beside the project's own tests."""
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add a command-line option and an ini option for each setting."""
@@ -18,7 +21,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Read the settings, so that a bad value stops the session before anything runs."""
+    """Read the settings, so that a bad value stops the session before anything runs.
+
+    Raises:
+        pytest.UsageError: a setting is wrong, or pytest is too old.
+    """
+    if int(pytest.version_tuple[0]) < OLDEST:
+        raise pytest.UsageError(
+            f"pytest {pytest.__version__}: expected {OLDEST}.0 or later, since an older one "
+            "would collect the claims file alone"
+        )
     config.stash[SETTINGS] = options.read_settings(config)
     config.stash[REPORTS] = {}
     claims = claim_items.Gate(config, renew=partial(renew_evidence, config))

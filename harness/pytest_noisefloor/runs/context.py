@@ -44,8 +44,10 @@ def context_for(
         DeviceError: this machine does not have the device.
         MethodError: there is no such method.
     """
+    store = Store(out / ".noisefloor")
+    store.drop_orphans()
     return RunContext(
-        store=Store(out / ".noisefloor"),
+        store=store,
         base=base,
         device=resolve_device(device),
         method=open_method(bet.method),

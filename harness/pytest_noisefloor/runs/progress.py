@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
@@ -12,6 +12,30 @@ PLAIN_INTERVAL_S = 15.0
 """Seconds between two lines if the output is a file, not a terminal."""
 
 
+class _Forgiving:
+    """Passes what is written on, until writing fails: a full disk or a closed pipe ends no run."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream: TextIO | None = stream
+        self._terminal = stream.isatty()
+
+    def write(self, text: str) -> None:
+        self._try(lambda stream: stream.write(text))
+
+    def flush(self) -> None:
+        self._try(lambda stream: stream.flush())
+
+    def isatty(self) -> bool:
+        return self._terminal
+
+    def _try(self, act: Callable[[TextIO], object]) -> None:
+        if self._stream is not None:
+            try:
+                act(self._stream)
+            except (OSError, ValueError):  # the latter if it is closed
+                self._stream = None
+
+
 class _Lines:
     """Writes each state of the bar as a line of its own, for output that is not a terminal.
 
@@ -19,7 +43,7 @@ class _Lines:
     until the session ends.
     """
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: _Forgiving) -> None:
         self._stream = stream
 
     def write(self, text: str) -> None:
@@ -37,7 +61,7 @@ class ProgressBar:
     """
 
     def __init__(self, stream: TextIO | None = None, *, line: int = 0) -> None:
-        self._stream = stream
+        self._stream = None if stream is None else _Forgiving(stream)
         self._line = line
         self._bar: tqdm[None] | None = None
         self._run = self._runs = 0

@@ -108,6 +108,18 @@ class Store:
         if self._in_shard(kind, key):
             raise StoreError(f"{kind} {key}: in a shard, which never changes; not removed")
 
+    def drop_orphans(self) -> None:
+        """Remove unfinished trainings whose adapter is stored, unless a process holds their lock.
+
+        A process that is killed between storing an adapter and removing its last snapshot leaves
+        one.
+        """
+        for key in self.keys("unfinished"):
+            if self.has("adapters", key):
+                with suppress(Timeout), self.lock(key).acquire(timeout=0):
+                    self.drop("unfinished", key)
+                    self._lock_path(key).unlink(missing_ok=True)
+
     def _in_shard(self, kind: Kind, key: str) -> bool:
         return kind in self._shards and key in self._shards[kind]
 

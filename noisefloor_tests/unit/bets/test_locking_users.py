@@ -275,3 +275,14 @@ def test_every_shipped_bet_is_registered_for_the_shipped_texts(path):
     *_, before, last = lock_entries(path.name, path.parent / "LOCK")
     assert bet.has_text(before.sha256)  # the amendment added the texts, and changed nothing else
     assert last.reason == "the texts' digests are written in the file; nothing else changed"
+
+
+def test_a_candidate_whose_name_cannot_be_used_is_refused_and_the_others_are_locked(bare, here):
+    """A session leaves out whom the bet refused, whatever the name."""
+    (here / "texts" / "eve").rename(here / "texts" / "eve & co")
+    bet = locked(bare, "--users", "texts", *WHY)
+    assert bet.users == ("ann", "bob")
+    ((name, why),) = [(one.user, one.why) for one in bet.refused]
+    assert name == "eve & co"
+    assert "expected [A-Za-z0-9]" in why
+    assert [*text_digests("texts", bet.users, bet.refused_names)] == ["ann", "bob"]

@@ -84,3 +84,44 @@ def test_an_interruption_says_that_nothing_is_lost(kind):
 def test_without_a_stream_nothing_is_shown_and_all_else_works(capfd):
     work(ProgressBar())
     assert capfd.readouterr() == ("", "")
+
+
+class Full(io.StringIO):
+    """A file on a full disk, or a pipe that nobody reads any more."""
+
+    error = OSError(28, "No space left on device")
+
+    def write(self, _):
+        raise self.error
+
+
+class FullTerminal(Full, Terminal):
+    """The same as a terminal."""
+
+
+@pytest.mark.parametrize("stream", [Full, FullTerminal])
+def test_a_line_that_cannot_be_written_ends_no_run(stream):
+    work(ProgressBar(stream()))
+
+
+class Closed(Full):
+    """A stream that somebody closed."""
+
+    error = ValueError("I/O operation on closed file")
+
+
+def test_a_stream_that_somebody_closed_ends_no_run():
+    work(ProgressBar(Closed()))
+
+
+def test_a_message_is_written_once_with_and_without_a_bar():
+    stream = io.StringIO()
+    bar = ProgressBar(stream)
+    for _ in range(2):
+        bar.write("said before")
+    with bar.watch(runs=0, cost=1):
+        for _ in range(2):
+            bar.write("said within")
+            bar.write("said before")
+    assert stream.getvalue().count("said before") == 1
+    assert stream.getvalue().count("said within") == 1

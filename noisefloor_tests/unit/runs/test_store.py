@@ -195,3 +195,19 @@ def test_facts_that_are_edited_by_hand_are_noticed(store, file):
     file.write_bytes(content.replace(b"ann", b"bob"))
     with pytest.raises(StoreError, match="changed since it was written"):
         store.get("adapters", KEY)
+
+
+def test_a_snapshot_whose_adapter_is_stored_is_an_orphan_unless_somebody_holds_its_lock(tmp_path):
+    """As a process leaves it that is killed between storing an adapter and removing the last."""
+    store, keys = Store(tmp_path), [letter * 64 for letter in "abc"]
+    record = Record({"gain": np.zeros(9, np.float32)}, {})
+    for key in keys:
+        store.put("unfinished", key, record)
+    for key in keys[:2]:
+        store.put("adapters", key, record)
+    with store.lock(keys[1]):
+        store.drop_orphans()
+        assert store.keys("unfinished") == {*keys[1:]}
+    store.drop_orphans()
+    assert store.keys("unfinished") == {keys[2]}  # a training to go on with
+    assert store.keys("adapters") == {*keys[:2]}
