@@ -208,13 +208,20 @@ def test_the_committed_summary_has_every_registered_bet_as_it_is_locked():
 @pytest.mark.parametrize(
     "document",
     ["README.md", "CONTRIBUTING.md", "LOG.md"]
-    + [f"docs/{name}.md" for name in ("bets", "claims", "own", "statistics")],
+    + [f"docs/{name}.md" for name in ("bets", "claims", "own", "statistics", "trust")],
 )
 def test_what_a_document_links_to_is_there(document):
     links = re.findall(r"\]\((?!http)([^)#]+)", read(document))
     assert links
     missing = [link for link in links if not (CHECKOUT / document).parent.joinpath(link).exists()]
     assert not missing
+
+
+def test_each_promise_names_a_test_that_there_is():
+    named = re.findall(r"`(test_\w+)`", read("docs/trust.md"))
+    assert len(named) > 10
+    pages = "".join(p.read_text("utf-8") for p in (CHECKOUT / "noisefloor_tests").rglob("*.py"))
+    assert not [name for name in named if f"def {name}(" not in pages]
 
 
 def test_every_key_of_a_summary_is_documented():

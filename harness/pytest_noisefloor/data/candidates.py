@@ -17,9 +17,9 @@ def usable_users(
 
     A name that is not fit for file names refuses its user. So does a text that is missing, empty,
     not UTF-8 or too short to check, or that holds a text that must be separate. If a training text
-    shares too much with another user's text, the
-    user who trains on it is refused; of two such training texts, the longer one's. Whether a text
-    has enough tokens is left to the session, which knows the base. Reasons quote no text.
+    shares too much with another user's text, the user who trains on it is refused; of two such
+    training texts, the longer one's. Whether a text has enough tokens is left to the session, which
+    knows the base. Reasons quote no text.
 
     Raises:
         CorpusError: there is no such folder, it has no users, or a shipped text is not the

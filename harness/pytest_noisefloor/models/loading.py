@@ -149,7 +149,10 @@ def _load(folder: Path) -> Any:
         if found := report.get(kind):
             # of a mismatch transformers also says both shapes
             names = sorted(one if isinstance(one, str) else str(one[0]) for one in found)
-            raise BaseError(f"{folder}: {len(names)} weights {about}, {names[0]} among them")
+            raise BaseError(
+                f"{folder}: {len(names)} weights {about}, {names[0]} among them; expected the "
+                "weights of that model and no others"
+            )
     for name, tensor in model.state_dict().items():
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
             bad = int((~torch.isfinite(tensor)).sum())
