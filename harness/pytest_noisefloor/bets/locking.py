@@ -18,7 +18,7 @@ from pytest_noisefloor._files import (
     write_atomically,
 )
 from pytest_noisefloor.data import usable_users
-from pytest_noisefloor.errors import BetError
+from pytest_noisefloor.errors import BetError, plain
 
 from .bet import Bet, parse_bet
 from .bet_file import Refused
@@ -155,6 +155,8 @@ def append_to_lock(bet: Lockable, reason: str) -> Entry:
         entry = "\n".join(rows).encode()
     except UnicodeEncodeError:
         raise BetError(f"reason {reason!r}; expected Unicode text") from None
+    if reason != plain(reason):
+        raise BetError(f"reason {reason!r}; expected text without control characters")
     turn = cache_path("locks", f"{sha256(str(lock.resolve()).encode()).hexdigest()}.lock")
     with system_refusals(turn):
         turn.parent.mkdir(parents=True, exist_ok=True)
