@@ -111,7 +111,9 @@ def lm_head(model: nn.Module) -> LMHead:
     head = LMHead(
         weight=projection.weight,
         bias=getattr(projection, "bias", None),
-        scale=getattr(config, "logit_scale", 1.0) / getattr(config, "logits_scaling", 1.0),
+        # a config may have the key and no value
+        scale=(getattr(config, "logit_scale", None) or 1.0)
+        / (getattr(config, "logits_scaling", None) or 1.0),
         softcap=float(softcap) if softcap else None,
     )
     head = replace(head, kernel=kernels(head)[0])

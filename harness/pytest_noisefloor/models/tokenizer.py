@@ -34,7 +34,8 @@ class TokenFacts:
 
     def has_special(self, text: str) -> bool:
         """Whether a text has the name of a special token in it."""
-        return any(name in text.lower() for name in self.special)
+        lowered = text.lower()
+        return any(name in lowered for name in self.special)
 
 
 def token_facts(folder: Path, tokenizer: Callable[[], FolderTokenizer]) -> TokenFacts:

@@ -30,6 +30,13 @@ def test_our_loss_is_the_models_own(build, architecture):
         assert abs(mean_loss(rows, ids[:, 1:].flatten(), forgetful) - theirs) > 1e-3
 
 
+def test_a_scale_without_a_value_is_none(build):
+    """As in the configuration of MPT."""
+    model = build("Llama")
+    model.config.logit_scale = model.config.logits_scaling = None
+    assert lm_head(model).scale == 1.0
+
+
 def test_a_head_that_we_do_not_compute_is_refused(build):
     model = build("Llama")
     model.lm_head.register_forward_hook(lambda *args: args[2] * 1.001)
