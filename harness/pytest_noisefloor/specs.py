@@ -56,6 +56,10 @@ _BELOW = {
 """Numbers of a recipe that are 0 or more, and what each is below."""
 
 
+MOST_TOKENS = 2**31
+"""The most tokens in a step that a recipe may ask for; no machine holds as many."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
     """How an adapter is trained. The defaults are the registered recipe of Bet 60.
@@ -87,6 +91,11 @@ class Recipe:
             raise NoisefloorError(
                 f"recipe: steps={self.steps}, batch={self.batch}, sequence={self.sequence}; "
                 "expected at least 1, 1 and 2"
+            )
+        if self.batch * self.sequence > MOST_TOKENS:
+            raise NoisefloorError(
+                f"recipe: batch={self.batch}, sequence={self.sequence}; expected at most "
+                f"{MOST_TOKENS:,} tokens in a step"
             )
         if not 0 <= self.lr < math.inf:
             raise NoisefloorError(f"recipe: lr={self.lr}; expected a learning rate of 0 or more")

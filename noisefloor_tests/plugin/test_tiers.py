@@ -6,6 +6,7 @@ import pytest
 
 import noisefloor_tests
 from noisefloor_tests.conftest import TIERS
+from noisefloor_tests.support.base_folders import bytes_and, write_base
 
 SUITE = Path(noisefloor_tests.__file__).parent
 
@@ -144,6 +145,17 @@ def test_the_header_says_that_nobody_registered_the_texts(suite, write_users):
     assert line.startswith(
         "noisefloor: UNREGISTERED, Bet 60's design on texts that nobody registered: Bet 60, regi"
     )
+
+
+@pytest.mark.parametrize(("names", "behind"), [(("<s>", "</s>"), True), (("</s>",), False)])
+def test_the_header_says_that_texts_stand_behind_bos(suite, build, names, behind):
+    folder = suite.path / "base"
+    folder.mkdir()
+    write_base(folder, build("Llama", vocab_size=258, tie_word_embeddings=True))
+    roles = {"eos_token": "</s>"} | ({"bos_token": "<s>"} if behind else {})
+    bytes_and(folder, *names, **roles)
+    _, line, *_ = header(suite, "-m", "full", f"--noisefloor-base={folder}")
+    assert line.endswith("seeds 0, texts behind BOS" if behind else "seeds 0")
 
 
 def test_a_base_that_is_not_there_is_named_in_the_header(suite):

@@ -3,7 +3,7 @@
 import json
 
 from safetensors.torch import load_file, save_file
-from tokenizers import Tokenizer, models, pre_tokenizers
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
 KEPT = "model.safetensors"
 INDEX = "model.safetensors.index.json"
@@ -24,6 +24,18 @@ def tokenizer(end_of_text):
     made = Tokenizer(models.WordLevel(vocabulary, unk_token="<unknown>"))  # noqa: S106
     made.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     return made
+
+
+def bytes_and(folder, *names, **roles):
+    """A tokenizer of 256 bytes and special tokens from 256 on, some of which have roles."""
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    made = Tokenizer(models.BPE(vocab={c: i for i, c in enumerate(alphabet)}, merges=[]))
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.decoder = decoders.ByteLevel()
+    made.add_special_tokens([AddedToken(name, normalized=False, special=True) for name in names])
+    from transformers import PreTrainedTokenizerFast
+
+    PreTrainedTokenizerFast(tokenizer_object=made, **roles).save_pretrained(folder)
 
 
 def edit(file, **changes):

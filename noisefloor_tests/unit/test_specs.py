@@ -151,6 +151,8 @@ def test_the_registered_recipe_is_the_default():
     [
         ({"steps": 0}, "steps=0"),
         ({"batch": 0}, "batch=0"),
+        ({"batch": 2**20, "sequence": 2**12}, "expected at most 2,147,483,648 tokens in a step"),
+        ({"batch": 10**400}, "tokens in a step"),
         ({"sequence": 1}, "sequence=1"),  # one token has none to predict
         ({"lr": -5e-5}, "lr=-5e-05"),
         ({"lr": float("nan")}, "lr=nan"),

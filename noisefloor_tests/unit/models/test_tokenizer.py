@@ -1,11 +1,11 @@
 """What stands in front of a document, and special tokens' names in a user's text."""
 
+import json
 from dataclasses import replace
 
 import pytest
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
-from transformers import PreTrainedTokenizerFast
 
+from noisefloor_tests.support.base_folders import bytes_and
 from pytest_noisefloor.data.users import Slice, User
 from pytest_noisefloor.errors import BaseError
 from pytest_noisefloor.models.loading import open_base
@@ -13,16 +13,6 @@ from pytest_noisefloor.models.tokenizer import TokenFacts
 from pytest_noisefloor.runs.request import Request
 
 END = "<|endoftext|>"
-
-
-def bytes_and(folder, *names, **roles):
-    """A tokenizer of 256 bytes and special tokens from 256 on, some of which have roles."""
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    made = Tokenizer(models.BPE(vocab={c: i for i, c in enumerate(alphabet)}, merges=[]))
-    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    made.decoder = decoders.ByteLevel()
-    made.add_special_tokens([AddedToken(name, normalized=False, special=True) for name in names])
-    PreTrainedTokenizerFast(tokenizer_object=made, **roles).save_pretrained(folder)
 
 
 def opened(folder):
@@ -108,3 +98,16 @@ def test_scores_behind_bos_have_keys_of_their_own(new_runner, tiny, ann, tmp_pat
     ]
     assert [spec.prefix for spec in specs] == ["end-of-text", "bos"]
     assert specs[0].key != specs[1].key
+
+
+@pytest.mark.parametrize("prefix", ["end-of-text", "bos"])
+def test_a_result_says_what_stood_in_front_unless_it_was_end_of_text(
+    planted_experiment, monkeypatch, without_reach, prefix
+):
+    base = planted_experiment.runner.base
+    monkeypatch.setitem(vars(base), "facts", TokenFacts(prefix))
+    vars(planted_experiment).pop("verdict", None)
+    assert planted_experiment.verdict
+    content = json.loads(planted_experiment.result_path.read_text("utf-8"))
+    vars(planted_experiment).pop("verdict")
+    assert content["base"].get("prefix") == (prefix if prefix == "bos" else None)
