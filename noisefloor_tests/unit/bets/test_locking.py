@@ -239,14 +239,6 @@ def test_a_lock_that_is_broken_or_ahead_of_today_is_refused(own, today):
         check_lockable(own)
 
 
-@pytest.mark.parametrize("reason", ["a\x07", "a\x1b[1A", "a\u202eb"])
-def test_a_reason_that_a_terminal_would_obey_is_refused(own, today, reason):
-    before = everything(own)
-    with pytest.raises(BetError, match=r"^reason .*; expected text without control characters"):
-        append_to_lock(check_lockable(own), reason)
-    assert everything(own) == before
-
-
 def test_a_folder_that_cannot_be_written_to_is_one_line_and_leaves_the_lock(own, today, capsys):
     (own.parent / "locked").write_text("a file where the folder should be")
     before = everything(own)

@@ -8,7 +8,7 @@ from noisefloor_tests.support.locking import lock
 from pytest_noisefloor._files import resource_path
 from pytest_noisefloor.bets.bet import load_bet
 from pytest_noisefloor.bets.lock import lock_entries, locked_text, read_lock
-from pytest_noisefloor.bets.locking import append_to_lock, check_copy
+from pytest_noisefloor.bets.locking import append_to_lock, check_copy, check_lockable
 from pytest_noisefloor.bets.registry import open_bet, registered_bet
 from pytest_noisefloor.cli import main
 from pytest_noisefloor.data.users import text_digests
@@ -286,3 +286,11 @@ def test_a_candidate_whose_name_cannot_be_used_is_refused_and_the_others_are_loc
     assert name == "eve & co"
     assert "expected [A-Za-z0-9]" in why
     assert [*text_digests("texts", bet.users, bet.refused_names)] == ["ann", "bob"]
+
+
+@pytest.mark.parametrize("reason", ["a\x07", "a\x1b[1A", "a\u202eb"])
+def test_a_reason_that_a_terminal_would_obey_is_refused(own, reason):
+    before = everything(own.parent)
+    with pytest.raises(BetError, match=r"^reason .*; expected text without control characters"):
+        append_to_lock(check_lockable(own), reason)
+    assert everything(own.parent) == before

@@ -85,10 +85,13 @@ def test_a_shipped_text_that_is_not_at_hand_refuses_nobody(monkeypatch, error):
         usable_users("shipped")
 
 
-def test_a_users_folder_name_that_cannot_be_one_is_no_candidate(folder):
+def test_a_folder_whose_name_cannot_be_a_users_is_refused_and_the_others_are_usable(folder):
+    before, _ = usable_users(folder)
     folder.joinpath("a b").mkdir()
-    with pytest.raises(CorpusError, match=r"name 'a b'; expected"):
-        usable_users(folder)
+    usable, refused = usable_users(folder)
+    assert usable == before
+    assert [*refused] == ["a b"]
+    assert refused["a b"].startswith("a b: name 'a b'; expected [A-Za-z0-9]")
 
 
 def test_those_whom_a_bet_refused_are_left_out_of_a_folder_unread(folder):
