@@ -3,6 +3,7 @@
 import json
 import runpy
 import tomllib
+from importlib.metadata import version
 
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
@@ -25,7 +26,11 @@ def faults(name, path):
     ]
 
 
-@pytest.mark.skipif(not SCRIPT.is_file(), reason="an installed wheel brings no scripts")
+@pytest.mark.skipif(
+    not SCRIPT.is_file()
+    or f"\npydantic=={version('pydantic')}\n" not in (CHECKOUT / "constraints.txt").read_text(),
+    reason="an installed wheel brings no scripts; another pydantic than CI's words schemas otherwise",
+)
 def test_every_schema_is_what_its_model_generates_now():
     script = runpy.run_path(str(SCRIPT))
     for name, model in script["MODELS"].items():

@@ -172,12 +172,12 @@ HIDDEN = {
 CASES = [(s, how) for s in LETTERS for how in {**EVERYWHERE, **HIDDEN.get(s, {})}]
 
 
-def user(script, *, share=0.0, hide=str):
+def user(script, *, share=0.0, hide=str, count=COUNT):
     """A user a share of whose held-out text stands in the training text, in runs of 40 words."""
-    heldout, train = drawn(script, 1, COUNT), drawn(script, 2, COUNT)
-    runs = round(share * COUNT / 40) or (share > 0)
-    length = min(40, round(share * COUNT) + 12)
-    at = [run * COUNT // max(1, runs) for run in range(runs)]
+    heldout, train = drawn(script, 1, count), drawn(script, 2, count)
+    runs = round(share * count / 40) or (share > 0)
+    length = min(40, round(share * count) + 12)
+    at = [run * count // max(1, runs) for run in range(runs)]
     copied = [hide(written(script, heldout[start : start + length])) for start in at]
     text = "\n\n".join([written(script, train), *copied])
     return User("ann", text, (Slice("one", written(script, heldout)),))
@@ -194,7 +194,7 @@ def test_a_clean_text_passes_though_it_has_stock_phrases(script):
 def test_two_per_cent_are_refused_however_they_are_hidden(script, how):
     hide = {**EVERYWHERE, **HIDDEN.get(script, {})}[how]
     with pytest.raises(LeakError, match=r"ann, slice one: \d"):
-        check_user(user(script, share=0.02, hide=hide))
+        check_user(user(script, share=0.02, hide=hide, count=COUNT // 4))
 
 
 PLAIN = [(script, how) for script, how in CASES if how in ("as it is", "soft hyphens")]

@@ -24,7 +24,9 @@ from pytest_noisefloor.results.parts_design import RecipePart, ScoringPart
 from pytest_noisefloor.results.rejudging import rejudge, rejudge_file
 from pytest_noisefloor.specs import Recipe, Scoring
 
-EVIDENCE = sorted(resource_path("evidence").glob("*.json"))
+EVERY = sorted(resource_path("evidence").glob("*.json"))
+EVIDENCE = [path for path in EVERY if read_file(path)["schema"] == 2]
+"""What an earlier version of this project wrote."""
 
 
 def test_what_is_written_keeps_to_the_shipped_schema_and_is_read_as_it_stands(planted_experiment):
@@ -61,14 +63,13 @@ def lost(old, new, path=""):
 def test_what_a_file_of_version_2_says_is_read_without_a_loss_but_for_what_rests_on_blocks(path):
     """Judging starts from the sums, so the intervals of a block bootstrap say nothing more."""
     content = read_file(path)
-    assert content["schema"] == 2
     found = lost(content, lift(content).content)
     of_blocks = {*OF_BLOCKS, ".verdict.reach"}
     assert {re.sub(r"^\.users\.\d+\.", "", at) for at in found} <= of_blocks
 
 
 def test_there_is_evidence_of_version_2():
-    assert EVIDENCE
+    assert len(EVIDENCE) > 10
 
 
 FIRST = {
