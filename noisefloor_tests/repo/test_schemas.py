@@ -29,7 +29,7 @@ def faults(name, path):
 @pytest.mark.skipif(
     not SCRIPT.is_file()
     or f"\npydantic=={version('pydantic')}\n" not in (CHECKOUT / "constraints.txt").read_text(),
-    reason="an installed wheel brings no scripts; another pydantic than CI's words schemas otherwise",
+    reason="a wheel brings no scripts; another pydantic than CI's words schemas otherwise",
 )
 def test_every_schema_is_what_its_model_generates_now():
     script = runpy.run_path(str(SCRIPT))

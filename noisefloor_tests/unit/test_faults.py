@@ -46,15 +46,18 @@ def test_each_fault_is_one_line_of_what_was_found_and_what_was_expected(said):
         assert SAID.search(message), fault
 
 
+PAGE = CHECKOUT / "docs" / "faults.md"
+
+
+@pytest.mark.skipif(not PAGE.is_file(), reason="an installed wheel brings no documents")
 def test_the_table_says_what_happens(said):
     rows = ""
     for fault, (kept, do) in FAULTS.items():
         cells = (fault.__name__.replace("_", " "), as_markdown(_short(said[fault])), kept, do)
         rows += f"| {' | '.join(cells)} |\n"
-    path = CHECKOUT / "docs" / "faults.md"
     if os.environ.get("NOISEFLOOR_UPDATE_SNAPSHOTS"):
-        path.write_text(HEAD + rows, "utf-8")
-    assert path.read_text("utf-8") == HEAD + rows
+        PAGE.write_text(HEAD + rows, "utf-8")
+    assert PAGE.read_text("utf-8") == HEAD + rows
 
 
 def _short(message):
