@@ -256,3 +256,14 @@ def test_an_option_that_is_no_path_is_one_line(pytester, option, value):
 def test_a_path_on_the_command_line_that_leads_nowhere_is_one_line(words, capsys):
     assert cli.main(words) != 0
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_pytest_that_would_collect_the_claims_file_alone_is_refused_at_start(
+    pytester, monkeypatch
+):
+    pytester.makepyfile("def test_nothing(): pass")
+    monkeypatch.setattr(pytest, "version_tuple", (8, 4, 2))
+    monkeypatch.setattr(pytest, "__version__", "8.4.2")
+    found = pytester.runpytest_inprocess("-p", "no:randomly")
+    assert found.ret == pytest.ExitCode.USAGE_ERROR
+    found.stderr.fnmatch_lines(["ERROR: pytest 8.4.2: expected 9.0 or later, since an older one*"])
