@@ -111,7 +111,8 @@ def _split(run: str) -> tuple[Word, ...]:
 def _compared(word: str) -> str:
     word = unicodedata.normalize("NFKD", word).casefold()
     word = _OPTIONAL_MARKS.sub("", unicodedata.normalize("NFKD", word)).translate(_ALIKE)
-    word = _DIGIT.sub(lambda digit: str(unicodedata.decimal(digit[0])), word)
+    # regex can know newer digits than Python does: those stay
+    word = _DIGIT.sub(lambda digit: str(unicodedata.decimal(digit[0], digit[0])), word)
     return word.strip("_") or word  # underscores mark emphasis in plain text
 
 

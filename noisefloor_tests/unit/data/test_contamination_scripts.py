@@ -6,6 +6,8 @@ from random import Random
 
 import pytest
 import regex
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from pytest_noisefloor.data.contamination import (
     LEAK_PARAGRAPH,
@@ -271,3 +273,12 @@ def test_other_hyphens_and_dashes_stay(apart):
 def test_no_text_takes_longer_than_its_length(much):
     """Quadratic time on 50,000 of these would take a minute, and more than the suite may."""
     assert len(words(visible(f"a{much * 50_000}"))) <= 50_001
+
+
+@given(st.text())
+@example("\U00011f50")  # a digit of Kawi, which Python 3.11 does not know
+@example("\u0301\u0e34\u0640")  # marks without a letter
+def test_every_text_can_be_read_and_each_word_has_a_form(text):
+    found = words(visible(text))
+    assert all(word.shown and word.compared for word in found)
+    assert sum(word.size for word in found) <= 6 * len(visible(text))
