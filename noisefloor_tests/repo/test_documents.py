@@ -208,7 +208,7 @@ def test_the_committed_summary_has_every_registered_bet_as_it_is_locked():
 @pytest.mark.parametrize(
     "document",
     ["README.md", "CONTRIBUTING.md", "LOG.md"]
-    + [f"docs/{name}.md" for name in ("bets", "claims", "own", "statistics", "trust")],
+    + [f"docs/{name}.md" for name in ("bets", "claims", "leaks", "own", "statistics", "trust")],
 )
 def test_what_a_document_links_to_is_there(document):
     links = re.findall(r"\]\((?!http)([^)#]+)", read(document))

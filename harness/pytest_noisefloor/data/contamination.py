@@ -15,8 +15,8 @@ import numpy.typing as npt
 
 from pytest_noisefloor.errors import NoisefloorError
 
-from . import words
 from .users import CorpusError, User
+from .words import quote, spans, visible, word_count, words
 
 # Words in an n-gram. Two texts hardly ever share thirteen words in a row by chance. GPT-3's
 # authors used this n to look for test text in training text (Brown et al. 2020, appendix C).
@@ -49,7 +49,10 @@ class SliceLeak:
 
 
 def ngrams(text: str, n: int = NGRAM) -> set[tuple[str, ...]]:
-    """The distinct word n-grams of a text, as ``words`` has them."""
+    """The distinct n-grams of a text, of words as they are compared: in lower case, for instance.
+
+    Text of scripts without spaces between words has n-grams of characters, as long as n words.
+    """
     return set(_ngrams(text, n))
 
 
@@ -57,11 +60,11 @@ def overlap(text: str, reference: AbstractSet[tuple[str, ...]], n: int = NGRAM) 
     """The share of a text's distinct word n-grams that are in ``reference``, from 0 to 1.
 
     Raises:
-        CorpusError: the text has fewer than n words, so it has no n-gram.
+        CorpusError: the text has fewer than n words, or characters that count as so many.
     """
     grams = ngrams(text, n)
     if not grams:
-        raise CorpusError(f"{len(words.words(text))} words; expected at least {n}")
+        raise CorpusError(f"{int(word_count(words(visible(text))))} words; expected at least {n}")
     return len(grams & reference) / len(grams)
 
 
@@ -71,17 +74,19 @@ def leak(user: User) -> tuple[SliceLeak, ...]:
     Raises:
         CorpusError: a slice is too short to check.
     """
-    reference, training = ngrams(user.train), _spaced(user.train)
+    reference = ngrams(user.train)
     found = []
     for piece in user.heldout:
         try:
             share = overlap(piece.text, reference)
         except CorpusError as error:
             raise CorpusError(f"user {user.name}, slice {piece.name}: {error}") from None
-        paragraphs = [p for p in _paragraphs(piece.text) if _spaced(p) in training]
-        gram = next((" ".join(g) for g in _ngrams(piece.text, NGRAM) if g in reference), None)
-        passage = paragraphs[0] if paragraphs else gram
-        found.append(SliceLeak(piece.name, share, len(paragraphs), passage))
+        copied: list[str] = []
+        passage = None
+        if share:  # a copied paragraph has n-grams, so without a share there is none
+            copied = _copied_paragraphs(piece.text, user.train)
+            passage = copied[0] if copied else _first_shared(piece.text, reference)
+        found.append(SliceLeak(piece.name, share, len(copied), passage))
     return tuple(found)
 
 
@@ -152,8 +157,7 @@ def leaks_between(users: Sequence[User]) -> Iterator[tuple[str, str, LeakError]]
         # slices of two users may share text: that measures no user twice
         if share <= LEAK_SHARE or (user != other) != (a < len(users)):
             continue
-        reference = ngrams(another)
-        passage = next(" ".join(g) for g in _ngrams(text, NGRAM) if g in reference)
+        passage = _first_shared(text, ngrams(another))
         mend = (
             "Train each user on their own text alone: remove from both what neither user wrote"
             if user != other
@@ -203,22 +207,31 @@ def _shared(grams: npt.NDArray[np.int64], sizes: Sequence[int]) -> Counter[tuple
 
 def _ngrams(text: str, n: int) -> Iterator[tuple[str, ...]]:
     """The word n-grams of a text, in text order."""
-    return words.ngrams(words.words(text), n)
+    found = words(visible(text))
+    forms = [word.compared for word in found]
+    return (tuple(forms[start:end]) for start, end in spans(found, n))
 
 
-def _paragraphs(text: str) -> list[str]:
-    """The distinct long paragraphs, between blank lines or on one line.
+def _first_shared(text: str, reference: AbstractSet[tuple[str, ...]]) -> str:
+    """The first n-gram of a text that is in ``reference``, in the words of the text."""
+    found = words(visible(text))
+    grams = zip(spans(found, NGRAM), _ngrams(text, NGRAM), strict=True)
+    start, end = next(span for span, gram in grams if gram in reference)
+    return quote(found[start:end])
 
-    Both are tried, because many files have one paragraph per line.
+
+def _copied_paragraphs(text: str, training: str) -> list[str]:
+    """The distinct long paragraphs of a text that stand word for word in the training text.
+
+    Paragraphs stand between blank lines or on one line. Both are tried, because many files have
+    one paragraph per line.
     """
-    blocks = [*re.split(r"\n\s*\n", text), *text.split("\n")]
-    return [
-        p
-        for p in dict.fromkeys(blocks)
-        if words.weight(words.words(p)) >= LEAK_PARAGRAPH * words.WHOLE
-    ]
+    text, within = visible(text), _in_one_line(visible(training))
+    blocks = dict.fromkeys([*re.split(r"\n\s*\n", text), *text.split("\n")])
+    long = [block for block in blocks if word_count(words(block)) >= LEAK_PARAGRAPH]
+    return [block for block in long if _in_one_line(block) in within]
 
 
-def _spaced(text: str) -> str:
-    """A text's words with one space between them and at both ends."""
-    return f" {' '.join(words.words(text))} "
+def _in_one_line(text: str) -> str:
+    """The words of a text that ``visible`` returned, as they are compared, between spaces."""
+    return f" {' '.join(word.compared for word in words(text))} "
