@@ -91,15 +91,15 @@ def _indexed(index: Path) -> list[Path]:
     named = _json_object(index).get("weight_map")
     if not isinstance(named, dict) or not named:
         raise BaseError(f"{index}: expected a table weight_map with a file for each weight")
-    files = []
-    for name in sorted({*map(str, named.values())}):
-        file = index.parent / name
-        if Path(name).name != name or file.suffix != ".safetensors" or not file.is_file():
+    # a look into the folder, since the system does not take every name
+    beside = {file.name: file for file in index.parent.glob("*.safetensors") if file.is_file()}
+    names = sorted({*map(str, named.values())})
+    for name in names:
+        if name not in beside:
             raise BaseError(
-                f"{index}: names {name!r}; expected the name of a safetensors file beside it"
+                f"{index}: names {shown(name)}; expected the name of a safetensors file beside it"
             )
-        files.append(file)
-    return files
+    return [beside[name] for name in names]
 
 
 def _added_beyond(folder: Path) -> list[str]:

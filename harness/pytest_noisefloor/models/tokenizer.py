@@ -85,6 +85,7 @@ class FolderTokenizer:
     def __init__(self, folder: Path) -> None:
         from transformers import AutoTokenizer
 
+        self._folder = folder
         with refusing(f"{folder}: no usable tokenizer"):
             self._tokenizer = AutoTokenizer.from_pretrained(
                 folder, trust_remote_code=False, local_files_only=True
@@ -118,17 +119,24 @@ class FolderTokenizer:
         ids = sorted(pieces.keys() - left_out)
         model = self._tokenizer.backend_tokenizer.model if self._tokenizer.is_fast else None
         if isinstance(model, BPE):
-            ids = [i for i in ids if [token.id for token in model.tokenize(pieces[i])] == [i]]
+            with refusing(f"{self._folder}: its tokenizer cannot encode its own tokens"):
+                ids = [i for i in ids if [token.id for token in model.tokenize(pieces[i])] == [i]]
         return np.array(ids, dtype=np.int64)
 
     def encode(self, text: str) -> Ids:
-        """Token ids (n,) of a text; the name of a special token in it is text as well."""
-        ids = self._tokenizer(
-            text,
-            add_special_tokens=False,
-            split_special_tokens=True,
-            verbose=False,  # no warning, because a text longer than the context is intended
-        )["input_ids"]
+        """Token ids (n,) of a text; the name of a special token in it is text as well.
+
+        Raises:
+            BaseError: the tokenizer cannot encode the text, as one without a token for unknown
+                words cannot.
+        """
+        with refusing(f"{self._folder}: its tokenizer cannot encode the text {text[:30]!r}…"):
+            ids = self._tokenizer(
+                text,
+                add_special_tokens=False,
+                split_special_tokens=True,
+                verbose=False,  # no warning, because a text longer than the context is intended
+            )["input_ids"]
         return np.asarray(ids, dtype=np.int64)
 
     def name(self, token: int) -> str | None:

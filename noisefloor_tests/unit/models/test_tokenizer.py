@@ -44,6 +44,18 @@ def test_a_tokenizer_without_any_of_them_is_refused(folder):
         assert opened(folder).tokenizer
 
 
+def test_a_text_that_the_tokenizer_cannot_encode_is_refused_in_one_line(folder):
+    file = folder / "tokenizer.json"
+    file.write_text(file.read_text().replace('"<unknown>":', '"<other>":'))
+    base = opened(folder)
+    assert base.encode("w3 w9").tolist() == [3, 9]
+    with pytest.raises(BaseError) as refused:
+        base.encode("w3 stranger\n" * 9)
+    said = "its tokenizer cannot encode the text 'w3 stranger\\nw3 stranger\\nw3 str'…"
+    why = "WordLevel error: Missing [UNK] token from the vocabulary"
+    assert str(refused.value) == f"{folder}: {said} ({why})"
+
+
 @pytest.mark.parametrize("end", [END, "</s>"])
 def test_the_name_of_a_special_token_in_a_text_is_text(folder, end):
     bytes_and(folder, end, "<|user|>", eos_token=end)
