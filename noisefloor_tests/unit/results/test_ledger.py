@@ -251,7 +251,9 @@ def test_each_committed_result_has_its_line_in_the_shipped_ledger_or_carries_it(
     for path in paths:
         content = json.loads(path.read_text())
         content["times"]["written"] = "2000-01-01T00:00:00+00:00"  # so that no time helps
-        assert counted(lift(content)), path
+        file = lift(content)
+        # an amended text carries the line of the verdict that its older text formed
+        assert attempts(file, registered_bet(f"bet{file.bet.id}")), path
 
 
 def test_shipped_lines_name_texts_that_were_locked_since_the_day_that_they_say():
