@@ -4,6 +4,7 @@ from .device import exclusive as exclusive
 from .device import plain_torch as plain_torch
 from .device import resolve_device as resolve_device
 from .gradient import add_gradients as add_gradients
+from .head import HeadError as HeadError
 from .head import LMHead as LMHead
 from .head import hidden_states as hidden_states
 from .head import kernels as kernels

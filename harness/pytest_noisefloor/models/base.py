@@ -63,6 +63,10 @@ class Base:
             self._models[device] = self.model(device)
         return self._models[device]
 
+    def forget_model(self, device: str) -> None:
+        """Let the next use of a device's shared model load it anew, since this one has changed."""
+        self._models.pop(device, None)
+
     @cached_property
     def _models(self) -> dict[str, nn.Module]:
         return {}

@@ -40,6 +40,7 @@ class Worker:
     def __init__(self, context: RunContext, texts: Texts) -> None:
         self.context = context
         self._texts = texts
+        self._checked: tuple[nn.Module, LMHead] | None = None
 
     @cached_property
     def kernel(self) -> Kernel:
@@ -55,8 +56,15 @@ class Worker:
                 rows=context.recipe.batch * (context.recipe.sequence - 1),
             )
 
-    @cached_property
+    @property
     def _loaded(self) -> tuple[nn.Module, LMHead]:
+        """The shared model and its head; another one if a method has spoiled the last."""
+        model = self.context.base.shared_model(self.context.device)
+        if self._checked is None or self._checked[0] is not model:
+            self._checked = (model, self._head_of(model))
+        return self._checked
+
+    def _head_of(self, model: nn.Module) -> LMHead:
         import torch
 
         from pytest_noisefloor.models import check_causal, check_positions, lm_head
@@ -66,20 +74,22 @@ class Worker:
             # never more threads than now: OMP_NUM_THREADS may ask for fewer
             torch.set_num_threads(min(share, torch.get_num_threads()))
         context = self.context
-        model = context.base.shared_model(context.device)
         with plain_torch(context.device):
             head = lm_head(model)
             longest = {"windows": context.scoring.window, "sequences": context.recipe.sequence}
             check_positions(model, longest)
             check_causal(model, len(head.weight))
-        return model, head
+        return head
 
     @cached_property
     def _method(self) -> Method:
         """The method, tried before its first use and checked after each."""
         from pytest_noisefloor.training import GuardedMethod
 
-        return GuardedMethod(self.context.method, self._rows)
+        context = self.context
+        return GuardedMethod(
+            context.method, self._rows, lambda: context.base.forget_model(context.device)
+        )
 
     @property
     def has_kernel(self) -> bool:

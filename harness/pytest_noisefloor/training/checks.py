@@ -46,7 +46,7 @@ def attach_checked(model: nn.Module, method: Method) -> Iterator[dict[str, torch
         TrainingError: a tensor moved that the method does not name, the method left the base
             changed, or a tensor that trains is in half precision.
     """
-    base = fingerprint(model, skip={})
+    base = digests(model, skip={})
     with method.attached(model) as tensors:
         for name, tensor in tensors.items():
             if tensor.dtype != torch.float32:
@@ -54,13 +54,13 @@ def attach_checked(model: nn.Module, method: Method) -> Iterator[dict[str, torch
                     f"{method.name}: {name} is {tensor.dtype}; expected float32, since half "
                     "precision cannot represent the steps of a training"
                 )
-        frozen_before = fingerprint(model, skip=tensors)
+        frozen_before = digests(model, skip=tensors)
         yield tensors
-        if fingerprint(model, skip=tensors) != frozen_before:
+        if digests(model, skip=tensors) != frozen_before:
             raise TrainingError(
                 f"{method.name}: tensors of the base moved that the method does not name"
             )
-    if fingerprint(model, skip={}) != base:
+    if digests(model, skip={}) != base:
         raise TrainingError(f"{method.name}: did not give the base back as it was")
 
 
@@ -114,12 +114,14 @@ def check_moved(initial: Tensors, state: TrainingState, method: Method, recipe: 
         )
 
 
-def fingerprint(model: nn.Module, *, skip: Mapping[str, torch.Tensor]) -> str:
-    """SHA-256 (hex) over all parameters and buffers of a model, except the skipped ones."""
-    skipped = {id(tensor) for tensor in skip.values()}
-    total = hashlib.sha256()
+def digests(model: nn.Module, *, skip: Mapping[str, torch.Tensor]) -> dict[str, str]:
+    """SHA-256 (hex) of each parameter and buffer of a model, by name, except the skipped ones."""
+    made = {id(tensor): "" for tensor in skip.values()}
+    found: dict[str, str] = {}
     for name, tensor in model.state_dict(keep_vars=True).items():
-        if id(tensor) not in skipped:
-            total.update(name.encode())
-            total.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
-    return total.hexdigest()
+        if id(tensor) not in made:
+            values = tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy()
+            made[id(tensor)] = hashlib.sha256(values).hexdigest()
+        if made[id(tensor)]:
+            found[name] = made[id(tensor)]
+    return found

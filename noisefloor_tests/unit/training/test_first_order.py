@@ -10,7 +10,7 @@ from noisefloor_tests.support.cheating import Apart
 from noisefloor_tests.support.tensors import bits
 from pytest_noisefloor.models.scoring import score
 from pytest_noisefloor.specs import Scoring
-from pytest_noisefloor.training.checks import TrainingError, fingerprint
+from pytest_noisefloor.training.checks import TrainingError, digests
 from pytest_noisefloor.training.first_order import (
     distance,
     gradient,
@@ -75,9 +75,9 @@ def test_how_far_an_adapter_moved_is_the_farthest_of_its_values(model):
 
 
 def test_nothing_of_the_base_moves(model, head):
-    before = fingerprint(model, skip={})
+    before = digests(model, skip={})
     differentiated(model, head, METHODS["full"])
-    assert fingerprint(model, skip={}) == before
+    assert digests(model, skip={}) == before
     assert all(p.grad is None and not p.requires_grad for p in model.parameters())
 
 

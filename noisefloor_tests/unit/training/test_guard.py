@@ -1,6 +1,7 @@
 """A method is tried before it is used and checked each time it has left the base."""
 
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import replace
 
 import pytest
@@ -10,7 +11,7 @@ from pytest_noisefloor.errors import MethodError
 from pytest_noisefloor.models.head import hidden_states
 from pytest_noisefloor.runs.request import Request
 from pytest_noisefloor.training.guard import GuardedMethod
-from pytest_noisefloor.training.methods.base import _trained
+from pytest_noisefloor.training.methods.base import _trained, restore, snapshot
 from pytest_noisefloor.training.methods.norm_only import NormOnly, gain_names
 from pytest_noisefloor.training.methods.registry import METHODS
 
@@ -142,10 +143,99 @@ class NamesWhatNothingReaches(Own):
             yield {**tensors, "tower.norm": torch.ones(4, requires_grad=True)}
 
 
+class KeepsARow(Own):
+    """Leaves another embedding of a token that the probe does not have."""
+
+    @contextmanager
+    def attached(self, model):
+        with super().attached(model) as tensors:
+            yield tensors
+        model.model.embed_tokens.weight[5] += 1
+
+
+class KeepsWhatWasTrained(Own):
+    """Lets the gains train and leaves them as they are then."""
+
+    @contextmanager
+    def attached(self, model):
+        gains = {name: model.get_parameter(name).requires_grad_() for name in gain_names(model)}
+        yield gains
+        for gain in gains.values():
+            gain.requires_grad_(requires_grad=False)
+
+
+class KeepsAHookOnTheHead(Own):
+    """Leaves a hook that changes no hidden state, only logits."""
+
+    @contextmanager
+    def attached(self, model):
+        with super().attached(model) as tensors:
+            yield tensors
+        model.lm_head.register_forward_hook(lambda _, __, output: 2 * output)
+
+
+class AddsToTheLogits(Own):
+    """Trains what stands behind the head, where no score sees it."""
+
+    @contextmanager
+    def attached(self, model):
+        added = torch.zeros(1, requires_grad=True)
+        hook = model.lm_head.register_forward_hook(
+            lambda _, __, out: out + added * torch.arange(out.shape[-1])
+        )
+        try:
+            yield {"added": added}
+        finally:
+            hook.remove()
+
+
+class PutsAnotherHead(Own):
+    """Trains a copy of the head, while scores are computed with the base's own."""
+
+    @contextmanager
+    def attached(self, model):
+        own = model.lm_head
+        model.lm_head = deepcopy(own).requires_grad_()
+        try:
+            yield {"head": model.lm_head.weight}
+        finally:
+            model.lm_head = own
+
+
+class NeedsSmallValues(Own):
+    """Takes the root of values that begin at 0, so that some are no numbers where all are moved."""
+
+    @contextmanager
+    def attached(self, model):
+        added = torch.zeros(16, requires_grad=True)
+        hook = model.model.norm.register_forward_hook(lambda _, __, out: out + added.sqrt())
+        try:
+            yield {"added": added}
+        finally:
+            hook.remove()
+
+
+class Names(Own):
+    """Names what cannot train."""
+
+    def __init__(self, tensors):
+        self._tensors = tensors
+
+    @contextmanager
+    def attached(self, _):
+        yield self._tensors
+
+
 CHEATS = {
     KeepsAHook: r"own: left the base with other hidden states, by .* of the largest",
-    KeepsAValue: r"own: left the base with other hidden states",
-    GoesOn: r"own: left the base with other hidden states",
+    KeepsAValue: r"own: left 2 tensors of the base changed, model.embed_tokens.weight among them",
+    KeepsARow: r"own: left 2 tensors of the base changed, model.embed_tokens.weight among them",
+    KeepsWhatWasTrained: r"own: left 5 tensors of the base changed, model.layers.0.input_layernorm",
+    KeepsAHookOnTheHead: r"own: left the base with other logits, by .* of the largest",
+    AddsToTheLogits: r"own: with its tensors moved, LlamaForCausalLM: its logits differ from",
+    PutsAnotherHead: r"own: puts other output embeddings in place of the base's",
+    NeedsSmallValues: r"own: hidden states are no numbers where its tensors are moved by 0\.1",
+    GoesOn: r"own: left 5 tensors of the base changed, model.layers.0.input_layernorm.weight among",
     GoesOnAside: r"own: added starts from other values the second time it is attached",
     GivesTwoScores: r"own: the same adapter gives other hidden states the second time",
     NamesOthers: r"own: names other tensors the second time it is attached",
@@ -158,14 +248,70 @@ CHEATS = {
 @pytest.mark.parametrize("cheat", CHEATS)
 def test_a_method_that_must_not_be_believed_is_refused(model, cheat):
     guarded = GuardedMethod(cheat(), ROWS)
-    with pytest.raises(MethodError, match=CHEATS[cheat]):
-        use_twice(guarded, model)
+    for _ in range(2):  # a second try must not find it tried
+        with pytest.raises(MethodError, match=CHEATS[cheat]):
+            use_twice(guarded, model)
 
 
 def use_twice(method, model):
     for _ in range(2):
         with method.attached(model):
             pass
+
+
+UNFIT = {
+    "names no tensors; expected those that train": {},
+    "gains is a list; expected a tensor": {"gains": [1.0]},
+    "gains is torch.int64; expected torch.float32": {"gains": torch.ones(2, dtype=torch.int64)},
+    "gains is torch.bfloat16; expected": {
+        "gains": torch.ones(2, dtype=torch.bfloat16, requires_grad=True)
+    },
+    "gains cannot train; expected a leaf": {"gains": torch.ones(2)},
+    "gains cannot train; expected a leaf tensor": {"gains": torch.ones(2, requires_grad=True) * 2},
+}
+
+
+@pytest.mark.parametrize("message", UNFIT)
+def test_a_method_that_names_what_cannot_train_is_refused_in_one_line(model, message):
+    with (
+        pytest.raises(MethodError, match=f"^own: {message}"),
+        GuardedMethod(Names(UNFIT[message]), ROWS).attached(model),
+    ):
+        pass
+
+
+def test_an_untied_head_that_is_left_changed_is_seen(build):
+    """Scores are computed with it, though no hidden state depends on it."""
+
+    class KeepsTheHead(Own):
+        @contextmanager
+        def attached(self, model):
+            with super().attached(model) as tensors:
+                yield tensors
+            model.lm_head.weight[40] += 1
+
+    model = build("Llama", tie_word_embeddings=False)
+    with (
+        pytest.raises(MethodError, match=r"left 1 tensors of the base changed, lm_head.weight"),
+        GuardedMethod(KeepsTheHead(), 64).attached(model),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(("method", "spoiled"), [(Own, 0), (KeepsWhatWasTrained, 1)])
+def test_a_model_is_spoiled_if_what_breaks_off_a_training_leaves_it_changed(model, method, spoiled):
+    calls = []
+    guarded = GuardedMethod(method(), ROWS, lambda: calls.append("spoiled"))
+    guarded._base = guarded._state(model)  # as if it had been tried
+
+    def break_off():
+        with guarded.attached(model) as tensors:
+            restore(tensors, {name: value + 1 for name, value in snapshot(tensors).items()})
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        break_off()
+    assert len(calls) == spoiled
 
 
 @pytest.mark.parametrize("method", METHODS, indirect=True)
@@ -216,3 +362,25 @@ def test_a_run_stops_before_a_second_user_is_scored(new_runner, tiny, tmp_path, 
         runner.complete(requests)
     scored = runner.store.keys("scores")
     assert not {runner.score_spec(requests[-1], piece).key for piece in bob.heldout} & scored
+
+
+@pytest.mark.parametrize("cheat", [KeepsAHook, KeepsARow, KeepsWhatWasTrained])
+def test_what_a_refused_method_left_is_in_no_later_score(
+    new_runner, tiny, tmp_path, ann, bob, cheat
+):
+    """The bets of a session share a base; the next one is scored on a model that is loaded anew."""
+    untrained = Request(bob, "untrained")
+    alone = new_runner(tmp_path / "alone", base=replace(tiny))
+    alone.complete([untrained])
+    base = replace(tiny)
+    other = new_runner(tmp_path / "other", base=base)
+    other.complete([Request(ann, "untrained")])  # it has loaded the shared model already
+    refused = new_runner(tmp_path / "refused", base=base, method=cheat())
+    with pytest.raises(MethodError, match=r"^own: left"):
+        refused.complete([Request(user, "real") for user in (ann, bob)])
+    for runner in (other, refused):
+        runner.complete([untrained])
+        for piece in bob.heldout:
+            key = runner.score_spec(untrained, piece).key
+            found, expected = (r.store.get("scores", key) for r in (runner, alone))
+            assert (found.arrays["nll"] == expected.arrays["nll"]).all()

@@ -11,7 +11,7 @@ import torch
 from noisefloor_tests.support.tensors import bits
 from pytest_noisefloor.data.arms import ARMS, ArmInput
 from pytest_noisefloor.specs import Recipe
-from pytest_noisefloor.training.checks import TrainingError, fingerprint
+from pytest_noisefloor.training.checks import TrainingError, digests
 from pytest_noisefloor.training.loop import train
 from pytest_noisefloor.training.methods.base import snapshot
 from pytest_noisefloor.training.methods.registry import METHODS
@@ -233,10 +233,10 @@ def test_a_loss_that_is_not_finite_is_an_error_at_its_step(model, head, recipe):
 
 
 def test_an_error_in_mid_training_gives_the_base_back(model, head, recipe):
-    before = fingerprint(model, skip={})
+    before = digests(model, skip={})
     with pytest.raises(TrainingError):
         train_one(model, head, NORM_ONLY, spoiled(recipe, lambda block: block * 0 - 1), recipe)
-    assert fingerprint(model, skip={}) == before
+    assert digests(model, skip={}) == before
     assert not any(parameter.requires_grad for parameter in model.parameters())
 
 

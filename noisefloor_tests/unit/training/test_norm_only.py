@@ -10,7 +10,7 @@ from pytest_noisefloor.errors import MethodError
 from pytest_noisefloor.models.head import lm_head
 from pytest_noisefloor.models.scoring import score
 from pytest_noisefloor.specs import Scoring
-from pytest_noisefloor.training.checks import fingerprint
+from pytest_noisefloor.training.checks import digests
 from pytest_noisefloor.training.methods.base import restore, snapshot
 from pytest_noisefloor.training.methods.norm_only import gain_names
 from pytest_noisefloor.training.methods.registry import METHODS
@@ -76,16 +76,16 @@ KINDS = pytest.mark.parametrize("kind", ["Mixtral", "GPT2", "Gemma3", "Qwen3", "
 @KINDS
 def test_attaching_detaching_and_attaching_again_is_the_identity(build, kind):
     model = build(kind)
-    before = fingerprint(model, skip={})
+    before = digests(model, skip={})
     with NORM_ONLY.attached(model) as gains:
         first = snapshot(gains)
         shift(gains)
-        assert fingerprint(model, skip={}) != before
-    assert fingerprint(model, skip={}) == before
+        assert digests(model, skip={}) != before
+    assert digests(model, skip={}) == before
     with NORM_ONLY.attached(model) as gains:
         assert list(gains) == list(first)
         assert bits(snapshot(gains)) == bits(first)
-        assert fingerprint(model, skip={}) == before
+        assert digests(model, skip={}) == before
 
 
 @KINDS

@@ -17,7 +17,7 @@ from pytest_noisefloor.models.head import lm_head
 from pytest_noisefloor.models.loading import open_base
 from pytest_noisefloor.models.scoring import ScoringError, score
 from pytest_noisefloor.specs import Recipe, Scoring
-from pytest_noisefloor.training.checks import fingerprint
+from pytest_noisefloor.training.checks import digests
 from pytest_noisefloor.training.loop import train
 from pytest_noisefloor.training.methods.base import restore
 from pytest_noisefloor.training.methods.norm_only import gain_names
@@ -95,9 +95,9 @@ def test_who_shares_the_batch_changes_nothing(model, head, recipe):
 
 
 def test_the_base_does_not_move_and_comes_back_whole(model, head, recipe):
-    before, modules = fingerprint(model, skip={}), [*model.named_modules()]
+    before, modules = digests(model, skip={}), [*model.named_modules()]
     together(model, head, USERS, recipe)
-    assert fingerprint(model, skip={}) == before
+    assert digests(model, skip={}) == before
     assert [*model.named_modules()] == modules
     assert not any(parameter.requires_grad for parameter in model.parameters())
 

@@ -11,7 +11,7 @@ from torch import nn
 
 from noisefloor_tests.support.stacks import NORM_ONLY, USERS, stream, together
 from pytest_noisefloor.models.head import lm_head
-from pytest_noisefloor.training.checks import TrainingError, fingerprint
+from pytest_noisefloor.training.checks import TrainingError, digests
 from pytest_noisefloor.training.loop import train
 from pytest_noisefloor.training.stacking import StackError, check_stackable
 
@@ -125,10 +125,10 @@ def test_a_method_that_touches_the_base_is_an_error(model, head, recipe, when, m
 
 def refused(model, method=NORM_ONLY):
     """The reason, once the model is known to be as it was."""
-    before, modules = fingerprint(model, skip={}), [*model.named_modules()]
+    before, modules = digests(model, skip={}), [*model.named_modules()]
     with pytest.raises(StackError) as error:
         check_stackable(model, lm_head(model), method)
-    assert fingerprint(model, skip={}) == before
+    assert digests(model, skip={}) == before
     assert [*model.named_modules()] == modules
     return str(error.value)
 
