@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
@@ -18,6 +17,7 @@ from pytest_noisefloor.specs import GradientSpec, Kernel, RunSpec, ScoreSpec
 from pytest_noisefloor.training import restore
 
 from .autotune import autotune, choice_path
+from .checked_model import CheckedModel
 from .checkpoint import pack, unpack
 from .context import RunContext
 from .memory import enough_memory
@@ -40,7 +40,7 @@ class Worker:
     def __init__(self, context: RunContext, texts: Texts) -> None:
         self.context = context
         self._texts = texts
-        self._checked: tuple[nn.Module, LMHead] | None = None
+        self._checked = CheckedModel(context)
 
     @cached_property
     def kernel(self) -> Kernel:
@@ -58,38 +58,14 @@ class Worker:
 
     @property
     def _loaded(self) -> tuple[nn.Module, LMHead]:
-        """The shared model and its head; another one if a method has spoiled the last."""
-        model = self.context.base.shared_model(self.context.device)
-        if self._checked is None or self._checked[0] is not model:
-            self._checked = (model, self._head_of(model))
-        return self._checked
-
-    def _head_of(self, model: nn.Module) -> LMHead:
-        import torch
-
-        from pytest_noisefloor.models import check_causal, check_positions, lm_head
-
-        if self.context.workers > 1:
-            share = max(1, _cores() // self.context.workers)
-            # never more threads than now: OMP_NUM_THREADS may ask for fewer
-            torch.set_num_threads(min(share, torch.get_num_threads()))
-        context = self.context
-        with plain_torch(context.device):
-            head = lm_head(model)
-            longest = {"windows": context.scoring.window, "sequences": context.recipe.sequence}
-            check_positions(model, longest)
-            check_causal(model, len(head.weight))
-        return head
+        return self._checked.model_and_head
 
     @cached_property
     def _method(self) -> Method:
         """The method, tried before its first use and checked after each."""
         from pytest_noisefloor.training import GuardedMethod
 
-        context = self.context
-        return GuardedMethod(
-            context.method, self._rows, lambda: context.base.forget_model(context.device)
-        )
+        return GuardedMethod(self.context.method, self._rows, self._checked.forget)
 
     @property
     def has_kernel(self) -> bool:
@@ -323,8 +299,3 @@ class Worker:
 
         with plain_torch(self.context.device):
             return distance(self._loaded[0], self._method, values)
-
-
-def _cores() -> int:
-    # macOS has no affinity
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,229 +1,38 @@
 """A method is tried before it is used and checked each time it has left the base."""
 
 from contextlib import contextmanager
-from copy import deepcopy
 from dataclasses import replace
 
 import pytest
 import torch
 
+from noisefloor_tests.support.cheating_methods import (
+    AddsToTheLogits,
+    GivesTwoScores,
+    GoesOn,
+    GoesOnAside,
+    KeepsAHook,
+    KeepsAHookOnTheHead,
+    KeepsARow,
+    KeepsAValue,
+    KeepsWhatWasTrained,
+    Names,
+    NamesOthers,
+    NamesWhatNothingReaches,
+    NeedsSmallValues,
+    Own,
+    PutsAnotherHead,
+    Trains,
+    TrainsInside,
+)
 from pytest_noisefloor.errors import MethodError
 from pytest_noisefloor.models.head import hidden_states
 from pytest_noisefloor.runs.request import Request
 from pytest_noisefloor.training.guard import GuardedMethod
-from pytest_noisefloor.training.methods.base import _trained, restore, snapshot
-from pytest_noisefloor.training.methods.norm_only import NormOnly, gain_names
+from pytest_noisefloor.training.methods.base import restore, snapshot
 from pytest_noisefloor.training.methods.registry import METHODS
 
 ROWS = 257
-
-
-class Own(NormOnly):
-    """Norm gains under another name; each cheat below changes one thing."""
-
-    name = "own"
-
-
-class KeepsAHook(Own):
-    """Leaves a hook that adds to the last hidden states, from its third leaving on."""
-
-    left = 0
-
-    @contextmanager
-    def attached(self, model):
-        with super().attached(model) as tensors:
-            yield tensors
-        self.left += 1
-        if self.left == 3:
-            model.model.norm.register_forward_hook(lambda _, __, output: output + 0.01)
-
-
-class KeepsAValue(Own):
-    """Leaves a value that it does not name changed by one bit."""
-
-    @contextmanager
-    def attached(self, model):
-        with super().attached(model) as tensors:
-            yield tensors
-        weight = model.model.embed_tokens.weight
-        weight[0] = torch.nextafter(weight[0], weight[0] + 1)
-
-
-class GoesOn(Own):
-    """Starts where its last adapter ended."""
-
-    def attached(self, model):
-        return self._going_on(model)
-
-    @contextmanager
-    def _going_on(self, model):
-        gains = {name: model.get_parameter(name) for name in gain_names(model)}
-        for gain in gains.values():
-            gain.add_(0.001).requires_grad_()
-        try:
-            yield gains
-        finally:
-            for gain in gains.values():
-                gain.requires_grad_(requires_grad=False)
-
-
-class GoesOnAside(Own):
-    """Names tensors of its own, which start where its last adapter ended; the base is kept."""
-
-    def __init__(self):
-        self.last = 0.0
-
-    @contextmanager
-    def attached(self, model):
-        added = torch.full((1,), self.last, requires_grad=True)
-        hook = model.model.norm.register_forward_hook(lambda _, __, output: output + added)
-        try:
-            yield {"added": added}
-        finally:
-            hook.remove()
-            self.last += 0.1
-
-
-class GivesTwoScores(Own):
-    """Does something else with the same tensors each time."""
-
-    def __init__(self):
-        self.times = 0
-
-    @contextmanager
-    def attached(self, model):
-        self.times += 1
-        factor = float(self.times)
-        added = torch.zeros(1, requires_grad=True)
-        hook = model.model.norm.register_forward_hook(lambda _, __, out: out + factor * added)
-        try:
-            yield {"added": added}
-        finally:
-            hook.remove()
-
-
-class NamesOthers(Own):
-    """Names one tensor less the second time."""
-
-    def __init__(self):
-        self.times = 0
-
-    def attached(self, model):
-        self.times += 1
-        return _trained(model, gain_names(model)[: -self.times])
-
-
-class Trains(Own):
-    """Leaves a module in training mode."""
-
-    @contextmanager
-    def attached(self, model):
-        with super().attached(model) as tensors:
-            yield tensors
-        model.model.layers[0].train()
-
-
-class TrainsInside(Own):
-    """Puts a module into training mode while it is attached."""
-
-    @contextmanager
-    def attached(self, model):
-        with super().attached(model) as tensors:
-            model.model.layers[1].mlp.train()
-            yield tensors
-        model.eval()
-
-
-class NamesWhatNothingReaches(Own):
-    """Names a tensor that no text changes anything of, as a vision tower's norms."""
-
-    @contextmanager
-    def attached(self, model):
-        with super().attached(model) as tensors:
-            yield {**tensors, "tower.norm": torch.ones(4, requires_grad=True)}
-
-
-class KeepsARow(Own):
-    """Leaves another embedding of a token that the probe does not have."""
-
-    @contextmanager
-    def attached(self, model):
-        with super().attached(model) as tensors:
-            yield tensors
-        model.model.embed_tokens.weight[5] += 1
-
-
-class KeepsWhatWasTrained(Own):
-    """Lets the gains train and leaves them as they are then."""
-
-    @contextmanager
-    def attached(self, model):
-        gains = {name: model.get_parameter(name).requires_grad_() for name in gain_names(model)}
-        yield gains
-        for gain in gains.values():
-            gain.requires_grad_(requires_grad=False)
-
-
-class KeepsAHookOnTheHead(Own):
-    """Leaves a hook that changes no hidden state, only logits."""
-
-    @contextmanager
-    def attached(self, model):
-        with super().attached(model) as tensors:
-            yield tensors
-        model.lm_head.register_forward_hook(lambda _, __, output: 2 * output)
-
-
-class AddsToTheLogits(Own):
-    """Trains what stands behind the head, where no score sees it."""
-
-    @contextmanager
-    def attached(self, model):
-        added = torch.zeros(1, requires_grad=True)
-        hook = model.lm_head.register_forward_hook(
-            lambda _, __, out: out + added * torch.arange(out.shape[-1])
-        )
-        try:
-            yield {"added": added}
-        finally:
-            hook.remove()
-
-
-class PutsAnotherHead(Own):
-    """Trains a copy of the head, while scores are computed with the base's own."""
-
-    @contextmanager
-    def attached(self, model):
-        own = model.lm_head
-        model.lm_head = deepcopy(own).requires_grad_()
-        try:
-            yield {"head": model.lm_head.weight}
-        finally:
-            model.lm_head = own
-
-
-class NeedsSmallValues(Own):
-    """Takes the root of values that begin at 0, so that some are no numbers where all are moved."""
-
-    @contextmanager
-    def attached(self, model):
-        added = torch.zeros(16, requires_grad=True)
-        hook = model.model.norm.register_forward_hook(lambda _, __, out: out + added.sqrt())
-        try:
-            yield {"added": added}
-        finally:
-            hook.remove()
-
-
-class Names(Own):
-    """Names what cannot train."""
-
-    def __init__(self, tensors):
-        self._tensors = tensors
-
-    @contextmanager
-    def attached(self, _):
-        yield self._tensors
 
 
 CHEATS = {
