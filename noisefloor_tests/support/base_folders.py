@@ -23,6 +23,7 @@ def tokenizer(end_of_text):
     vocabulary = {end_of_text: 0, "<unknown>": 1, **{f"w{n}": n for n in range(2, 64)}}
     made = Tokenizer(models.WordLevel(vocabulary, unk_token="<unknown>"))  # noqa: S106
     made.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    made.add_special_tokens([end_of_text, "<unknown>"])
     return made
 
 

@@ -13,19 +13,34 @@ from pytest_noisefloor.errors import BaseError
 from pytest_noisefloor.specs import canonical_json
 
 END_OF_TEXT = "<|endoftext|>"
+_FAST, _CONFIG = "tokenizer.json", "tokenizer_config.json"
 _WHOLE, _INDEX = "model.safetensors", "model.safetensors.index.json"
-_ELSEWHERE = "transformers_weights"
-"""The key of config.json by which transformers would load other files."""
+_ELSEWHERE = ("transformers_weights", "configuration_files", "fast_tokenizer_files")
+"""Keys of a config by which transformers would load other files."""
 _VOLATILE = frozenset({"transformers_version", "_name_or_path", "dtype", "torch_dtype"})
+_ROLES = frozenset({"bos_token", "eos_token", "pad_token", "unk_token"})
+"""Keys of tokenizer_config.json that change no token where they name one that is special anyway."""
 _INERT = frozenset(
     {
         *("backend", "is_local", "local_files_only", "model_max_length", "chat_template"),
-        *("bos_token", "eos_token", "pad_token", "unk_token", "padding_side", "truncation_side"),
+        *("padding_side", "truncation_side"),
     }
 )
-"""Keys of tokenizer_config.json that change no token if tokenizer.json has the end of text."""
+"""Keys of tokenizer_config.json that change no token."""
 _AS_IT_IS = ("TokenizersBackend", "PreTrainedTokenizerFast")
 """Tokenizer classes that use tokenizer.json unchanged. Other classes rebuild parts of it."""
+_OF_OTHERS = (
+    *(
+        "config.json",
+        "generation_config.json",
+        "*processor*.json",
+        "*.index.json",
+        "chat_template*",
+    ),
+    *("*.safetensors", "*.bin", "*.pt", "*.pth", "*.ckpt*", "*.h5", "*.msgpack", "*.onnx", "*.ot"),
+    *("*.gguf", "*.md", "*.py", "*.png", "*.jpg", "*.pdf", "LICENSE*", "NOTICE*", ".*"),
+)
+"""Files of a base's folder that no tokenizer reads."""
 
 
 def base_fingerprints(folder: Path, tokenizer: Path | None) -> tuple[str, str | None]:
@@ -42,17 +57,28 @@ def base_fingerprints(folder: Path, tokenizer: Path | None) -> tuple[str, str | 
     model = total.hexdigest()
     if tokenizer is None:
         return model, None
-    files, config = _tokenizer_files(tokenizer), tokenizer / "tokenizer_config.json"
+    files, beside = _tokenizer_files(tokenizer)
     for file in files:
         total.update(file.name.encode())
         is_json = file.suffix == ".json"
         total.update(_plain_json(file).encode() if is_json else read_bytes(file, BaseError))
-    if config not in files:
-        if config.is_file() and (said := _beyond(config)):
+    if beside:
+        if said := _beyond(tokenizer):
             total.update(canonical_json(said).encode())
         if added := _added_beyond(tokenizer):
             total.update(canonical_json(added).encode())
     return model, total.hexdigest()
+
+
+def read_files(folder: Path, tokenizer: Path) -> list[Path]:
+    """The files that a fingerprint is of.
+
+    Raises:
+        BaseError: they cannot be a base.
+    """
+    weights = weight_files(folder)
+    files, beside = _tokenizer_files(tokenizer)
+    return [folder / "config.json", *weights, *files, *beside]
 
 
 def weight_files(folder: Path) -> list[Path]:
@@ -80,15 +106,20 @@ def weight_files(folder: Path) -> list[Path]:
         raise BaseError(
             f"{folder}: two sets of weights, {_WHOLE} and {_INDEX}; expected one of them"
         )
-    content = _json_object(config)
-    if (named := content.get(_ELSEWHERE)) is not None:
-        raise BaseError(f"{config}: {_ELSEWHERE} is {shown(named)}; expected no such key")
+    _nothing_elsewhere(config)
     return [one] if one.is_file() else _indexed(index)
+
+
+def _nothing_elsewhere(config: Path) -> None:
+    content = json_object(config)
+    for key in _ELSEWHERE:
+        if (named := content.get(key)) is not None:
+            raise BaseError(f"{config}: {key} is {shown(named)}; expected no such key")
 
 
 def _indexed(index: Path) -> list[Path]:
     """The files that an index names; they must lie beside it."""
-    named = _json_object(index).get("weight_map")
+    named = json_object(index).get("weight_map")
     if not isinstance(named, dict) or not named:
         raise BaseError(f"{index}: expected a table weight_map with a file for each weight")
     # a look into the folder, since the system does not take every name
@@ -103,16 +134,33 @@ def _indexed(index: Path) -> list[Path]:
 
 
 def _added_beyond(folder: Path) -> list[str]:
-    """The tokens that older files add to a fast tokenizer which does not have them itself."""
+    """The tokens that older files add to a fast tokenizer, or make special there."""
+    listed = added_tokens(folder / _FAST)
     said: set[str] = set()
     if (added := folder / "added_tokens.json").is_file():
-        said |= {*_json_object(added)}
+        said |= {*json_object(added)} - {*listed}
     if (special := folder / "special_tokens_map.json").is_file():
-        for value in _json_object(special).values():
+        for value in json_object(special).values():
             for token in value if isinstance(value, list) else [value]:
                 name = token.get("content") if isinstance(token, dict) else token
-                said |= {name} if isinstance(name, str) else set()
-    return sorted(said - listed_tokens(folder / "tokenizer.json"))
+                said |= {name} if isinstance(name, str) and not listed.get(name) else set()
+    return sorted(said)
+
+
+def added_tokens(file: Path) -> dict[str, bool]:
+    """The names of the tokens that a ``tokenizer.json`` adds, and whether each is special.
+
+    Raises:
+        BaseError: the file has another form.
+    """
+    tokens = json_object(file).get("added_tokens") or []
+    try:
+        found = {token["content"]: bool(token.get("special")) for token in tokens}
+    except (AttributeError, KeyError, TypeError):
+        found = {0: False}
+    if not all(isinstance(name, str) for name in found):
+        raise BaseError(f"{file}: added_tokens; expected a list of tokens, each with its content")
+    return found
 
 
 def listed_tokens(file: Path) -> set[str]:
@@ -121,41 +169,64 @@ def listed_tokens(file: Path) -> set[str]:
     Raises:
         BaseError: the file has another form.
     """
-    content = _json_object(file)
     try:
-        added = {token["content"] for token in content.get("added_tokens", ())}
-        vocabulary = content.get("model", {}).get("vocab", ())
+        vocabulary = json_object(file).get("model", {}).get("vocab", ())
         # a Unigram model has a list of pairs
-        return added | {piece if isinstance(piece, str) else piece[0] for piece in vocabulary}
+        pieces = {piece if isinstance(piece, str) else piece[0] for piece in vocabulary}
     except (AttributeError, IndexError, KeyError, TypeError):
         raise BaseError(f"{file}: no usable tokenizer; expected added_tokens and a vocab") from None
+    return {*added_tokens(file)} | pieces
 
 
-def _beyond(config: Path) -> dict[str, object]:
+def has_end_of_text(folder: Path) -> bool:
+    """Whether a folder's ``tokenizer.json`` has the token ``<|endoftext|>``."""
+    fast = folder / _FAST
+    return fast.is_file() and END_OF_TEXT in listed_tokens(fast)
+
+
+def _beyond(folder: Path) -> dict[str, object]:
     """The entries of a fast tokenizer's config that could change its tokens."""
-    said = {k: v for k, v in json.loads(_plain_json(config)).items() if k not in _INERT}
+    config = folder / _CONFIG
+    if not config.is_file():
+        return {}
+    _nothing_elsewhere(config)
+    added = added_tokens(folder / _FAST)
+    said = {}
+    for key, value in json_object(config).items():
+        name = value.get("content") if isinstance(value, dict) else value
+        # a role makes a special token of one that was none
+        known = name is None or (isinstance(name, str) and added.get(name, False))
+        if key not in _INERT and not (key in _ROLES and known):
+            said[key] = value
     if said.get("tokenizer_class") in _AS_IT_IS:
         del said["tokenizer_class"]
     return said
 
 
-def _tokenizer_files(folder: Path) -> list[Path]:
-    """The files that decide the tokens.
+def _tokenizer_files(folder: Path) -> tuple[list[Path], list[Path]]:
+    """The files that decide the tokens, and those beside them that may add to them.
 
-    This is tokenizer.json alone if it names the end-of-text token. Otherwise it is all tokenizer
-    files.
+    The first are tokenizer.json alone if it has the end-of-text token. Otherwise they are all
+    tokenizer files; of a tokenizer without tokenizer.json, whatever is not known to be another's.
     """
-    fast = folder / "tokenizer.json"
-    if fast.is_file() and END_OF_TEXT.encode() in read_bytes(fast, BaseError):
-        return [fast]
+    if has_end_of_text(folder):
+        beside = [
+            folder / name for name in (_CONFIG, "special_tokens_map.json", "added_tokens.json")
+        ]
+        return [folder / _FAST], [file for file in beside if file.is_file()]
     patterns = ("tokenizer*", "vocab*", "merges*", "special_tokens*", "added_tokens*", "*.model")
-    files = sorted({file for pattern in patterns for file in folder.glob(pattern)})
+    files = {file for pattern in patterns for file in folder.glob(pattern)}
+    if not (folder / _FAST).is_file():
+        of_others = {file for pattern in _OF_OTHERS for file in folder.glob(pattern)}
+        files |= {f for f in folder.iterdir() if f.is_file() and f not in of_others}
     if not files:
         raise BaseError(f"{folder}: no tokenizer files; expected tokenizer.json")
-    return files
+    if (config := folder / _CONFIG).is_file():
+        _nothing_elsewhere(config)
+    return sorted(files), []
 
 
-def _json_object(file: Path) -> dict[str, Any]:
+def json_object(file: Path) -> dict[str, Any]:
     """The content of a JSON object that loading reads, without what merely saving it changes."""
     content: dict[str, Any] = json.loads(_plain_json(file))
     return content

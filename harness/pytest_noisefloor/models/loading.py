@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pytest_noisefloor._files import expanded, resource_path
 from pytest_noisefloor.errors import BaseError
 
 from .base import Base
-from .fingerprint import base_fingerprints, weight_files
+from .fingerprint import base_fingerprints, read_files
 from .smollm2 import converted, smollm2
 from .ternary import TERNARY, ternarise, ternary_fingerprint
 from .tiny import tiny_base
@@ -20,6 +21,8 @@ from .tokenizer import FolderTokenizer, one_line, refusing, token_facts
 
 SHIPPED = ("tiny", "reference", "smollm2-135m")
 """Names of the bases that need only the suite and its hashed packages."""
+
+_Read = TypeVar("_Read")
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
@@ -98,31 +101,35 @@ def _ternary(base: Base) -> Base:
 
 
 def _from_folder(name: str, folder: Path, tokenizer: Path) -> Base:
+    stamps = _stamps(folder, tokenizer)  # before the files are read, so that no change is missed
     model_fingerprint, fingerprint = base_fingerprints(folder, tokenizer)
     assert fingerprint is not None  # noqa: S101 (for the type checker; a tokenizer is given)
-    stamps = _stamps(folder)
 
-    def load() -> Any:
-        if _stamps(folder) != stamps:
+    def check() -> None:
+        if _stamps(folder, tokenizer) != stamps:
             raise BaseError(f"{folder}: its files changed since it was opened; run again")
-        return _load(folder)
 
-    load_tokenizer = cache(lambda: FolderTokenizer(tokenizer))
+    def unchanged(load: Callable[[], _Read]) -> _Read:
+        check()
+        loaded = load()
+        check()
+        return loaded
+
+    load_tokenizer = cache(lambda: unchanged(lambda: FolderTokenizer(tokenizer)))
     return Base(
         name,
         fingerprint,
-        load,
+        lambda: unchanged(lambda: _load(folder)),
         load_tokenizer,
         model_fingerprint,
-        _load_facts=lambda: token_facts(tokenizer, load_tokenizer),
+        _load_facts=lambda: unchanged(lambda: token_facts(tokenizer, load_tokenizer)),
     )
 
 
-def _stamps(folder: Path) -> dict[str, tuple[int, int]]:
+def _stamps(folder: Path, tokenizer: Path) -> dict[Path, tuple[int, int]]:
     """Size and time of change of the files that a fingerprint is of."""
-    files = [folder / "config.json", *weight_files(folder)]
-    found = {file.name: file.stat() for file in files}
-    return {name: (stat.st_size, stat.st_mtime_ns) for name, stat in found.items()}
+    found = {file: file.stat() for file in read_files(folder, tokenizer)}
+    return {file: (stat.st_size, stat.st_mtime_ns) for file, stat in found.items()}
 
 
 def _load(folder: Path) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pytest_noisefloor._files import shown
 from pytest_noisefloor.errors import BaseError
 from pytest_noisefloor.specs import BOS, END
 
-from .fingerprint import END_OF_TEXT, listed_tokens
+from .fingerprint import END_OF_TEXT, added_tokens, has_end_of_text, json_object
 
 if TYPE_CHECKING:
     from pytest_noisefloor._typing import Ids
@@ -43,27 +43,32 @@ def token_facts(folder: Path, tokenizer: Callable[[], FolderTokenizer]) -> Token
 
     They stand in its files where ``tokenizer.json`` has ``<|endoftext|>``. Where it has not, the
     tokenizer's class may have a BOS of its own, so ``tokenizer`` is called to load it.
+
+    Raises:
+        BaseError: a file has another form.
     """
-    fast = folder / "tokenizer.json"
-    if not fast.is_file() or END_OF_TEXT.encode() not in fast.read_bytes():
+    if not has_end_of_text(folder):
         return tokenizer().facts
-    if END_OF_TEXT not in listed_tokens(fast):  # it stands in some other place
-        return tokenizer().facts
-    added = json.loads(fast.read_bytes()).get("added_tokens", ())
-    names = {END_OF_TEXT} | {token["content"] for token in added if token.get("special")}
+    added = added_tokens(folder / "tokenizer.json")
+    names = {END_OF_TEXT} | {name for name, special in added.items() if special}
     for beside in ("tokenizer_config.json", "special_tokens_map.json"):
         if (file := folder / beside).is_file():
-            names |= {*_names(json.loads(file.read_bytes()))}
+            names |= {*_names(file)}
     return TokenFacts(END, _lowered(names))
 
 
-def _names(config: dict[str, Any]) -> Iterator[str]:
+def _names(file: Path) -> Iterator[str]:
     """The names that a tokenizer's config gives to special tokens."""
+    config = json_object(file)
     listed = [value for key, value in config.items() if key.endswith("_token")]
     for key in ("additional_special_tokens", "extra_special_tokens"):
-        more = config.get(key) or ()
+        more = config.get(key) or []
+        if not isinstance(more, list | dict):
+            raise BaseError(f"{file}: {key} is {shown(more)}; expected a list or a table of tokens")
         listed += more.values() if isinstance(more, dict) else more
     added = config.get("added_tokens_decoder") or {}
+    if not isinstance(added, dict) or not all(isinstance(t, dict) for t in added.values()):
+        raise BaseError(f"{file}: added_tokens_decoder; expected a table with a table for each id")
     listed += [token for token in added.values() if token.get("special")]
     for token in listed:
         name = token.get("content") if isinstance(token, dict) else token
@@ -93,6 +98,11 @@ class FolderTokenizer:
             vocabulary = self._tokenizer.get_vocab()
             names = {*map(str, self._tokenizer.all_special_tokens)}
             names |= {str(t) for t in self._tokenizer.added_tokens_decoder.values() if t.special}
+        if (fast := folder / "tokenizer.json").is_file() and not self._tokenizer.is_fast:
+            raise BaseError(
+                f"{fast}: {type(self._tokenizer).__name__} does not read it; expected the files of "
+                "one tokenizer"
+            )
         bos, eos = self._tokenizer.bos_token_id, self._tokenizer.eos_token_id
         end_of_text = vocabulary.get(END_OF_TEXT)
         kind = BOS if end_of_text is None and bos is not None else END

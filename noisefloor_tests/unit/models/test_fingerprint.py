@@ -17,7 +17,7 @@ from noisefloor_tests.support.base_folders import (
 )
 from pytest_noisefloor._files.validation import shown
 from pytest_noisefloor.errors import BaseError
-from pytest_noisefloor.models.loading import fingerprints_at_hand, open_base
+from pytest_noisefloor.models.loading import _from_folder, fingerprints_at_hand, open_base
 
 ONE, TWO = "model-1.safetensors", "model-2.safetensors"
 
@@ -70,11 +70,65 @@ def test_the_token_to_score_behind_is_part_of_the_fingerprint(folder):
     assert len(seen) == 2
 
 
+def test_the_name_of_the_end_of_text_in_another_token_is_not_that_token(folder):
+    """So the token to score behind is the EOS that a second file names."""
+    tokenizer("<end>").save(str(folder / "tokenizer.json"))
+    file = folder / "tokenizer.json"
+    file.write_text(file.read_text().replace('"w62"', '"x<|endoftext|>"'))
+    seen = set()
+    for name in ("w5", "w6"):
+        edit(folder / "tokenizer_config.json", eos_token=name)
+        base = open_base(str(folder))
+        assert base.tokenizer.prefix == int(name[1])
+        seen.add(base.fingerprint)
+    assert len(seen) == 2
+
+
+@pytest.mark.parametrize("file", ["tokenizer_config.json", "special_tokens_map.json"])
+def test_a_role_that_makes_a_word_special_is_part_of_the_fingerprint(folder, file):
+    """Random text has no special tokens in it, so it is another text then."""
+    before = open_base(str(folder))
+    ids = {*before.tokenizer.text_ids}
+    edit(folder / file, pad_token="w5")  # noqa: S106
+    after = open_base(str(folder))
+    assert ids - {*after.tokenizer.text_ids} == {5}
+    assert after.fingerprint != before.fingerprint
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["emoji.json", "bpe.codes", "dict.txt", "source.spm", "normalizer.json", "tekken.json"],
+)
+def test_whatever_a_tokenizer_without_tokenizer_json_may_read_is_part_of_the_fingerprint(
+    folder, name
+):
+    (folder / "tokenizer.json").unlink()
+    (folder / "vocab.txt").write_text("a\nb\n")
+    before = fingerprints_at_hand(str(folder))
+    for other in ("README.md", "generation_config.json", "chat_template.jinja", "rust_model.ot"):
+        (folder / other).write_text("{}")
+    assert fingerprints_at_hand(str(folder)) == before
+    seen = {before}
+    for content in ("{}", '{"a": 1}'):
+        (folder / name).write_text(content)
+        seen.add(fingerprints_at_hand(str(folder)))
+    assert len(seen) == 3
+    assert len({model for model, _ in seen}) == 1
+
+
+def test_a_tokenizer_that_does_not_read_the_tokenizer_json_beside_it_is_refused(folder):
+    edit(folder / "tokenizer_config.json", tokenizer_class="ByT5Tokenizer")
+    with pytest.raises(BaseError) as refused:
+        assert open_base(str(folder)).tokenizer
+    said = "ByT5Tokenizer does not read it; expected the files of one tokenizer"
+    assert str(refused.value) == f"{folder}/tokenizer.json: {said}"
+
+
 def test_what_a_tokenizer_rebuilds_from_its_config_is_part_of_the_fingerprint(folder):
     """With a space before it a text's first word is another token, for some tokenizers."""
     bare = fingerprint(folder)
     config = folder / "tokenizer_config.json"
-    edit(config, tokenizer_class="TokenizersBackend", eos_token="w5", is_local=True)  # noqa: S106
+    edit(config, tokenizer_class="TokenizersBackend", eos_token="<unknown>", is_local=True)  # noqa: S106
     assert fingerprint(folder) == bare
     seen = {bare}
     for change in (
@@ -120,7 +174,7 @@ UNREAD = {
     "a description": lambda f: (f / "README.md").write_text("words"),
     "tokens that the tokenizer has": lambda f: edit(
         f / "special_tokens_map.json",
-        pad_token="w5",  # noqa: S106
+        pad_token="<|endoftext|>",  # noqa: S106
         unk_token={"content": "<unknown>"},
     ),
 }
@@ -149,11 +203,40 @@ def test_a_token_that_only_an_older_file_adds_is_part_of_the_fingerprint(folder,
     assert fingerprint(folder) != before
 
 
-def test_a_base_whose_files_change_after_it_was_opened_is_refused(folder):
+MEANWHILE = {
+    "weights": (
+        lambda f: reweigh(f / KEPT, **{"model.norm.weight": torch.full((16,), 2.0)}),
+        lambda base: base.model("cpu"),
+    ),
+    "tokenizer": (CHANGES["tokenizer"], lambda base: base.tokenizer),
+    "a role": (
+        lambda f: edit(f / "tokenizer_config.json", pad_token="w5"),  # noqa: S106
+        lambda base: base.facts,
+    ),
+    "a new file": (
+        lambda f: edit(f / "added_tokens.json", w98=64),
+        lambda base: base.encode("w3"),
+    ),
+}
+
+
+@pytest.mark.parametrize("change", MEANWHILE)
+def test_a_base_whose_files_change_after_it_was_opened_is_refused(folder, change):
     base = open_base(str(folder))
-    reweigh(folder / KEPT, **{"model.norm.weight": torch.full((16,), 2.0)})
+    alter, use = MEANWHILE[change]
+    alter(folder)
     with pytest.raises(BaseError, match="its files changed since it was opened; run again"):
-        base.model("cpu")
+        use(base)
+
+
+def test_a_tokenizer_of_another_folder_that_changes_is_refused(folder, tmp_path):
+    other = tmp_path / "tokenizer"
+    other.mkdir()
+    (folder / "tokenizer.json").rename(other / "tokenizer.json")
+    base = _from_folder("base", folder, other)
+    CHANGES["tokenizer"](other)
+    with pytest.raises(BaseError, match="its files changed since it was opened; run again"):
+        assert base.tokenizer
 
 
 # --- what cannot be so ------------------------------------------------------------------------
@@ -173,6 +256,16 @@ REFUSED = {
     "adapter_config.json: an adapter": lambda f: edit(f / "adapter_config.json", peft_type="LORA"),
     "transformers_weights is 'other.safetensors'": lambda f: edit(
         f / "config.json", transformers_weights="other.safetensors"
+    ),
+    "configuration_files is \\['config.9.0.json'\\]": lambda f: edit(
+        f / "config.json", configuration_files=["config.9.0.json"]
+    ),
+    "fast_tokenizer_files is \\['tokenizer.9.0.json'\\]": lambda f: edit(
+        f / "tokenizer_config.json", fast_tokenizer_files=["tokenizer.9.0.json"]
+    ),
+    "fast_tokenizer_files is 'a'": lambda f: (
+        tokenizer("<end>").save(str(f / "tokenizer.json")),
+        edit(f / "tokenizer_config.json", fast_tokenizer_files="a"),
     ),
     "weight_map": lambda f: (shard(f), edit(f / INDEX, weight_map={})),
     "weight_map with a file": lambda f: (shard(f), edit(f / INDEX, weight_map=["a"])),

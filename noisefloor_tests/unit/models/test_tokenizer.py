@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from noisefloor_tests.support.base_folders import bytes_and
+from noisefloor_tests.support.base_folders import bytes_and, edit
 from pytest_noisefloor.data.users import Slice, User
 from pytest_noisefloor.errors import BaseError
 from pytest_noisefloor.models.loading import open_base
@@ -54,6 +54,50 @@ def test_a_text_that_the_tokenizer_cannot_encode_is_refused_in_one_line(folder):
     said = "its tokenizer cannot encode the text 'w3 stranger\\nw3 stranger\\nw3 str'…"
     why = "WordLevel error: Missing [UNK] token from the vocabulary"
     assert str(refused.value) == f"{folder}: {said} ({why})"
+
+
+def add_tokens(folder, tokens):
+    edit(folder / "tokenizer.json", added_tokens=tokens)
+
+
+MALFORMED = {
+    "tokenizer_config.json: added_tokens_decoder; expected a table with a table for each id": [
+        lambda f: edit(f / "tokenizer_config.json", added_tokens_decoder=["w5"]),
+        lambda f: edit(f / "tokenizer_config.json", added_tokens_decoder={"5": "w5"}),
+    ],
+    "tokenizer_config.json: additional_special_tokens is 5; expected a list or a table": [
+        lambda f: edit(f / "tokenizer_config.json", additional_special_tokens=5)
+    ],
+    "special_tokens_map.json: extra_special_tokens is 'w5'; expected a list or a table": [
+        lambda f: edit(f / "special_tokens_map.json", extra_special_tokens="w5")
+    ],
+    "special_tokens_map.json: expected a JSON object": [
+        lambda f: (f / "special_tokens_map.json").write_text("[]"),
+        lambda f: (f / "special_tokens_map.json").write_bytes(b"\xff"),
+    ],
+    "tokenizer.json: added_tokens; expected a list of tokens, each with its content": [
+        lambda f: add_tokens(f, [{"content": 5, "id": 5}]),
+        lambda f: add_tokens(f, [{"content": ["w5"], "id": 5}]),
+        lambda f: add_tokens(f, [{"id": 5}]),
+        lambda f: add_tokens(f, ["w5"]),
+        lambda f: add_tokens(f, 5),
+    ],
+}
+
+
+@pytest.mark.parametrize("message", MALFORMED)
+def test_a_list_of_special_tokens_of_another_form_is_one_line(folder, message):
+    kept = {file.name: file.read_bytes() for file in folder.iterdir()}
+    for change in MALFORMED[message]:
+        for file in folder.iterdir():
+            file.unlink()
+        for name, content in kept.items():
+            (folder / name).write_bytes(content)
+        change(folder)
+        with pytest.raises(BaseError) as refused:
+            assert opened(folder).facts
+        assert str(refused.value).startswith(f"{folder}/{message}")
+        assert "\n" not in str(refused.value)
 
 
 @pytest.mark.parametrize("end", [END, "</s>"])
