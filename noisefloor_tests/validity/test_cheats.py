@@ -216,17 +216,17 @@ CHEATS = {
     ),
     an_arm_has_more_steps: (TrainingError, "the arm offers more than its budget of 2 steps"),
     a_method_trains_more_than_it_names: (
-        TrainingError,
-        "sly: tensors of the base moved that the method does not name",
+        MethodError,
+        "sly: left 1 tensors of the base changed, lm_head.weight among them; expected the base as",
     ),
     the_base_has_gains_in_bf16: (
         MethodError,
         r"layernorm\.weight: torch\.bfloat16; what trains must be float32",
     ),
     a_method_trains_in_bf16: (
-        TrainingError,
-        r"halved: model\.norm\.weight is torch\.bfloat16; expected float32, since half precision "
-        "cannot represent the steps of a training",
+        MethodError,
+        r"halved: model\.norm\.weight is torch\.bfloat16; expected torch\.float32, which can "
+        "represent the steps of a training",
     ),
     the_learning_rate_is_zero: (TrainingError, "norm-only: no tensor moved in 2 steps at lr 0;"),
     weight_decay_alone_moves_the_gains: (

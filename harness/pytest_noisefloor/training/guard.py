@@ -140,7 +140,10 @@ class GuardedMethod:
             if not isinstance(tensor, torch.Tensor):
                 self._refuse(f"{name} is a {type(tensor).__name__}; expected a tensor")
             if tensor.dtype != torch.float32:
-                self._refuse(f"{name} is {tensor.dtype}; expected torch.float32")
+                self._refuse(
+                    f"{name} is {tensor.dtype}; expected torch.float32, which can represent the "
+                    "steps of a training"
+                )
             if not (tensor.is_leaf and tensor.requires_grad):
                 self._refuse(f"{name} cannot train; expected a leaf tensor that requires grad")
 
