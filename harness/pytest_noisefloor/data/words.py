@@ -29,7 +29,20 @@ _WHOLE = 6  # the size of a word; a character of Han is 3, one of another of the
 
 # A word is made of what Unicode calls word characters (UTS 18, annex C): letters, marks, decimal
 # digits and connectors. Spacing modifiers are left out, since people type them for apostrophes.
-_RUN = regex.compile(r"\w+", regex.V1)
+# Apostrophes are written in many ways and left out, so they are no part of a word; Hebrew has a
+# double one. A single hyphen between letters is none either, since at the end of a line nobody can
+# tell one that belongs to the word from one that breaks it. Nor is a mark of thousands in a number.
+_LETTERS = r"[\p{L}\p{M}]"
+_APOSTROPHES = r"'`\u2018\u2019\u201b\u2032\u055a\u05f3\p{Blk=Spacing_Modifier_Letters}"
+_WITHIN = (
+    rf"(?:[{_APOSTROPHES}[\p{{Hyphen}}--\u30fb]](?<={_LETTERS}.)(?={_LETTERS})"
+    r"|[\"\u05f4\u201c-\u201f](?<=\p{Hebr}.)(?=\p{Hebr})"
+    r"|[,.'\u2019\u066c](?<=\p{Nd}.)(?=\p{Nd}{3}(?!\p{Nd})))"
+)
+_JOINED = regex.compile(_WITHIN, regex.V1)
+_RUN = regex.compile(rf"\w++(?:{_WITHIN}\w++)*+", regex.V1)
+# Spaces that do not break may mark thousands too, until NFKC makes ordinary ones of them.
+_THOUSANDS = regex.compile(r"(?<=\p{Nd})[\xa0\u2007\u2009\u202f](?=\p{Nd}{3}(?!\p{Nd}))", regex.V1)
 _WORD_CHARACTER = r"[\w--\p{Blk=Spacing_Modifier_Letters}]"
 _CHARACTER = rf"[{_UNSPACED}&&{_WORD_CHARACTER}--\p{{Nd}}--\p{{M}}]"
 _LETTER = rf"[{_WORD_CHARACTER}--{_CHARACTER}]"
@@ -42,9 +55,11 @@ _OF_HAN = regex.compile(_HAN, regex.V1)
 _UNSEEN = regex.compile(r"[\p{DI}\p{Cf}[\p{Cc}--\s]\u0640--\xad]+", regex.V1)
 # A hyphen between letters at the end of a line; \xac is the sign that some converters write for it.
 # Possessive, so that long runs of hyphens or spaces take no longer than other text.
-_BLANK = r"[\s\xad--\n]*+"
+# Lines end in many ways; a form feed stands between pages.
+_BLANK = r"[\s\xad--[\n\v\f\r\x85\u2028\u2029]]*+"
+_BREAK = r"(?:(?:\r\n?|[\n\v\x85\u2028\u2029])\f?|\f\n?)"
 _LINE_END = regex.compile(
-    rf"(?<=[\p{{L}}\p{{M}}])(?:\xad++|[\p{{Hyphen}}\xac]){_BLANK}\n{_BLANK}(?=\p{{L}})", regex.V1
+    rf"(?<={_LETTERS})(?:\xad++|[\p{{Hyphen}}\xac]){_BLANK}{_BREAK}{_BLANK}(?=\p{{L}})", regex.V1
 )
 # Marks that people add or leave out: accents, Hebrew points, Arabic vowels. Of other scripts a mark
 # is as good as a letter, and so are the voicing marks of kana.
@@ -71,7 +86,8 @@ class Word(NamedTuple):
 def visible(text: str) -> str:
     """A text in Unicode NFKC, without invisible characters and hyphens at the ends of lines."""
     joined = _LINE_END.sub("", _UNSEEN.sub("", text)).replace("\xad", "")
-    return unicodedata.normalize("NFKC", joined)
+    # of an acute accent that is typed for an apostrophe NFKC would make a space
+    return unicodedata.normalize("NFKC", _THOUSANDS.sub("", joined).replace("\xb4", "'"))
 
 
 def words(text: str) -> list[Word]:
@@ -105,7 +121,10 @@ def quote(found: Sequence[Word]) -> str:
 @lru_cache(maxsize=2**16)
 def _split(run: str) -> tuple[Word, ...]:
     """The words of a run of word characters. Runs recur, so this is cached."""
-    return tuple(Word(word, _compared(word), _size(word)) for word in _WORD.findall(run))
+    joined = _JOINED.sub("", run)
+    found = tuple(Word(word, _compared(word), _size(word)) for word in _WORD.findall(joined))
+    # messages show a word with its apostrophe
+    return (found[0]._replace(shown=run),) if joined != run and len(found) == 1 else found
 
 
 def _compared(word: str) -> str:

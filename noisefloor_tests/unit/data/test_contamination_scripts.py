@@ -2,13 +2,23 @@
 
 import unicodedata
 from collections.abc import Callable
-from random import Random
 
 import pytest
-import regex
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from noisefloor_tests.support.scripts import (
+    SCRIPTS,
+    SPACED,
+    UNSPACED,
+    Author,
+    between,
+    span,
+    swap,
+    swap_for,
+    units,
+    within,
+)
 from pytest_noisefloor.data.contamination import (
     LEAK_PARAGRAPH,
     LEAK_SHARE,
@@ -20,89 +30,6 @@ from pytest_noisefloor.data.contamination import (
 )
 from pytest_noisefloor.data.users import CorpusError, Slice, User
 from pytest_noisefloor.data.words import visible, words
-
-# Letters of each script that has spaces between words. A word of the tests has three to six.
-SPACED = {
-    "Latin": "a b c d é f g h i ö k l m ñ o p r s t u",
-    "Greek": "α ά β γ δ ε έ ζ η θ κ λ μ ν ξ π ρ σ τ ω",
-    "Cyrillic": "а б в г д е ё ж з и й к л м н о п р с т",
-    "Armenian": "ա բ գ դ ե զ է ը թ ժ ի լ խ ծ կ հ ձ ղ",
-    "Hebrew": "א ב ג ד ה ו ז ח ט י כ ל מ נ ס ע פ צ ק ר ש ת",
-    "Arabic": "ا ب ت ث ج ح خ د ذ ر ز س ش ص ط ع غ ف ق م ن ه و",
-    "Devanagari": "क कि खी गु चे जो टा तं दि न प्र बा म् या रे लो क़",
-    "Tamil": "க கி சீ டு தூ நே பொ மை ய் ரா ல வி",
-    "Hangul": "가 각 나 난 다 달 라 람 마 막 바 반 사 산 아 안 자 장",
-}
-# Characters of each script that has none, and how many of them count as one word.
-UNSPACED = {
-    "Han": ("人生而自由在尊严和权利上一律平等他们赋有理性良心并应以兄弟关系的精神", 2),
-    "kana": ("すべてのにんげはうまれがらしじゆであるガギグゲゴパピプペポー", 3),
-    "Thai": ("ก กำ ขิ คี งู จ้ ดั เ แ า น ม ร ล ส ห", 3),
-    "Lao": ("ກ ກຳ ຂິ ຄີ ງູ ຈ້ ດັ ເ ແ າ ນ ມ ລ", 3),
-    "Khmer": ("ក ខិ គី ងុ ច ជា ដេ ន ប ម យ រ ស", 3),
-    "Myanmar": ("က ခိ ဂီ စု ည တ န် ပါ မ ယ ရ လ", 3),
-}
-SCRIPTS = [*SPACED, *UNSPACED]
-
-
-def characters(text: str) -> list[str]:
-    """The characters as a reader sees them, without spaces."""
-    return regex.findall(r"(?=\S)\X\p{M}*", unicodedata.normalize("NFKC", text))
-
-
-class Author:
-    """Somebody who writes random words of one script."""
-
-    def __init__(self, script: str, seed: int) -> None:
-        self.draw = Random(f"{script} {seed}")  # noqa: S311
-        self.script, self.space = script, " " if script in SPACED else ""
-
-    def text(self, count: int) -> str:
-        """So many words, or as many characters as count as so many words."""
-        if self.script in UNSPACED:
-            letters, in_a_word = UNSPACED[self.script]
-            return "".join(self.draw.choices(characters(letters), k=count * in_a_word))
-        letters = characters(SPACED[self.script])
-        lengths = (self.draw.randint(3, 6) for _ in range(count))
-        return " ".join("".join(self.draw.choices(letters, k=length)) for length in lengths)
-
-
-def units(text: str, script: str) -> list[str]:
-    """What n-grams are counted in."""
-    return text.split() if script in SPACED else characters(text)
-
-
-def within(what: str) -> Callable[[str], str]:
-    """Put something into words: before every third character that follows another."""
-
-    def hide(text: str) -> str:
-        parts = regex.findall(r"\X\p{M}*", text)
-        for at in range(3, len(parts), 3):
-            if not (parts[at].isspace() or parts[at - 1].isspace()):
-                parts[at] = what + parts[at]
-        return "".join(parts)
-
-    return hide
-
-
-def between(what: str) -> Callable[[str], str]:
-    return lambda text: text.replace(" ", what)
-
-
-def swap(here: str, there: str) -> Callable[[str], str]:
-    return lambda text: text.translate(str.maketrans(here, there))
-
-
-def swap_for(forms: str) -> Callable[[str], str]:
-    """Replace letters by compatibility forms of theirs, which NFKC turns back."""
-    return lambda text: text.translate({ord(unicodedata.normalize("NFKC", f)): f for f in forms})
-
-
-def span(first: int, last: int) -> str:
-    """Those characters of a block that stand for one letter."""
-    found = map(chr, range(first, last + 1))
-    return "".join(form for form in found if len(unicodedata.normalize("NFKC", form)) == 1)
-
 
 CASED = ["Latin", "Greek", "Cyrillic"]
 HIDINGS: dict[str, tuple[list[str], Callable[[str], str]]] = {
@@ -117,6 +44,22 @@ HIDINGS: dict[str, tuple[list[str], Callable[[str], str]]] = {
     "soft hyphens at line ends": (SCRIPTS, within("\xad\r\n")),
     "other hyphens at line ends": (SCRIPTS, within("\u2010\u200b \n\u3000")),
     "not signs at line ends": (SCRIPTS, within("\xac\n")),
+    "hyphens at page ends": (SCRIPTS, within("-\n\f")),
+    "hyphens at form feeds": (SCRIPTS, within("- \f\n")),
+    "hyphens at line ends of old systems": (SCRIPTS, within("-\r")),
+    "hyphens at separators of lines": (SCRIPTS, within("-\u2028")),
+    "hyphens at separators of paragraphs": (SCRIPTS, within("-\u2029 ")),
+    "hyphens at other line ends": (SCRIPTS, within("-\x85")),
+    "hyphens": (SCRIPTS, within("-")),
+    "hyphens that do not break": (SCRIPTS, within("\u2011")),
+    "apostrophes": (SCRIPTS, within("'")),
+    "curly apostrophes": (SCRIPTS, within("’")),
+    "letters for apostrophes": (SCRIPTS, within("\u02bc")),
+    "accents for apostrophes": (SCRIPTS, within("\xb4")),
+    "full width apostrophes": (SCRIPTS, within("\uff07")),
+    "geresh": (["Hebrew"], within("\u05f3")),
+    "gershayim": (["Hebrew"], within("\u05f4")),
+    "quotes for gershayim": (["Hebrew"], within('"')),
     "one word a line": ([*SPACED], between("\n\n")),
     "other spaces": ([*SPACED], between("\xa0\u3000")),
     "quotes": ([*SPACED], between("’ “")),
@@ -220,6 +163,13 @@ def test_words_and_characters_may_mix():
         ("straße", "STRASSE"),
         ("σοφός", "ΣΟΦΌΣ"),
         ("п'ять об’єктів", "пʼять об'єктів"),
+        ("don’t o'er", "dont o`er"),
+        ("צה״ל", 'צה"ל'),
+        ("well-known", "well-\nknown"),
+        ("rock'n'roll mother-in-law", "rock’n’roll mother\u2011in-\u2028law"),
+        ("1,000,000 or 2.500", "1000000 or 2500"),
+        ("1\u202f000 and 1\xa0000", "1’000 and 1\u2009000"),
+        ("١٬٠٠٠", "1000"),
         ("oʻzbek", "o'zbek"),
         ("يكتب على", "یکتب علی"),
         ("سنة ١٩٩٩", "سنة 1999"),
@@ -238,6 +188,18 @@ def test_spellings_of_keyboards_and_locales_are_one(here, there):
     [("कि की", "क क"), ("はばは", "ははは"), ("มีมีมี", "มิมิมิ"), ("l1", "li"), ("é", "o")],
 )
 def test_marks_that_are_letters_tell_words_apart(here, there):
+    apart(here, there)
+
+
+@pytest.mark.parametrize(
+    ("here", "there"),
+    [("1,5", "15"), ("1999-2000", "19992000"), ("a — b", "ab"), ("1,0000", "10000")],
+)
+def test_numbers_and_words_that_a_mark_parts_are_not_one(here, there):
+    apart(here, there)
+
+
+def apart(here, there):
     fill = " ".join(f"w{index}" for index in range(NGRAM - 1))
     ann = User("ann", f"{there} {fill} {there}", (Slice("only", f"{here} {fill}"),))
     assert leak(ann)[0].share < 1
@@ -247,6 +209,12 @@ def test_the_passage_is_quoted_as_its_text_has_it():
     heldout = "Ёлка и " * 2 + "人生而自由在尊严和权利上一律平等他们赋有 and reason"
     ann = User("ann", heldout.upper(), (Slice("only", heldout),))
     assert leak(ann)[0].passage == ("Ёлка и Ёлка и 人生而自由在尊严和权利上一律平等他们")
+
+
+def test_a_passage_is_quoted_with_its_apostrophes_and_hyphens():
+    text = " ".join(["don’t", "well-known", "1,000", *(f"w{index}" for index in range(10))])
+    ann = User("ann", text.replace("’", "").replace("-", ""), (Slice("only", text),))
+    assert leak(ann)[0].passage == text
 
 
 def test_what_is_too_short_to_check_says_how_many_words_its_characters_count_as():
@@ -268,7 +236,23 @@ def test_other_hyphens_and_dashes_stay(apart):
 
 
 @pytest.mark.parametrize(
-    "much", ["\xad", "\u200b", "- ", "a-", "\u0301", "\u0e34", "-\n", "人", "_"]
+    "much",
+    [
+        "\xad",
+        "\u200b",
+        "- ",
+        "a-",
+        "\u0301",
+        "\u0e34",
+        "-\n",
+        "人",
+        "_",
+        "'",
+        "a'",
+        "1,000,",
+        "-\f",
+        "\r",
+    ],
 )
 def test_no_text_takes_longer_than_its_length(much):
     """Quadratic time on 50,000 of these would take a minute, and more than the suite may."""
