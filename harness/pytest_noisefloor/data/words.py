@@ -9,6 +9,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -28,38 +29,41 @@ _UNSPACED = rf"[{_HAN}{_KANA}{_ASIAN}{_TAI}]"
 _WHOLE = 6  # the size of a word; a character of Han is 3, one of another of these scripts is 2
 
 # A word is made of what Unicode calls word characters (UTS 18, annex C): letters, marks, decimal
-# digits and connectors. Spacing modifiers are left out, since people type them for apostrophes.
-# Apostrophes are written in many ways and left out, so they are no part of a word; Hebrew has a
-# double one. A single hyphen between letters is none either, since at the end of a line nobody can
-# tell one that belongs to the word from one that breaks it. Nor is a mark of thousands in a number.
-_LETTERS = r"[\p{L}\p{M}]"
-_APOSTROPHES = r"'`\u2018\u2019\u201b\u2032\u055a\u05f3\p{Blk=Spacing_Modifier_Letters}"
-_WITHIN = (
-    rf"(?:[{_APOSTROPHES}[\p{{Hyphen}}--\u30fb]](?<={_LETTERS}.)(?={_LETTERS})"
-    r"|[\"\u05f4\u201c-\u201f](?<=\p{Hebr}.)(?=\p{Hebr})"
-    r"|[,.'\u2019\u066c](?<=\p{Nd}.)(?=\p{Nd}{3}(?!\p{Nd})))"
-)
-_JOINED = regex.compile(_WITHIN, regex.V1)
-_RUN = regex.compile(rf"\w++(?:{_WITHIN}\w++)*+", regex.V1)
-# Spaces that do not break may mark thousands too, until NFKC makes ordinary ones of them.
-_THOUSANDS = regex.compile(r"(?<=\p{Nd})[\xa0\u2007\u2009\u202f](?=\p{Nd}{3}(?!\p{Nd}))", regex.V1)
-_WORD_CHARACTER = r"[\w--\p{Blk=Spacing_Modifier_Letters}]"
+# digits and connectors. Letters that people type for apostrophes are left out: spacing modifiers,
+# the saltillo of Mexico and the tone apostrophes of N'Ko.
+_RUN = regex.compile(r"\w+", regex.V1)
+_MODIFIERS = r"\p{Blk=Spacing_Modifier_Letters}\ua78b\ua78c\u07f4\u07f5"
+_WORD_CHARACTER = rf"[\w--[{_MODIFIERS}]]"
 _CHARACTER = rf"[{_UNSPACED}&&{_WORD_CHARACTER}--\p{{Nd}}--\p{{M}}]"
 _LETTER = rf"[{_WORD_CHARACTER}--{_CHARACTER}]"
 _WORD = regex.compile(rf"(?={_CHARACTER})\X\p{{M}}*|[{_LETTER}--\p{{M}}]{_LETTER}*", regex.V1)
 _OF_UNSPACED = regex.compile(_CHARACTER, regex.V1)
 _OF_HAN = regex.compile(_HAN, regex.V1)
+_NUMBER = regex.compile(r"_*+\p{Nd}[\p{Nd}_]*+")  # programs may have 1_000 for 1000
 
 # What a reader does not see, and U+0640, which lengthens Arabic words. Soft hyphens are seen at the
 # end of a line, so they are left for the next step.
 _UNSEEN = regex.compile(r"[\p{DI}\p{Cf}[\p{Cc}--\s]\u0640--\xad]+", regex.V1)
 # A hyphen between letters at the end of a line; \xac is the sign that some converters write for it.
+# A line ends with \n or with another sign; two of these in a row end a paragraph.
 # Possessive, so that long runs of hyphens or spaces take no longer than other text.
-# Lines end in many ways; a form feed stands between pages.
-_BLANK = r"[\s\xad--[\n\v\f\r\x85\u2028\u2029]]*+"
-_BREAK = r"(?:(?:\r\n?|[\n\v\x85\u2028\u2029])\f?|\f\n?)"
+_BREAK = r"[\n\v\f\r\x85\u2028\u2029]"
+_BLANK, _INLINE = r"[\s\xad--\n]*+", rf"[\s\xad--{_BREAK}]*+"
 _LINE_END = regex.compile(
-    rf"(?<={_LETTERS})(?:\xad++|[\p{{Hyphen}}\xac]){_BLANK}{_BREAK}{_BLANK}(?=\p{{L}})", regex.V1
+    r"(?<=[\p{L}\p{M}])(?:\xad++|[\p{Hyphen}\xac])"
+    rf"(?:{_BLANK}\n{_BLANK}|{_INLINE}{_BREAK}{_INLINE})(?=\p{{L}})",
+    regex.V1,
+)
+# Apostrophes within a word, and the quotation marks and accents that people type for them. People
+# also leave them out. So they do with geresh and gershayim (U+05F3, U+05F4), and with the marks of
+# stress, exclamation and question that Armenian has within words (U+055B, U+055C, U+055E). Programs
+# put backslashes before an apostrophe, and emphasis may end or begin beside it: _Emma_'s. Hyphens
+# are not here, since some people write a space for them.
+_TYPED = r"\p{QMark}`\xb4\u0384\u1fbd\u1fbf\u1fef\u1ffe\u2032\u2033\uff40"
+_APOSTROPHE = rf"[{_TYPED}{_MODIFIERS}\u055a-\u055c\u055e\u05f3\u05f4]"
+_STARS = r"\*{0,3}+"
+_WITHIN = regex.compile(
+    rf"(?<=[\p{{L}}\p{{M}}\p{{Nd}}_]){_STARS}\\*+{_APOSTROPHE}++{_STARS}(?=[\p{{L}}_])", regex.V1
 )
 # Marks that people add or leave out: accents, Hebrew points, Arabic vowels. Of other scripts a mark
 # is as good as a letter, and so are the voicing marks of kana.
@@ -67,6 +71,8 @@ _OPTIONAL_MARKS = regex.compile(
     r"[[\p{Mn}&&[\p{Zinh}\p{Latn}\p{Grek}\p{Cyrl}\p{Hebr}\p{Arab}\p{Syrc}]]--[\u3099\u309a]]",
     regex.V1,
 )
+# Underscores mark emphasis in plain text, and names in programs have them or do without.
+_CONNECTORS = regex.compile(r"\p{Pc}+", regex.V1)
 _DIGIT = regex.compile(r"[\p{Nd}--[0-9]]", regex.V1)
 # Small letters without marks that look like Latin ones, and Arabic ones that keyboards confuse.
 _ALIKE = str.maketrans(
@@ -76,7 +82,7 @@ _ALIKE = str.maketrans(
 
 
 class Word(NamedTuple):
-    """A word, or a character of a script without spaces between words."""
+    """A word, a group of a number's digits, or a character of a script without spaces."""
 
     shown: str  # as the text has it, in Unicode NFKC
     compared: str  # in lower case, without accents and look-alikes
@@ -84,10 +90,13 @@ class Word(NamedTuple):
 
 
 def visible(text: str) -> str:
-    """A text in Unicode NFKC, without invisible characters and hyphens at the ends of lines."""
+    """A text in Unicode NFKC, without what may be left out of its words.
+
+    That is invisible characters, hyphens at the ends of lines, and apostrophes.
+    """
     joined = _LINE_END.sub("", _UNSEEN.sub("", text)).replace("\xad", "")
-    # of an acute accent that is typed for an apostrophe NFKC would make a space
-    return unicodedata.normalize("NFKC", _THOUSANDS.sub("", joined).replace("\xb4", "'"))
+    # before NFKC, which makes a space and a mark of an acute accent
+    return unicodedata.normalize("NFKC", _WITHIN.sub("", joined))
 
 
 def words(text: str) -> list[Word]:
@@ -121,10 +130,21 @@ def quote(found: Sequence[Word]) -> str:
 @lru_cache(maxsize=2**16)
 def _split(run: str) -> tuple[Word, ...]:
     """The words of a run of word characters. Runs recur, so this is cached."""
-    joined = _JOINED.sub("", run)
-    found = tuple(Word(word, _compared(word), _size(word)) for word in _WORD.findall(joined))
-    # messages show a word with its apostrophe
-    return (found[0]._replace(shown=run),) if joined != run and len(found) == 1 else found
+    parts = (part for word in _WORD.findall(run) for part in _groups(word))
+    return tuple(Word(part, _compared(part), _size(part)) for part in parts)
+
+
+def _groups(word: str) -> list[str]:
+    """The digits that a word begins with in groups of three, the last with the rest of the word.
+
+    So 1000 is the same two words as 1,000, and as 1 000 with any space.
+    """
+    if not (number := _NUMBER.match(word)):
+        return [word]
+    digits = number[0].replace("_", "")
+    word = digits + word[number.end() :]
+    cuts = [0, *range(len(digits) % 3 or 3, len(digits), 3), len(word)]
+    return [word[start:end] for start, end in pairwise(cuts)]
 
 
 def _compared(word: str) -> str:
@@ -132,7 +152,7 @@ def _compared(word: str) -> str:
     word = _OPTIONAL_MARKS.sub("", unicodedata.normalize("NFKD", word)).translate(_ALIKE)
     # regex can know newer digits than Python does: those stay
     word = _DIGIT.sub(lambda digit: str(unicodedata.decimal(digit[0], digit[0])), word)
-    return word.strip("_") or word  # underscores mark emphasis in plain text
+    return _CONNECTORS.sub("", word) or word
 
 
 def _size(word: str) -> int:
