@@ -129,7 +129,7 @@ def test_a_wrong_command_line_is_refused_with_its_usage_and_status_2(capsys, wor
     assert message in errors
 
 
-VERBS = ("download", "rejudge", "summary", "reach", "lock")
+VERBS = ("download", "check", "rejudge", "summary", "reach", "lock")
 
 
 @pytest.mark.parametrize("words", [[], *([verb] for verb in VERBS)])
@@ -161,7 +161,7 @@ def test_a_mistake_of_ours_is_a_plain_traceback(monkeypatch):
     def mistaken(*_, **__):
         raise KeyError("ours")
 
-    monkeypatch.setattr(cli, "rejudge_file", mistaken)
+    monkeypatch.setattr(cli.judging, "rejudge_file", mistaken)
     with pytest.raises(KeyError, match="ours"):
         main(["rejudge", "result.json"])
 
@@ -178,7 +178,7 @@ def test_the_module_is_the_same_command_and_its_mistakes_are_plain_tracebacks(tm
         for program, words in (
             ("import runpy; runpy.run_module('pytest_noisefloor', run_name='__main__')", ["-h"]),
             (
-                "import sys; from pytest_noisefloor import cli; cli.rejudge_file = None;"
+                "import sys; from pytest_noisefloor import cli; cli.judging.rejudge_file = None;"
                 "sys.exit(cli.main())",
                 ["rejudge", "result.json"],
             ),

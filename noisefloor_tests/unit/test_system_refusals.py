@@ -96,7 +96,7 @@ def test_what_no_message_of_ours_foresees_is_one_line_in_pytest_and_on_the_comma
     fail = failing(errno.ENOSPC)
     with pytest.raises(pytest.fail.Exception, match=r"^No space left on device; free some space"):
         explained(fail)
-    monkeypatch.setattr(cli, "rejudge_file", fail)
+    monkeypatch.setattr(cli.judging, "rejudge_file", fail)
     assert cli.main(["rejudge", str(tmp_path / "a.json")]) == cli.ExitCode.NOT_JUDGED
     said = capsys.readouterr().err
     assert said.startswith("error: No space left on device; free some space")

@@ -1,3 +1,9 @@
+from .adapters import find_adapters as find_adapters
+from .adapters import modules_kept as modules_kept
+from .applied import AppliedAdapter as AppliedAdapter
+from .applied import Finding as Finding
+from .applied import State as State
+from .applied import check_applied as check_applied
 from .base import Base as Base
 from .cross_entropy import mean_loss as mean_loss
 from .device import exclusive as exclusive

@@ -1,3 +1,5 @@
+from .applied import applied_json as applied_json
+from .applied import render_applied as render_applied
 from .figures import NO_MATPLOTLIB as NO_MATPLOTLIB
 from .figures import can_draw as can_draw
 from .labels import SHOWN as SHOWN

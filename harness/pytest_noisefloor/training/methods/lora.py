@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from pytest_noisefloor.errors import MethodError
+from pytest_noisefloor.models import modules_kept
 
 if TYPE_CHECKING:
     import torch
@@ -40,7 +41,7 @@ class Lora:
         """
         import torch
 
-        with _modules_kept(model):
+        with modules_kept(model):
             with torch.random.fork_rng(devices=[]):  # PEFT draws its own A, on the CPU
                 self._inject(model)
             model.eval()  # what PEFT adds is in training mode
@@ -79,16 +80,3 @@ class Lora:
         except ValueError as error:
             reason = str(error).split("\n", 1)[0]
             raise MethodError(f"{self.name}: {type(model).__name__}: {reason}") from None
-
-
-@contextmanager
-def _modules_kept(model: nn.Module) -> Iterator[None]:
-    """On leaving, put each module back in its place, and remove what PEFT stored in the model."""
-    before = dict(model.named_modules(remove_duplicate=False))
-    try:
-        yield
-    finally:
-        for path, module in before.items():  # outer modules come before the modules inside them
-            if path and model.get_submodule(path) is not module:
-                model.set_submodule(path, module)
-        vars(model).pop("peft_config", None)
