@@ -27,7 +27,7 @@ pytestmark = pytest.mark.usefixtures("bets_read_once")
 
 
 def can_draw(monkeypatch, can):
-    for place in (figures, cli):
+    for place in (figures, cli.judging):
         monkeypatch.setattr(place, "can_draw", lambda: can)
 
 
