@@ -176,9 +176,9 @@ COMPLAINTS = {
         "lora",
         retensor(lambda ts: {n: t * float("nan") for n, t in ts.items()}),
         [
-            f"values: 8 of 8 tensors, {FIRST}.q_proj.{A} among them, hold values that are no "
+            f"numbers: 8 of 8 tensors, {FIRST}.q_proj.{A} among them, hold values that are no "
             "numbers",
-            "effect: logits are no numbers",
+            "numbers: logits are no numbers",
         ],
     ),
     "another base by the config": (

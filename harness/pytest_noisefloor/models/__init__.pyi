@@ -1,3 +1,5 @@
+from .adapters import GivenAdapter as GivenAdapter
+from .adapters import attached as attached
 from .adapters import find_adapters as find_adapters
 from .adapters import modules_kept as modules_kept
 from .applied import AppliedAdapter as AppliedAdapter

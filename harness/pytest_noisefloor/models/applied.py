@@ -48,6 +48,11 @@ class AppliedAdapter(NamedTuple):
     findings: list[Finding]
 
     @property
+    def usable(self) -> bool:
+        """Whether texts can be scored under it."""
+        return not any(finding.check in ("fit", "numbers") for finding in self.findings)
+
+    @property
     def state(self) -> State:
         """Failed if a check failed, else unclear if one is."""
         states = {finding.state for finding in self.findings}
@@ -103,7 +108,7 @@ def _of_values(given: GivenAdapter) -> Iterator[Finding]:
         yield Finding("values", State.FAILED, "no values in the file", "save the adapter again")
     elif bad:
         yield Finding(
-            "values",
+            "numbers",
             State.FAILED,
             f"{_some(bad, tensors)} hold values that are no numbers",
             "look whether the training's loss diverged",
@@ -225,7 +230,7 @@ def _of_logits(found: Attached, before: Tensor, after: Tensor) -> Iterator[Findi
 
     moved = float((after - before).detach().abs().max() / before.abs().max())
     if not isfinite(moved):
-        yield Finding("effect", State.FAILED, "logits are no numbers", "look at its values")
+        yield Finding("numbers", State.FAILED, "logits are no numbers", "look at its values")
         return
     if moved == 0:
         yield Finding(

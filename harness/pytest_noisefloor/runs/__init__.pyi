@@ -2,6 +2,10 @@ from .context import context_for as context_for
 from .export import ExportedAdapter as ExportedAdapter
 from .export import check_file_names as check_file_names
 from .export import export_adapters as export_adapters
+from .given import GivenUser as GivenUser
+from .given import GivenUsers as GivenUsers
+from .given import match_users as match_users
+from .given import score_given as score_given
 from .ledger import Ledger as Ledger
 from .ledger import LedgerLine as LedgerLine
 from .ledger import shipped_ledger as shipped_ledger

@@ -18,6 +18,9 @@ from .groups import CONFIDENCE as CONFIDENCE
 from .groups import Interval as Interval
 from .groups import TooLittleText as TooLittleText
 from .groups import group_interval as group_interval
+from .identification import Identification as Identification
+from .identification import identify as identify
+from .identification import user_blocks as user_blocks
 from .inference import UserInference as UserInference
 from .inference import infer as infer
 from .significance import ALPHA as ALPHA
