@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from copy import deepcopy
 from enum import StrEnum
 from math import isfinite
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -60,7 +61,7 @@ class AppliedAdapter(NamedTuple):
 
 
 def check_applied(base: Base, adapters: Sequence[GivenAdapter]) -> Iterator[AppliedAdapter]:
-    """Check adapters one after another, each on a base that is loaded anew, on the CPU.
+    """Check adapters one after another, each on a copy of the base, on the CPU.
 
     Raises:
         AdapterError: a file cannot be read, PEFT is not installed, or an adapter's type is not
@@ -146,7 +147,7 @@ def _of_effect(base: Base, given: GivenAdapter) -> Iterator[Finding]:
     """What the adapter does in the base, if it fits."""
     import torch
 
-    model = base.model("cpu")
+    model = deepcopy(base.shared_model("cpu"))  # PEFT may change weights of the base
     rows = len(_of(model).get_input_embeddings().weight)
     if (fast := given.folder / "tokenizer.json").is_file() and len(listed_tokens(fast)) > rows:
         yield Finding(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING
@@ -123,12 +124,12 @@ def score_given(
     Raises:
         NoisefloorError: a text, the base or an adapter cannot be scored.
     """
-    alone = base.model("cpu")
+    alone = base.shared_model("cpu")
     texts = [{0: _scores(base, alone, user, scoring)} for user in users]
     blocks = user_blocks(len(users))
     for block in blocks:
         for number in block:
-            model = base.model("cpu")
+            model = deepcopy(alone)  # PEFT may change weights of the base
             with attached(model, adapters[number]):
                 for at in block:
                     texts[at][number + 1] = _scores(base, model, users[at], scoring)
