@@ -25,7 +25,7 @@ TIERS = {
     "fast": "tiny models, CPU only, about a minute; what a plain pytest runs",
     "full": "Bets 60 and 61 on the embedded base and the three shipped users",
     "catalogue": "all other registered bets and the planted controls, on the same base and users",
-    "scale": "Bet 60 on a larger base",
+    "scale": "Bets 60 and 61 on a larger base",
     "slow": "long proofs of the machinery, and what needs an accelerator",
     "peers": "agreement with other projects, which the extra of that name installs",
 }

@@ -63,7 +63,7 @@ def check_lockable(path: Path, users: str | None = None) -> Lockable:
     if path.suffix != ".toml":
         raise BetError(
             f"{path}: expected a bet file, whose name ends in .toml; of a registered bet lock a "
-            "copy, by --users and --id"
+            "copy, by --users USERS and --id NAME"
         )
     found = read_bytes(path)
     content = found if users is None else _on_users(found, path, users)

@@ -62,9 +62,9 @@ def check(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
-    """Check that adapters which others trained are applied, and whose they are.
+    """Check that given adapters are applied, and whose they are.
 
-    Nothing is trained. Each adapter is put into the base by PEFT. Its names, values and modules are
+    They were trained elsewhere. Each is put into the base by PEFT. Its names, values and modules are
     looked at, and whether the base's output changes through every tensor that it names. With
     --users each adapter is scored on each user's held-out text.
     """

@@ -106,7 +106,7 @@ class EffectPart(Part):
 
     mean_nll: Means
     """mean NLL by the bet's labels (in Bet 60 they are arms), `untrained`, `real`, `random` and
-    `oracle` (trained on the held-out text itself, to learn what was reachable): over all slices'
+    `oracle` (trained on the held-out text itself, to learn what was reachable): over this entry's
     tokens, then over seeds"""
     perplexity: Means
     """perplexity of each label"""

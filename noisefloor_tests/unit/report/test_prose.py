@@ -127,7 +127,7 @@ def test_a_level_of_cells_that_may_not_be_claimed_counts_where_it_is_not_shown()
     assert one.level is Level.STRICT
     text = render_prose(one)
     assert text.startswith("STRICT, by points. ")
-    assert "STRICT stands by points and may not be claimed. It needs 45 cells who meet its" in text
+    assert "STRICT stands by points and may not be claimed. It needs 45 cells that meet its" in text
     assert "beat random tokens and made the base better: 23 of 45 are so." in text
 
 
@@ -166,7 +166,7 @@ def test_a_cell_too_short_for_an_interval_costs_no_other_its_own():
     text = render(found)
     assert "The ratio is resolved above 1 in 2 of 3 cells" in text
     assert "Too little held-out text for any interval: 1 of 3 cells." in text
-    assert "STRICT stands by points and may not be claimed. It needs 3 cells who" in text
+    assert "STRICT stands by points and may not be claimed. It needs 3 cells that" in text
 
 
 def test_users_or_cells_that_are_all_too_short_leave_point_estimates():
