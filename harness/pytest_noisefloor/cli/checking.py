@@ -64,8 +64,8 @@ def check(
 ) -> None:
     """Check that given adapters are applied, and whose they are.
 
-    They were trained elsewhere. Each is put into the base by PEFT. Its names, values and modules are
-    looked at, and whether the base's output changes through every tensor that it names. With
+    They were trained elsewhere. Each is put into the base by PEFT. Its names, values and modules
+    are looked at, and whether the base's output changes through every tensor that it names. With
     --users each adapter is scored on each user's held-out text.
     """
     from pytest_noisefloor.data import load_users
