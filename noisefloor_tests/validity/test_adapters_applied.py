@@ -1,7 +1,7 @@
 """Adapters that a loader takes without a word and that do not do what their files say.
 
-Each case is a complaint that was made in public, rebuilt on a tiny model. What PEFT 0.21.2 itself
-says of each was tried on 2026-11-22: of most nothing at all.
+Each case is built on a tiny model. Those with a number have the cause of a complaint that was made in
+public under it. PEFT 0.21.2 itself says nothing of most.
 """
 
 import shutil
@@ -101,7 +101,7 @@ COMPLAINTS = {
             "effect: no logit changes",
         ],
     ),
-    "B of one module never trained (peft 2566)": (
+    "B of one module never trained": (
         "lora",
         zeroed("layers.1.self_attn.v_proj.lora_B"),
         [
@@ -109,7 +109,7 @@ COMPLAINTS = {
             f"effect: 1 of 8 tensors, {SECOND}.v_proj.{A} among them, do nothing",
         ],
     ),
-    "keys of a compiled model (peft 2699)": (
+    "keys of a compiled model": (
         "lora",
         renamed("base_model.model.", "base_model.model._orig_mod."),
         [
@@ -128,7 +128,7 @@ COMPLAINTS = {
             "effect: no logit changes",
         ],
     ),
-    "half of the layers saved": (
+    "half of the keys missing (peft 2566, 2699)": (
         "lora",
         layer(0),
         [
@@ -136,7 +136,7 @@ COMPLAINTS = {
             f"effect: 2 of 8 tensors, {SECOND}.q_proj.{A} among them, do nothing",
         ],
     ),
-    "layers that the base has not (vLLM 34591)": (
+    "layers that the base has not": (
         "lora",
         retensor(with_a_third_layer),
         [f"names: 4 of 12 tensors, {SEVENTH}.q_proj.{A} among them, find no place"],
@@ -154,7 +154,7 @@ COMPLAINTS = {
             f"effect: 2 of 12 tensors, {FIRST}.k_proj.{A} among them, do nothing",
         ],
     ),
-    "a config with modules of another architecture (vLLM 41754)": (
+    "a config with modules of another architecture (vLLM 55193)": (
         "lora",
         reconfigure(target_modules=["q_proj", "v_proj", "query_key_value"]),
         [
@@ -234,7 +234,6 @@ def test_a_rank_that_is_not_the_files_is_found(tiny, copied):
 
 
 def test_one_users_adapter_that_was_saved_for_two_is_found(tiny, saved, tmp_path):
-    """vLLM 47724 served one user's adapter to another."""
     shutil.copytree(saved / "lora", tmp_path / "ann")
     shutil.copytree(saved / "lora", tmp_path / "bob")
     shutil.copytree(saved / "gains", tmp_path / "cy")
