@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,13 @@ from pytest_noisefloor.specs import canonical_json
 END_OF_TEXT = "<|endoftext|>"
 _FAST, _CONFIG = "tokenizer.json", "tokenizer_config.json"
 _WHOLE, _INDEX = "model.safetensors", "model.safetensors.index.json"
-_ELSEWHERE = ("transformers_weights", "configuration_files", "fast_tokenizer_files")
-"""Keys of a config by which transformers would load other files."""
+_ELSEWHERE = {
+    "config.json": ("transformers_weights", "configuration_files"),
+    _CONFIG: ("fast_tokenizer_files", "vocab", "merges"),
+}
+"""Keys of a config by whose value, other than a table or nothing, other files would load."""
 _VOLATILE = frozenset({"transformers_version", "_name_or_path", "dtype", "torch_dtype"})
+"""Keys of a config that change when it is merely saved again."""
 _ROLES = frozenset({"bos_token", "eos_token", "pad_token", "unk_token"})
 """Keys of tokenizer_config.json that change no token where they name one that is special anyway."""
 _INERT = frozenset(
@@ -30,17 +35,13 @@ _INERT = frozenset(
 _AS_IT_IS = ("TokenizersBackend", "PreTrainedTokenizerFast")
 """Tokenizer classes that use tokenizer.json unchanged. Other classes rebuild parts of it."""
 _OF_OTHERS = (
-    *(
-        "config.json",
-        "generation_config.json",
-        "*processor*.json",
-        "*.index.json",
-        "chat_template*",
-    ),
+    *("config.json", "generation_config.json", "*processor*.json", "*.index.json"),
+    *("chat_template*", "trainer_*.json", "*_results.json", "*.jsonl", "*.log", "*.csv", "*.y*ml"),
     *("*.safetensors", "*.bin", "*.pt", "*.pth", "*.ckpt*", "*.h5", "*.msgpack", "*.onnx", "*.ot"),
-    *("*.gguf", "*.md", "*.py", "*.png", "*.jpg", "*.pdf", "LICENSE*", "NOTICE*", ".*"),
+    *("*.gguf", "*.md", "*.py", "*.png", "*.jpg", "*.pdf", "[Ll][Ii][Cc][Ee][Nn][Ss][Ee]*"),
+    *("NOTICE*", ".*"),
 )
-"""Files of a base's folder that no tokenizer reads."""
+"""Files of a base's folder that no tokenizer of transformers 5.23 names as its own."""
 
 
 def base_fingerprints(folder: Path, tokenizer: Path | None) -> tuple[str, str | None]:
@@ -60,13 +61,16 @@ def base_fingerprints(folder: Path, tokenizer: Path | None) -> tuple[str, str | 
     files, beside = _tokenizer_files(tokenizer)
     for file in files:
         total.update(file.name.encode())
-        is_json = file.suffix == ".json"
-        total.update(_plain_json(file).encode() if is_json else read_bytes(file, BaseError))
+        total.update(_content(file))
     if beside:
         if said := _beyond(tokenizer):
             total.update(canonical_json(said).encode())
         if added := _added_beyond(tokenizer):
             total.update(canonical_json(added).encode())
+    if (config := tokenizer / _CONFIG).is_file() and json_object(config).get("fix_mistral_regex"):
+        # transformers then looks whether the model was saved before it mended these tokenizers
+        version = json.loads(read_bytes(folder / "config.json")).get("transformers_version")
+        total.update(str(version).encode())
     return model, total.hexdigest()
 
 
@@ -112,8 +116,9 @@ def weight_files(folder: Path) -> list[Path]:
 
 def _nothing_elsewhere(config: Path) -> None:
     content = json_object(config)
-    for key in _ELSEWHERE:
-        if (named := content.get(key)) is not None:
+    for key in _ELSEWHERE[config.name]:
+        named = content.get(key)
+        if named and (isinstance(named, str) or key not in ("vocab", "merges")):
             raise BaseError(f"{config}: {key} is {shown(named)}; expected no such key")
 
 
@@ -133,18 +138,27 @@ def _indexed(index: Path) -> list[Path]:
     return [beside[name] for name in names]
 
 
-def _added_beyond(folder: Path) -> list[str]:
-    """The tokens that older files add to a fast tokenizer, or make special there."""
+def _added_beyond(folder: Path) -> list[Any]:
+    """What older files add to a fast tokenizer, with ids, and the names that they make special."""
     listed = added_tokens(folder / _FAST)
-    said: set[str] = set()
+    said: list[Any] = []
     if (added := folder / "added_tokens.json").is_file():
-        said |= {*json_object(added)} - {*listed}
+        said += sorted([n, i] for n, i in json_object(added).items() if n not in listed)
     if (special := folder / "special_tokens_map.json").is_file():
-        for value in json_object(special).values():
-            for token in value if isinstance(value, list) else [value]:
-                name = token.get("content") if isinstance(token, dict) else token
-                said |= {name} if isinstance(name, str) and not listed.get(name) else set()
-    return sorted(said)
+        named = {*token_names([*json_object(special).values()])}
+        said += sorted(name for name in named if not listed.get(name))
+    return said
+
+
+def token_names(value: object) -> Iterator[str]:
+    """The names of tokens in a config's value: a name, a token, or a list or table of such."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict) and "content" in value:
+        yield from token_names(value["content"])
+    elif isinstance(value, list | dict):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from token_names(part)
 
 
 def added_tokens(file: Path) -> dict[str, bool]:
@@ -153,29 +167,43 @@ def added_tokens(file: Path) -> dict[str, bool]:
     Raises:
         BaseError: the file has another form.
     """
-    tokens = json_object(file).get("added_tokens") or []
-    try:
-        found = {token["content"]: bool(token.get("special")) for token in tokens}
-    except (AttributeError, KeyError, TypeError):
-        found = {0: False}
-    if not all(isinstance(name, str) for name in found):
-        raise BaseError(f"{file}: added_tokens; expected a list of tokens, each with its content")
-    return found
+    return _tokens(file)[0]
 
 
-def listed_tokens(file: Path) -> set[str]:
+def listed_tokens(file: Path) -> frozenset[str]:
     """The names of all tokens of a ``tokenizer.json``.
 
     Raises:
         BaseError: the file has another form.
     """
+    return _tokens(file)[1]
+
+
+def _tokens(file: Path) -> tuple[dict[str, bool], frozenset[str]]:
+    content = read_bytes(file, BaseError)
     try:
-        vocabulary = json_object(file).get("model", {}).get("vocab", ())
-        # a Unigram model has a list of pairs
-        pieces = {piece if isinstance(piece, str) else piece[0] for piece in vocabulary}
+        return _parsed_tokens(content)
+    except (RecursionError, ValueError) as error:
+        raise BaseError(f"{file}: expected a JSON object ({error})") from None
     except (AttributeError, IndexError, KeyError, TypeError):
-        raise BaseError(f"{file}: no usable tokenizer; expected added_tokens and a vocab") from None
-    return {*added_tokens(file)} | pieces
+        raise BaseError(
+            f"{file}: no usable tokenizer; expected added_tokens, a list of tokens each with its "
+            "content, and a vocab"
+        ) from None
+
+
+@lru_cache(maxsize=4)  # each claim about a base needs them
+def _parsed_tokens(text: bytes) -> tuple[dict[str, bool], frozenset[str]]:
+    content = json.loads(text)
+    if not isinstance(content, dict):
+        raise ValueError(f"found {type(content).__name__}")
+    added = {t["content"]: bool(t.get("special")) for t in content.get("added_tokens") or ()}
+    vocabulary = content.get("model", {}).get("vocab", ())
+    # a Unigram model has a list of pairs
+    pieces = {piece if isinstance(piece, str) else piece[0] for piece in vocabulary}
+    if not all(isinstance(name, str) for name in {*added} | pieces):
+        raise TypeError
+    return added, frozenset({*added} | pieces)
 
 
 def has_end_of_text(folder: Path) -> bool:
@@ -227,22 +255,35 @@ def _tokenizer_files(folder: Path) -> tuple[list[Path], list[Path]]:
 
 
 def json_object(file: Path) -> dict[str, Any]:
-    """The content of a JSON object that loading reads, without what merely saving it changes."""
+    """The content of a JSON object that loading reads; of a config, without what saving changes.
+
+    Raises:
+        BaseError: it is no JSON object.
+    """
     content: dict[str, Any] = json.loads(_plain_json(file))
     return content
+
+
+def _content(file: Path) -> bytes:
+    """What a fingerprint takes of a tokenizer's file."""
+    content = read_bytes(file, BaseError)
+    if file.suffix != ".json" or content.lstrip()[:1] != b"{":
+        return content
+    return _plain_json(file).encode()
 
 
 def _plain_json(file: Path) -> str:
     """The content of a JSON object, without entries that change when it is merely saved again."""
     try:
-        return _without_volatile(read_bytes(file, BaseError))
+        return _canonical(read_bytes(file, BaseError), is_config=file.name.endswith("config.json"))
     except (ValueError, RecursionError) as error:
         raise BaseError(f"{file}: expected a JSON object ({error})") from None
 
 
 @lru_cache(maxsize=8)  # a tokenizer takes 0.2 s, and each claim about its base needs it
-def _without_volatile(text: bytes) -> str:
+def _canonical(text: bytes, *, is_config: bool) -> str:
     content = json.loads(text)
     if not isinstance(content, dict):
         raise ValueError(f"found {type(content).__name__}")
-    return canonical_json({k: v for k, v in content.items() if k not in _VOLATILE})
+    left_out = _VOLATILE if is_config else frozenset()
+    return canonical_json({k: v for k, v in content.items() if k not in left_out})

@@ -15,7 +15,13 @@ from pytest_noisefloor._files import shown
 from pytest_noisefloor.errors import BaseError
 from pytest_noisefloor.specs import BOS, END
 
-from .fingerprint import END_OF_TEXT, added_tokens, has_end_of_text, json_object
+from .fingerprint import (
+    END_OF_TEXT,
+    added_tokens,
+    has_end_of_text,
+    json_object,
+    token_names,
+)
 
 if TYPE_CHECKING:
     from pytest_noisefloor._typing import Ids
@@ -70,10 +76,7 @@ def _names(file: Path) -> Iterator[str]:
     if not isinstance(added, dict) or not all(isinstance(t, dict) for t in added.values()):
         raise BaseError(f"{file}: added_tokens_decoder; expected a table with a table for each id")
     listed += [token for token in added.values() if token.get("special")]
-    for token in listed:
-        name = token.get("content") if isinstance(token, dict) else token
-        if isinstance(name, str) and name:
-            yield name
+    yield from filter(None, token_names(listed))
 
 
 def _lowered(names: set[str]) -> tuple[str, ...]:

@@ -116,6 +116,56 @@ def test_whatever_a_tokenizer_without_tokenizer_json_may_read_is_part_of_the_fin
     assert len({model for model, _ in seen}) == 1
 
 
+SAVED_BESIDE = {
+    "ids": {"added_tokens.json": {"w98": 65, "w99": 64}},
+    "a name that a config may have": {"added_tokens.json": {"dtype": 64}},
+    "a table of roles": {"special_tokens_map.json": {"extra_special_tokens": {"image": "w5"}}},
+    "another table": {"special_tokens_map.json": {"extra_special_tokens": {"image": "w6"}}},
+    "a version, where it is obeyed": {
+        "tokenizer_config.json": {"fix_mistral_regex": True},
+        "config.json": {"transformers_version": "4.50.0"},
+    },
+    "another version": {
+        "tokenizer_config.json": {"fix_mistral_regex": True},
+        "config.json": {"transformers_version": "5.23.0"},
+    },
+}
+
+
+def test_whatever_changes_tokens_from_beside_is_part_of_the_fingerprint(folder):
+    kept = {file: file.read_bytes() for file in folder.iterdir()}
+    edit(folder / "added_tokens.json", w98=64, w99=65)
+    seen = {fingerprint(folder)}
+    for changes in SAVED_BESIDE.values():
+        for file in folder.iterdir():
+            file.unlink()
+        for file, content in kept.items():
+            file.write_bytes(content)
+        for name, change in changes.items():
+            edit(folder / name, **change)
+        seen.add(fingerprint(folder))
+    assert len(seen) == 1 + len(SAVED_BESIDE)
+
+
+def test_files_of_others_beside_a_tokenizer_without_tokenizer_json_change_nothing(folder):
+    (folder / "tokenizer.json").unlink()
+    (folder / "vocab.txt").write_text("a\nb\n")
+    before = fingerprints_at_hand(str(folder))
+    for name in ("license.txt", "run.log", "train.jsonl", "trainer_log.json", "eval_results.json"):
+        (folder / name).write_text("[1]")
+    assert fingerprints_at_hand(str(folder)) == before
+    (folder / "pieces.json").write_text("[1]")
+    assert fingerprints_at_hand(str(folder)) != before
+
+
+def test_a_key_for_other_files_that_names_none_is_no_fault(folder):
+    before = fingerprint(folder)
+    edit(folder / "tokenizer_config.json", fast_tokenizer_files=[])
+    assert fingerprint(folder)
+    edit(folder / "config.json", configuration_files=[])
+    assert fingerprint(folder) != before
+
+
 def test_a_tokenizer_that_does_not_read_the_tokenizer_json_beside_it_is_refused(folder):
     edit(folder / "tokenizer_config.json", tokenizer_class="ByT5Tokenizer")
     with pytest.raises(BaseError) as refused:
@@ -267,6 +317,10 @@ REFUSED = {
         tokenizer("<end>").save(str(f / "tokenizer.json")),
         edit(f / "tokenizer_config.json", fast_tokenizer_files="a"),
     ),
+    "vocab is '/other/vocab.json'": lambda f: edit(
+        f / "tokenizer_config.json", vocab="/other/vocab.json", tokenizer_class="GPT2Tokenizer"
+    ),
+    "merges is '/other/m.txt'": lambda f: edit(f / "tokenizer_config.json", merges="/other/m.txt"),
     "weight_map": lambda f: (shard(f), edit(f / INDEX, weight_map={})),
     "weight_map with a file": lambda f: (shard(f), edit(f / INDEX, weight_map=["a"])),
     "expected a JSON object": lambda f: (shard(f), (f / INDEX).write_text("[")),

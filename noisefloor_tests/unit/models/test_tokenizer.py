@@ -75,7 +75,7 @@ MALFORMED = {
         lambda f: (f / "special_tokens_map.json").write_text("[]"),
         lambda f: (f / "special_tokens_map.json").write_bytes(b"\xff"),
     ],
-    "tokenizer.json: added_tokens; expected a list of tokens, each with its content": [
+    "tokenizer.json: no usable tokenizer; expected added_tokens, a list of tokens each with": [
         lambda f: add_tokens(f, [{"content": 5, "id": 5}]),
         lambda f: add_tokens(f, [{"content": ["w5"], "id": 5}]),
         lambda f: add_tokens(f, [{"id": 5}]),
