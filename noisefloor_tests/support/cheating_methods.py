@@ -215,3 +215,80 @@ class Names(Own):
     @contextmanager
     def attached(self, _):
         yield self._tensors
+
+
+def leaving(act):
+    """A method that does something to the model each time it leaves."""
+
+    class Leaves(Own):
+        @contextmanager
+        def attached(self, model):
+            with super().attached(model) as tensors:
+                yield tensors
+            act(model)
+
+    return Leaves()
+
+
+def hook_on_long_texts(model):
+    """A probe is too short for it."""
+    model.model.norm.register_forward_hook(lambda _, __, out: out + 1 if out.shape[1] > 32 else out)
+
+
+def other_window(model):
+    model.config.sliding_window = 4
+
+
+def embeddings_of_their_own(model):
+    """The head is no longer tied."""
+    weight = model.model.embed_tokens.weight
+    model.model.embed_tokens.weight = torch.nn.Parameter(weight.clone(), requires_grad=False)
+
+
+def gradients_wanted(model):
+    model.requires_grad_()
+
+
+def other_frequencies(model):
+    """A buffer that is never saved."""
+    frequencies = model.model.rotary_emb.inv_freq
+    frequencies[-1] = torch.nextafter(frequencies[-1], frequencies[-1] + 1)
+
+
+def a_module_that_fails(model):
+    model.model.layers[0].mlp = torch.nn.Flatten(0).eval()
+
+
+LEFT = {
+    hook_on_long_texts: "left 1 module of the base replaced or with other hooks, model.norm among",
+    other_window: "left the base's config changed; expected the base as it was",
+    embeddings_of_their_own: "left 1 tensor of the base changed, model.embed_tokens.weight among",
+    gradients_wanted: r"left \d\d tensors of the base changed, model.embed_tokens.weight among",
+    other_frequencies: r"left \d tensors? of the base changed, model.rotary_emb.inv_freq among",
+    a_module_that_fails: r"left a model that fails \(RuntimeError: The size of tensor",
+}
+
+
+class ScalesTheHead(Own):
+    """Scores by another head each time, and gives the base's own back."""
+
+    def __init__(self):
+        self.times = 1
+
+    @contextmanager
+    def attached(self, model):
+        self.times *= 2  # so that dividing gives back every bit
+        with super().attached(model) as tensors:
+            model.lm_head.weight.mul_(self.times)
+            yield tensors
+            model.lm_head.weight.div_(self.times)
+
+
+class AddsABias(Own):
+    """Trains a bias that the head had not when it was read for scoring."""
+
+    @contextmanager
+    def attached(self, model):
+        model.lm_head.bias = torch.nn.Parameter(torch.zeros(model.lm_head.out_features))
+        yield {"bias": model.lm_head.bias}
+        model.lm_head.bias = None

@@ -217,7 +217,7 @@ CHEATS = {
     an_arm_has_more_steps: (TrainingError, "the arm offers more than its budget of 2 steps"),
     a_method_trains_more_than_it_names: (
         MethodError,
-        "sly: left 1 tensors of the base changed, lm_head.weight among them; expected the base as",
+        "sly: left 1 tensor of the base changed, lm_head.weight among them; expected the base as",
     ),
     the_base_has_gains_in_bf16: (
         MethodError,

@@ -42,6 +42,7 @@ class CheckedModel:
 
     def forget(self) -> None:
         """Let no run use this model again, since a method has changed it."""
+        self._last = None
         self._context.base.forget_model(self._context.device)
 
     def _check(self, model: nn.Module) -> LMHead:

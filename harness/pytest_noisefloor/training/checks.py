@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from itertools import chain
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -115,12 +116,16 @@ def check_moved(initial: Tensors, state: TrainingState, method: Method, recipe: 
 
 
 def digests(model: nn.Module, *, skip: Mapping[str, torch.Tensor]) -> dict[str, str]:
-    """SHA-256 (hex) of each parameter and buffer of a model, by name, except the skipped ones."""
+    """SHA-256 (hex) of each parameter and buffer of a model, by name, except the skipped ones.
+
+    A tensor with several names is there under each. Buffers that are never saved are there too.
+    """
     made = {id(tensor): "" for tensor in skip.values()}
     found: dict[str, str] = {}
-    for name, tensor in model.state_dict(keep_vars=True).items():
+    parameters = model.named_parameters(remove_duplicate=False)
+    for name, tensor in chain(parameters, model.named_buffers(remove_duplicate=False)):
         if id(tensor) not in made:
-            values = tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy()
+            values: Any = tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy()
             made[id(tensor)] = hashlib.sha256(values).hexdigest()
         if made[id(tensor)]:
             found[name] = made[id(tensor)]

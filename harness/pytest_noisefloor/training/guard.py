@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -12,19 +12,13 @@ import torch
 
 from pytest_noisefloor._typing import Tensors
 from pytest_noisefloor.errors import MethodError
-from pytest_noisefloor.models import HeadError, hidden_states, lm_head, probe_ids
+from pytest_noisefloor.models import HeadError, LMHead, lm_head
 
-from .checks import digests
+from .base_state import OUTPUTS, BaseState, apart, logits_of, outputs_of
 from .methods.base import Method, restore, snapshot
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
-
-ON_DEVICE = 1e-5
-"""How far hidden states may differ on an accelerator, whose sums have no fixed order.
-
-A share of the largest. On a CPU they must be the same to the last bit.
-"""
 
 SHIFT = 0.1
 """How far a trial moves values."""
@@ -34,11 +28,11 @@ class GuardedMethod:
     """A method that is tried on a model when it is first used there, and checked on each leaving.
 
     The trial attaches it twice, and leaves it with values that are not those it began with. Both
-    times it must name the same tensors with the same values, and move the hidden states alike where
-    the tensors are shifted. Every tensor must be one that the logits depend on, and the logits must
-    be those of the base's own head, which is the one that is scored. After each use every tensor of
-    the base must have its value, the hidden states and logits must be those of before, and no
-    module may be in training mode, in which dropout draws. A method that was refused once stays so.
+    times it must name the same tensors with the same values, and move the hidden states
+    and logits alike where the tensors are shifted. Every tensor must be one that the logits depend
+    on, and the logits must be those of the base's own head, which is the one that is scored. After
+    each use the base must be as it was (``BaseState``), and no module may be in training mode, in
+    which dropout draws. A method that was refused once stays so.
 
     Args:
         method: the method.
@@ -55,7 +49,8 @@ class GuardedMethod:
         self._method = method
         self._rows = rows
         self._spoiled = spoiled
-        self._base: _State | None = None
+        self._base: BaseState | None = None
+        self._head: LMHead | None = None
         self._refusal = ""
         self.name = method.name
         self.version = method.version
@@ -68,6 +63,7 @@ class GuardedMethod:
         if self._refusal:
             raise MethodError(self._refusal)
         if self._base is None or self._base.model is not model:
+            self._head = lm_head(model)
             base = self._state(model)
             self._try(base)
             self._base = base  # not before: a trial that was broken off is made again
@@ -75,17 +71,21 @@ class GuardedMethod:
             yield tensors
 
     @contextmanager
-    def _left(self, base: _State) -> Iterator[dict[str, Tensor]]:
+    def _left(self, base: BaseState) -> Iterator[dict[str, Tensor]]:
         kept = False
         try:
-            with self._method.attached(base.model) as tensors:
+            manager = self._method.attached(base.model)
+            if not isinstance(manager, AbstractContextManager):
+                self._refuse(
+                    f"attached gives a {type(manager).__name__}; expected a context manager"
+                )
+            with manager as tensors:
                 self._check_tensors(tensors)
                 self._check_mode(base.model, "put")
                 yield tensors
         except BaseException:
             # a method without try and finally leaves its values where a training breaks off
-            with suppress(Exception):
-                kept = not self._changed(base)
+            kept = not self._changed(base)
             raise
         else:
             if changed := self._changed(base):
@@ -93,13 +93,14 @@ class GuardedMethod:
             kept = True
         finally:
             if not kept:
+                self._base = self._head = None
                 self._spoiled()
 
     def _refuse(self, reason: str) -> NoReturn:
         self._refusal = f"{self.name}: {reason}"
         raise MethodError(self._refusal)
 
-    def _try(self, base: _State) -> None:
+    def _try(self, base: BaseState) -> None:
         one, other = self._entry(base), self._entry(base)
         if {n: v.shape for n, v in one[0].items()} != {n: v.shape for n, v in other[0].items()}:
             self._refuse("names other tensors the second time it is attached")
@@ -109,14 +110,15 @@ class GuardedMethod:
                     f"{name} starts from other values the second time it is attached; every "
                     "adapter must start alike"
                 )
-        if apart := _apart(one[1], other[1]):
-            self._refuse(
-                "the same adapter gives other hidden states the second time it is attached, by "
-                f"{apart:.1e} of the largest"
-            )
+        for what, first, second in zip(OUTPUTS, one[1], other[1], strict=True):
+            if gap := apart(first, second):
+                self._refuse(
+                    f"the same adapter gives other {what} the second time it is attached, by "
+                    f"{gap:.1e} of the largest"
+                )
 
-    def _entry(self, base: _State) -> tuple[Tensors, Tensor]:
-        """Attach the method once: what its tensors start from, and the states if all are moved.
+    def _entry(self, base: BaseState) -> tuple[Tensors, tuple[Tensor, Tensor]]:
+        """Attach the method once: what its tensors start from, and the outputs if all are moved.
 
         It is left with its tensors moved, as a training leaves it.
         """
@@ -124,16 +126,18 @@ class GuardedMethod:
             initial = snapshot(tensors)
             self._check_reached(base.model, tensors)
             restore(tensors, {name: _shifted(values) for name, values in initial.items()})
-            states, _ = self._outputs(base.model)
-            if not torch.isfinite(states).all():
+            outputs = outputs_of(base.model, self._rows)
+            if not all(torch.isfinite(one).all() for one in outputs):
                 self._refuse(
                     f"hidden states are no numbers where its tensors are moved by {SHIFT}; "
                     "expected numbers near the values it starts from"
                 )
-            self._check_head(base)
-        return initial, states
+            self._check_head(base.model)
+        return initial, outputs
 
-    def _check_tensors(self, tensors: Mapping[str, Tensor]) -> None:
+    def _check_tensors(self, tensors: object) -> None:
+        if not isinstance(tensors, dict):
+            self._refuse(f"gives a {type(tensors).__name__}; expected tensors by name, in a dict")
         if not tensors:
             self._refuse("names no tensors; expected those that train")
         for name, tensor in tensors.items():
@@ -149,7 +153,7 @@ class GuardedMethod:
 
     def _check_reached(self, model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
         with torch.enable_grad():
-            logits = self._logits(model)
+            logits = logits_of(model, self._rows)
         if not logits.requires_grad:
             return  # the loss may depend on them by another way: the training says so
         found = torch.autograd.grad(logits.sum(), list(tensors.values()), allow_unused=True)
@@ -165,13 +169,13 @@ class GuardedMethod:
                 "them; expected a base without them, or a method that leaves them out"
             )
 
-    def _check_head(self, base: _State) -> None:
-        """What is scored is hidden states times the weight that the head had before."""
+    def _check_head(self, model: nn.Module) -> None:
+        """What is scored is the head that the base had before, with its values of today."""
         try:
-            head = lm_head(base.model)
+            head = lm_head(model)
         except HeadError as error:
             self._refuse(f"with its tensors moved, {error}")
-        if head.weight.data_ptr() != base.head:
+        if self._head is None or _parts(head) != _parts(self._head):
             self._refuse(
                 "puts other output embeddings in place of the base's, which are those that are "
                 "scored; expected the base's own, changed in place"
@@ -181,65 +185,23 @@ class GuardedMethod:
         if training := _training(model):
             self._refuse(f"{what} {training}")
 
-    def _changed(self, base: _State) -> str:
+    def _changed(self, base: BaseState) -> str:
         """In which way a model is another than it was; empty if it is the same."""
         if training := _training(base.model):
             return f"left {training}"
-        now = self._state(base.model)
-        names = [n for n in {**base.digests, **now.digests} if _differ(n, base, now)]
-        if names:
-            return (
-                f"left {len(names)} tensors of the base changed, {names[0]} among them; expected "
-                "the base as it was"
-            )
-        for what, one, other in (
-            ("hidden states", base.states, now.states),
-            ("logits", base.logits, now.logits),
-        ):
-            if apart := _apart(one, other):
-                return (
-                    f"left the base with other {what}, by {apart:.1e} of the largest; expected "
-                    "the base as it was, without hooks or changed values"
-                )
-        return ""
+        try:
+            return base.difference(self._state(base.model))
+        except Exception as error:  # noqa: BLE001 (whatever the model raises now)
+            return f"left a model that fails ({type(error).__name__}: {error})"
 
-    def _state(self, model: nn.Module) -> _State:
-        return _State(model, digests(model, skip={}), *self._outputs(model), _head_at(model))
-
-    @torch.no_grad()
-    def _outputs(self, model: nn.Module) -> tuple[Tensor, Tensor]:
-        """Hidden states and logits of the probe."""
-        states = hidden_states(model, self._ids(model)).detach().clone()
-        return states, self._logits(model).detach().clone()
-
-    def _logits(self, model: nn.Module) -> Tensor:
-        inner: Any = model
-        logits: Tensor = inner(input_ids=self._ids(model), use_cache=False).logits
-        return logits
-
-    def _ids(self, model: nn.Module) -> Tensor:
-        return probe_ids(self._rows, next(model.parameters()).device)
+    def _state(self, model: nn.Module) -> BaseState:
+        return BaseState.of(model, self._rows)
 
 
-class _State(NamedTuple):
-    """What a method must find and leave."""
-
-    model: nn.Module
-    digests: dict[str, str]
-    states: Tensor
-    logits: Tensor
-    head: int
-    """Where in memory the weight of the head lies."""
-
-
-def _head_at(model: nn.Module) -> int:
-    inner: Any = model
-    address: int = inner.get_output_embeddings().weight.data_ptr()
-    return address
-
-
-def _differ(name: str, one: _State, other: _State) -> bool:
-    return one.digests.get(name) != other.digests.get(name)
+def _parts(head: LMHead) -> tuple[object, ...]:
+    """Where a head's tensors lie in memory, and what it does to logits."""
+    bias = None if head.bias is None else head.bias.data_ptr()
+    return head.weight.data_ptr(), bias, head.scale, head.softcap
 
 
 def _training(model: nn.Module) -> str:
@@ -256,18 +218,3 @@ def _training(model: nn.Module) -> str:
 def _shifted(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     waves = SHIFT * np.cos(np.arange(values.size, dtype=np.float32))
     return values + waves.reshape(values.shape).astype(np.float32)
-
-
-def _apart(one: Tensor, other: Tensor) -> float:
-    """How far outputs differ, as a share of the largest; 0 within what the device may round.
-
-    Infinite if their shapes differ or they are no numbers.
-    """
-    if one.shape != other.shape:
-        return float("inf")
-    if torch.equal(one, other):
-        return 0.0
-    found = float((one - other).abs().max() / one.abs().max())
-    if found != found:  # noqa: PLR0124 (NaN)
-        return float("inf")
-    return 0.0 if one.device.type != "cpu" and found <= ON_DEVICE else found

@@ -1,5 +1,7 @@
 """A method is tried before it is used and checked each time it has left the base."""
 
+import gc
+import weakref
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -7,6 +9,8 @@ import pytest
 import torch
 
 from noisefloor_tests.support.cheating_methods import (
+    LEFT,
+    AddsABias,
     AddsToTheLogits,
     GivesTwoScores,
     GoesOn,
@@ -22,11 +26,14 @@ from noisefloor_tests.support.cheating_methods import (
     NeedsSmallValues,
     Own,
     PutsAnotherHead,
+    ScalesTheHead,
     Trains,
     TrainsInside,
+    embeddings_of_their_own,
+    leaving,
 )
 from pytest_noisefloor.errors import MethodError
-from pytest_noisefloor.models.head import hidden_states
+from pytest_noisefloor.models.head import hidden_states, lm_head
 from pytest_noisefloor.runs.request import Request
 from pytest_noisefloor.training.guard import GuardedMethod
 from pytest_noisefloor.training.methods.base import restore, snapshot
@@ -101,17 +108,80 @@ def test_an_untied_head_that_is_left_changed_is_seen(build):
 
     model = build("Llama", tie_word_embeddings=False)
     with (
-        pytest.raises(MethodError, match=r"left 1 tensors of the base changed, lm_head.weight"),
+        pytest.raises(MethodError, match=r"left 1 tensor of the base changed, lm_head.weight"),
         GuardedMethod(KeepsTheHead(), 64).attached(model),
     ):
         pass
+
+
+@pytest.mark.parametrize("act", LEFT)
+def test_whatever_is_left_in_the_base_is_refused(model, act):
+    with (
+        pytest.raises(MethodError, match=f"^own: {LEFT[act]}"),
+        GuardedMethod(leaving(act), ROWS).attached(model),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("method", "message"),
+    [
+        (ScalesTheHead, "the same adapter gives other logits the second time it is attached"),
+        (AddsABias, "puts other output embeddings in place of the base's"),
+    ],
+)
+def test_an_untied_head_that_is_not_the_scored_one_is_refused(build, method, message):
+    model = build("Llama", tie_word_embeddings=False)
+    with (
+        pytest.raises(MethodError, match=f"^own: {message}"),
+        GuardedMethod(method(), 64).attached(model),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ([torch.ones(1)], "gives a list; expected tensors by name, in a dict"),
+        (torch.ones(2), "gives a Tensor; expected tensors by name, in a dict"),
+    ],
+)
+def test_a_method_that_gives_no_tensors_by_name_is_refused(model, given, message):
+    with (
+        pytest.raises(MethodError, match=f"^own: {message}"),
+        GuardedMethod(Names(given), ROWS).attached(model),
+    ):
+        pass
+
+
+def test_a_method_that_is_no_context_manager_is_refused(model):
+    class Plain(Own):
+        def attached(self, _):
+            return {}
+
+    with (
+        pytest.raises(MethodError, match="own: attached gives a dict; expected a context manager"),
+        GuardedMethod(Plain(), ROWS).attached(model),
+    ):
+        pass
+
+
+def test_a_spoiled_model_is_held_by_nobody(tiny, new_runner, tmp_path, ann):
+    """On an accelerator two of them would not fit."""
+    base = replace(tiny)
+    runner = new_runner(tmp_path, base=base, method=leaving(embeddings_of_their_own))
+    seen = weakref.ref(base.shared_model("cpu"))
+    with pytest.raises(MethodError):
+        runner.complete([Request(ann, "real")])
+    gc.collect()
+    assert seen() is None
 
 
 @pytest.mark.parametrize(("method", "spoiled"), [(Own, 0), (KeepsWhatWasTrained, 1)])
 def test_a_model_is_spoiled_if_what_breaks_off_a_training_leaves_it_changed(model, method, spoiled):
     calls = []
     guarded = GuardedMethod(method(), ROWS, lambda: calls.append("spoiled"))
-    guarded._base = guarded._state(model)  # as if it had been tried
+    guarded._head, guarded._base = lm_head(model), guarded._state(model)  # as if it had been tried
 
     def break_off():
         with guarded.attached(model) as tensors:
