@@ -79,8 +79,8 @@ def _users_words(users: GivenUsers) -> str:
             "assignments of adapters to users)."
         )
     said += [
-        f"The adapters of {plain(one)} and {plain(other)} look swapped: each is shown to predict "
-        "the other's text better."
+        f"The adapters of {plain(one)} and {plain(other)} look swapped: each predicts the "
+        "other's text better, beyond what adapters differ by."
         for one, other in users.swapped
     ]
     return "\n".join(said)

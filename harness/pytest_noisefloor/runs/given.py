@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,6 +31,7 @@ from pytest_noisefloor.stats import (
     bin_sums,
     group_interval,
     identify,
+    swapped_pairs,
     user_blocks,
 )
 
@@ -135,16 +135,16 @@ def score_given(
                     texts[at][number + 1] = _scores(base, model, users[at], scoring)
             on_adapter()
     found = [_bins(user, by_adapter) for user, by_adapter in zip(users, texts, strict=True)]
-    who = identify([_log_likelihoods(found, block) for block in blocks])
+    matrices = [_log_likelihoods(found, block) for block in blocks]
+    who = identify(matrices)
     of = {at: (row, len(block)) for row, (at, block) in enumerate(_each(blocks))}
     return GivenUsers(
         users=tuple(_user(bins, str(at + 1), who, *of[at]) for at, bins in enumerate(found)),
         p=who.p,
         swapped=tuple(
-            (users[one].name, users[other].name)
-            for block in blocks
-            for one, other in combinations(block, 2)
-            if _better(found[one], one, other) and _better(found[other], other, one)
+            (users[block[one]].name, users[block[other]].name)
+            for block, pairs in zip(blocks, swapped_pairs(matrices), strict=True)
+            for one, other in pairs
         ),
         tokens=sum(int(bins.tokens.sum()) for bins in found),
     )
@@ -198,12 +198,6 @@ def _user(bins: BinSums, own: str, who: Identification, row: int, of: int) -> Gi
         of=of,
         advantage=who.advantages[row],
     )
-
-
-def _better(bins: BinSums, own: int, other: int) -> bool:
-    """Whether another's adapter is shown to predict a user's text better than the user's own."""
-    shown = _interval(bins, str(own + 1), str(other + 1))
-    return shown is not None and shown.low > 0
 
 
 def _interval(bins: BinSums, minuend: str, subtrahend: str) -> Interval | None:

@@ -20,6 +20,7 @@ from .groups import TooLittleText as TooLittleText
 from .groups import group_interval as group_interval
 from .identification import Identification as Identification
 from .identification import identify as identify
+from .identification import swapped_pairs as swapped_pairs
 from .identification import user_blocks as user_blocks
 from .inference import UserInference as UserInference
 from .inference import infer as infer

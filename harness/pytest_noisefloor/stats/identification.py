@@ -7,15 +7,16 @@ whatever the texts are like. That one text is hard, or one adapter good for all,
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import permutations
+from itertools import combinations, permutations
 
 import numpy as np
 
 from pytest_noisefloor._typing import Floats
 
-from .significance import FLIPS, SEED
+from .significance import ALPHA, FLIPS, SEED
 
 LEAST_USERS = 4
 """With three users no assignment is rarer than one in six."""
@@ -71,6 +72,47 @@ def identify(blocks: Sequence[Floats]) -> Identification:
         ranks += [int((row > row[at]).sum()) + 1 for at, row in enumerate(adjusted)]
     p = _trace_test(blocks) if users >= LEAST_USERS else None
     return Identification(tuple(advantages), tuple(ranks), p)
+
+
+def swapped_pairs(blocks: Sequence[Floats]) -> list[list[tuple[int, int]]]:
+    """Find, in each block, pairs of users of whom each is better off with the other's adapter.
+
+    With d the log-likelihood that the pair would gain by exchanging adapters, t = d / (2s), where s
+    is the residual standard deviation of other users' adapters about what text and adapter
+    contribute. A pair is named if its one-sided p, times the number of all pairs, is below 5 %. So
+    noise between trainings is in it, if it is alike for all users. It needs four users in a block.
+    """
+    from scipy import stats
+
+    count = sum(len(block) * (len(block) - 1) // 2 for block in blocks)
+    found = []
+    for block in blocks:
+        named = []
+        for one, other in combinations(range(len(block)), 2):
+            gain = block[one, other] + block[other, one] - block[one, one] - block[other, other]
+            if gain <= 0:
+                continue
+            spread, df = _residual_spread(block, one, other)
+            if df and count * stats.t.sf(gain / (2 * spread), df) < ALPHA:
+                named.append((one, other))
+        found.append(named)
+    return found
+
+
+def _residual_spread(block: Floats, one: int, other: int) -> tuple[float, int]:
+    """Residual standard deviation, and its df, of all others' adapters but the pair's own."""
+    users = len(block)
+    rows, columns = np.nonzero(~np.eye(users, dtype=bool))
+    kept = ~np.isin(rows * users + columns, [one * users + other, other * users + one])
+    rows, columns = rows[kept], columns[kept]
+    df = len(rows) - (2 * users - 1)
+    if df <= 0:
+        return math.inf, 0
+    design = np.zeros((len(rows), 2 * users))
+    design[np.arange(len(rows)), rows] = design[np.arange(len(rows)), users + columns] = 1
+    values = block[rows, columns]
+    residual = values - design @ np.linalg.lstsq(design, values, rcond=None)[0]
+    return max(math.sqrt(float(residual @ residual) / df), np.finfo(float).tiny), df
 
 
 def _trace_test(blocks: Sequence[Floats]) -> float:

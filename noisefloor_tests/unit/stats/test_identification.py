@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from pytest_noisefloor.stats.identification import FLIPS, identify, user_blocks
+from pytest_noisefloor.stats.identification import FLIPS, identify, swapped_pairs, user_blocks
 
 
 def noise(users, seed):
@@ -67,3 +67,31 @@ def test_users_are_cut_into_blocks_as_equal_as_can_be(users, sizes):
     assert [len(block) for block in blocks] == sizes
     assert sorted(at for block in blocks for at in block) == [*range(users)]
     assert user_blocks(users) == blocks
+
+
+@pytest.mark.parametrize("users", [4, 6, 19])
+def test_a_swapped_pair_is_named_and_nobody_else(users):
+    scores = noise(users, 2) + 40 * np.eye(users)[[1, 0, *range(2, users)]]
+    assert swapped_pairs([scores]) == [[(0, 1)]]
+
+
+def test_a_pair_is_named_in_its_own_block():
+    blocks = [noise(6, 0) + 40 * np.eye(6), noise(5, 1) + 40 * np.eye(5)[[0, 1, 2, 4, 3]]]
+    assert swapped_pairs(blocks) == [[], [(3, 4)]]
+
+
+def test_of_three_users_no_pair_is_named():
+    assert swapped_pairs([40 * np.eye(3)[[1, 0, 2]]]) == [[]]
+
+
+@pytest.mark.parametrize("own", [0, 40])
+@pytest.mark.parametrize("users", [4, 7])
+def test_no_pair_is_named_more_often_than_in_one_set_of_twenty(users, own):
+    """300 sets, in which half of the users have an advantage, or none has.
+
+    More than 35 that name a pair come out with probability below 1e-5 where the rate is 5 %.
+    """
+    assert binom.sf(35, 300, 0.05) < 1e-5
+    helped = np.diag([own if at % 2 else 0 for at in range(users)])
+    sets = ([noise(users, 1000 * users + seed) + helped] for seed in range(300))
+    assert sum(bool(swapped_pairs(blocks)[0]) for blocks in sets) <= 35
