@@ -233,5 +233,5 @@ def _copied_paragraphs(text: str, training: str) -> list[str]:
 
 
 def _in_one_line(text: str) -> str:
-    """The words of a text that ``visible`` returned, as they are compared, between spaces."""
+    """The compared forms of the words of a text that ``visible`` returned, between spaces."""
     return f" {' '.join(word.compared for word in words(text))} "

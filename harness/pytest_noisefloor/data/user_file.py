@@ -39,7 +39,7 @@ class Article(BaseModel):
 
 
 class UserFile(BaseModel):
-    """A shipped user: the package that holds the texts, what is read of it, and its licence."""
+    """A shipped user: the package that holds the texts, which parts are read, and the licence."""
 
     model_config = STRICT
 

@@ -17,6 +17,7 @@ from .head import LMHead as LMHead
 from .head import hidden_states as hidden_states
 from .head import kernels as kernels
 from .head import lm_head as lm_head
+from .head import logits as logits
 from .loading import SHIPPED as SHIPPED
 from .loading import fingerprints_at_hand as fingerprints_at_hand
 from .loading import locate as locate

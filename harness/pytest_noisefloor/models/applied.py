@@ -17,10 +17,11 @@ from pytest_noisefloor._files import expanded
 
 from .adapters import AdapterError, Attached, GivenAdapter, attached
 from .fingerprint import base_fingerprints, listed_tokens
+from .head import logits
 from .probe import probe_ids
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
 
     from .base import Base
 
@@ -130,14 +131,14 @@ def _of_base(base: Base, given: GivenAdapter) -> Iterator[Finding]:
     advice = "name by --base the model that it was trained on"
     if not isinstance(named, str) or not named:
         yield Finding("base", State.UNCLEAR, "its config names no base", advice)
-    elif named.rpartition("/")[2].lower() == base.name.rpartition("/")[2].lower():
-        yield Finding("base", State.OK, f"trained on {named}, by its config")
     elif (folder := expanded(named)).is_dir() and base.model_fingerprint:
         if base_fingerprints(folder, None)[0] == base.model_fingerprint:
             yield Finding("base", State.OK, f"trained on {named}, whose weights are these")
         else:
             said = f"trained on {named}, whose weights are others"
             yield Finding("base", State.FAILED, said, advice)
+    elif named.rpartition("/")[2].lower() == base.name.rpartition("/")[2].lower():
+        yield Finding("base", State.OK, f"trained on {named}, by its config")
     else:
         said = f"trained on {named}, by its config; the base here is {base.name}"
         yield Finding("base", State.UNCLEAR, said, advice)
@@ -147,8 +148,8 @@ def _of_effect(base: Base, given: GivenAdapter) -> Iterator[Finding]:
     """What the adapter does in the base, if it fits."""
     import torch
 
-    model = deepcopy(base.shared_model("cpu"))  # PEFT may change weights of the base
-    rows = len(_of(model).get_input_embeddings().weight)
+    model: Any = deepcopy(base.shared_model("cpu"))  # PEFT may change weights of the base
+    rows = len(model.get_input_embeddings().weight)
     if (fast := given.folder / "tokenizer.json").is_file() and len(listed_tokens(fast)) > rows:
         yield Finding(
             "tokenizer",
@@ -158,14 +159,14 @@ def _of_effect(base: Base, given: GivenAdapter) -> Iterator[Finding]:
         )
     ids = probe_ids(rows, torch.device("cpu"))
     with torch.no_grad():
-        before = _logits(model, ids).clone()
+        before = logits(model, ids).clone()
     values = dict(model.named_parameters())
     kinds = {path: type(module).__name__ for path, module in model.named_modules()}
     try:
         with attached(model, given) as found:
             yield from _of_names(given, found, kinds)
             yield from _of_starts(given, found, values)
-            yield from _of_logits(found, before, _logits(model, ids))
+            yield from _of_logits(found, before, logits(model, ids))
     except AdapterError as error:
         yield Finding(
             "fit", State.FAILED, str(error), "compare its config and its shapes with the base"
@@ -269,12 +270,3 @@ def _own_name(name: str) -> str:
     """The name of the base's parameter in whose place PEFT puts one of its own."""
     plain = name.removeprefix("base_model.model.")
     return plain.replace(".ln_tuning_layers", "").replace(".modules_to_save", "")
-
-
-def _of(model: nn.Module) -> Any:
-    return model
-
-
-def _logits(model: nn.Module, ids: Tensor) -> Tensor:
-    logits: Tensor = _of(model)(input_ids=ids, use_cache=False).logits
-    return logits

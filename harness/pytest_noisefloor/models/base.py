@@ -64,7 +64,7 @@ class Base:
         return self._models[device]
 
     def forget_model(self, device: str) -> None:
-        """Let the next use of a device's shared model load it anew, since this one has changed."""
+        """Drop a device's shared model, which has changed; its next use loads it again."""
         self._models.pop(device, None)
 
     @cached_property

@@ -1,4 +1,4 @@
-"""Identify a base by a digest of the files that load, whoever saved them and however often."""
+"""Identify a base by a digest of the files that load. Saving them again does not change it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ELSEWHERE = {
     "config.json": ("transformers_weights", "configuration_files"),
     _CONFIG: ("fast_tokenizer_files", "vocab", "merges"),
 }
-"""Keys of a config by whose value, other than a table or nothing, other files would load."""
+"""Keys of a config by which other files would load; vocab and merges where they are a name."""
 _VOLATILE = frozenset({"transformers_version", "_name_or_path", "dtype", "torch_dtype"})
 """Keys of a config that change when it is merely saved again."""
 _ROLES = frozenset({"bos_token", "eos_token", "pad_token", "unk_token"})
@@ -180,11 +180,8 @@ def listed_tokens(file: Path) -> frozenset[str]:
 
 
 def _tokens(file: Path) -> tuple[dict[str, bool], frozenset[str]]:
-    content = read_bytes(file, BaseError)
     try:
-        return _parsed_tokens(content)
-    except (RecursionError, ValueError) as error:
-        raise BaseError(f"{file}: expected a JSON object ({error})") from None
+        return _parsed_tokens(_plain_json(file))
     except (AttributeError, IndexError, KeyError, TypeError):
         raise BaseError(
             f"{file}: no usable tokenizer; expected added_tokens, a list of tokens each with its "
@@ -193,10 +190,8 @@ def _tokens(file: Path) -> tuple[dict[str, bool], frozenset[str]]:
 
 
 @lru_cache(maxsize=4)  # each claim about a base needs them
-def _parsed_tokens(text: bytes) -> tuple[dict[str, bool], frozenset[str]]:
+def _parsed_tokens(text: str) -> tuple[dict[str, bool], frozenset[str]]:
     content = json.loads(text)
-    if not isinstance(content, dict):
-        raise ValueError(f"found {type(content).__name__}")
     added = {t["content"]: bool(t.get("special")) for t in content.get("added_tokens") or ()}
     vocabulary = content.get("model", {}).get("vocab", ())
     # a Unigram model has a list of pairs
@@ -217,7 +212,6 @@ def _beyond(folder: Path) -> dict[str, object]:
     config = folder / _CONFIG
     if not config.is_file():
         return {}
-    _nothing_elsewhere(config)
     added = added_tokens(folder / _FAST)
     said = {}
     for key, value in json_object(config).items():
@@ -237,10 +231,10 @@ def _tokenizer_files(folder: Path) -> tuple[list[Path], list[Path]]:
     The first are tokenizer.json alone if it has the end-of-text token. Otherwise they are all
     tokenizer files; of a tokenizer without tokenizer.json, whatever is not known to be another's.
     """
+    if (config := folder / _CONFIG).is_file():
+        _nothing_elsewhere(config)
     if has_end_of_text(folder):
-        beside = [
-            folder / name for name in (_CONFIG, "special_tokens_map.json", "added_tokens.json")
-        ]
+        beside = [config, folder / "special_tokens_map.json", folder / "added_tokens.json"]
         return [folder / _FAST], [file for file in beside if file.is_file()]
     patterns = ("tokenizer*", "vocab*", "merges*", "special_tokens*", "added_tokens*", "*.model")
     files = {file for pattern in patterns for file in folder.glob(pattern)}
@@ -249,8 +243,6 @@ def _tokenizer_files(folder: Path) -> tuple[list[Path], list[Path]]:
         files |= {f for f in folder.iterdir() if f.is_file() and f not in of_others}
     if not files:
         raise BaseError(f"{folder}: no tokenizer files; expected tokenizer.json")
-    if (config := folder / _CONFIG).is_file():
-        _nothing_elsewhere(config)
     return sorted(files), []
 
 
@@ -266,10 +258,14 @@ def json_object(file: Path) -> dict[str, Any]:
 
 def _content(file: Path) -> bytes:
     """What a fingerprint takes of a tokenizer's file."""
-    content = read_bytes(file, BaseError)
-    if file.suffix != ".json" or content.lstrip()[:1] != b"{":
-        return content
-    return _plain_json(file).encode()
+    if file.suffix != ".json":
+        return read_bytes(file, BaseError)
+    try:
+        return _plain_json(file).encode()
+    except BaseError:
+        if file.name in (_FAST, _CONFIG):
+            raise
+        return read_bytes(file, BaseError)  # a list, say: whatever it is, it counts as it stands
 
 
 def _plain_json(file: Path) -> str:

@@ -91,6 +91,13 @@ def hidden_states(model: nn.Module, ids: Tensor) -> Tensor:
     return states
 
 
+def logits(model: nn.Module, ids: Tensor) -> Tensor:
+    """The model's own logits (batch, sequence, vocabulary)."""
+    inner: Any = model
+    found: Tensor = inner(input_ids=ids, use_cache=False).logits
+    return found
+
+
 def lm_head(model: nn.Module) -> LMHead:
     """Return a causal LM's head after checking it against the model's own logits on a few tokens.
 
@@ -121,7 +128,7 @@ def lm_head(model: nn.Module) -> LMHead:
     try:
         with torch.no_grad():
             ours = head.logits(hidden_states(model, ids)[0])
-            theirs = inner(input_ids=ids, use_cache=False).logits[0]
+            theirs = logits(model, ids)[0]
     except (AttributeError, IndexError, RuntimeError, TypeError, ValueError) as failed:
         reason = (str(failed).splitlines() or [type(failed).__name__])[0]
         raise HeadError(

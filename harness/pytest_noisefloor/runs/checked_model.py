@@ -1,4 +1,4 @@
-"""The model that all runs on a device share, checked each time it is another."""
+"""The model that all runs on a device share. It is checked whenever it was loaded again."""
 
 from __future__ import annotations
 
@@ -21,11 +21,6 @@ class CheckedModel:
     def __init__(self, context: RunContext) -> None:
         self._context = context
         self._last: tuple[nn.Module, LMHead] | None = None
-
-    @property
-    def is_loaded(self) -> bool:
-        """Whether there was a use yet."""
-        return self._last is not None
 
     @property
     def model_and_head(self) -> tuple[nn.Module, LMHead]:

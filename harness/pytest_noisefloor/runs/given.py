@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pytest_noisefloor._typing import Floats
-from pytest_noisefloor.data import User
+from pytest_noisefloor.data import Texts, User
 from pytest_noisefloor.errors import NoisefloorError
 from pytest_noisefloor.models import (
     Base,
@@ -20,11 +20,10 @@ from pytest_noisefloor.models import (
     lm_head,
     score,
 )
-from pytest_noisefloor.specs import UNTRAINED, Scoring
+from pytest_noisefloor.specs import UNTRAINED, Recipe, Scoring
 from pytest_noisefloor.stats import (
     ALPHA,
     BinSums,
-    Identification,
     Interval,
     Scores,
     TooLittleText,
@@ -125,83 +124,65 @@ def score_given(
         NoisefloorError: a text, the base or an adapter cannot be scored.
     """
     alone = base.shared_model("cpu")
-    texts = [{0: _scores(base, alone, user, scoring)} for user in users]
+    check_positions(alone, {"windows": scoring.window})
+    texts = Texts(base.encode, Recipe(), scoring)
+    for user in users:
+        texts.check_rows(user, len(lm_head(alone).weight), base.tokenizer.name)
+
+    def scores(model: nn.Module, of: Sequence[int]) -> Iterator[tuple[int, list[Scores]]]:
+        head, prefix = lm_head(model), base.tokenizer.prefix
+        for at in of:
+            slices = [(texts.scored(piece), piece.sha256) for piece in users[at].heldout]
+            yield at, [Scores(score(model, head, t, prefix, scoring), sha) for t, sha in slices]
+
+    by_user = [{UNTRAINED: found} for _, found in scores(alone, range(len(users)))]
     blocks = user_blocks(len(users))
     for block in blocks:
         for number in block:
             model = deepcopy(alone)  # PEFT may change weights of the base
             with attached(model, adapters[number]):
-                for at in block:
-                    texts[at][number + 1] = _scores(base, model, users[at], scoring)
+                for at, found in scores(model, block):
+                    by_user[at][_label(number)] = found
             on_adapter()
-    found = [_bins(user, by_adapter) for user, by_adapter in zip(users, texts, strict=True)]
-    matrices = [_log_likelihoods(found, block) for block in blocks]
+    bins = [_bins(user, found) for user, found in zip(users, by_user, strict=True)]
+    matrices = [_log_likelihoods(bins, block) for block in blocks]
     who = identify(matrices)
-    of = {at: (row, len(block)) for row, (at, block) in enumerate(_each(blocks))}
+    rows = [(at, len(block)) for block in blocks for at in block]
+    given = {
+        at: _user(bins[at], _label(at), who.ranks[row], of, who.advantages[row])
+        for row, (at, of) in enumerate(rows)
+    }
     return GivenUsers(
-        users=tuple(_user(bins, str(at + 1), who, *of[at]) for at, bins in enumerate(found)),
+        users=tuple(given[at] for at in range(len(users))),
         p=who.p,
         swapped=tuple(
             (users[block[one]].name, users[block[other]].name)
             for block, pairs in zip(blocks, swapped_pairs(matrices), strict=True)
             for one, other in pairs
         ),
-        tokens=sum(int(bins.tokens.sum()) for bins in found),
+        tokens=sum(int(one.tokens.sum()) for one in bins),
     )
 
 
-def _each(blocks: Sequence[Sequence[int]]) -> Iterator[tuple[int, Sequence[int]]]:
-    """Each user's place, with the user's block, in the blocks' order."""
-    return ((at, block) for block in blocks for at in block)
+def _label(number: int) -> str:
+    """How an adapter is called among a user's scores, so that none has the name of an arm."""
+    return str(number)
 
 
-def _scores(base: Base, model: nn.Module, user: User, scoring: Scoring) -> list[Scores]:
-    """A user's slices under a model as it stands."""
-    head = lm_head(model)
-    check_positions(model, {"windows": scoring.window})
-    found = []
-    for piece in user.heldout:
-        tokens = base.encode(piece.text)[: scoring.tokens]
-        rows = len(head.weight)
-        if not len(tokens) or (largest := int(tokens.max())) >= rows:
-            said = f"token {largest}" if len(tokens) else "no tokens"
-            raise NoisefloorError(
-                f"user {user.name!r}, slice {piece.name!r}: {said}; expected tokens below {rows}, "
-                "the rows of the base's embeddings"
-            )
-        nll = score(model, head, tokens, base.tokenizer.prefix, scoring)
-        found.append(Scores(nll, piece.sha256))
-    return found
+def _bins(user: User, by_label: Mapping[str, Sequence[Scores]]) -> BinSums:
+    slices = range(len(user.heldout))
+    return bin_sums(user.name, [{n: [of[at]] for n, of in by_label.items()} for at in slices])
 
 
-def _bins(user: User, by_adapter: Mapping[int, Sequence[Scores]]) -> BinSums:
-    """A user's scores: those of the base as untrained, those of an adapter by its number from 1."""
-    slices = [
-        {str(number) if number else UNTRAINED: [of[at]] for number, of in by_adapter.items()}
-        for at in range(len(user.heldout))
-    ]
-    return bin_sums(user.name, slices)
-
-
-def _log_likelihoods(found: Sequence[BinSums], block: Sequence[int]) -> Floats:
+def _log_likelihoods(bins: Sequence[BinSums], block: Sequence[int]) -> Floats:
     """For each user of a block (rows), the mean log-likelihood under each adapter (columns)."""
-    return np.array([[-found[at].mean(str(other + 1)) for other in block] for at in block])
+    return np.array([[-bins[at].mean(_label(other)) for other in block] for at in block])
 
 
-def _user(bins: BinSums, own: str, who: Identification, row: int, of: int) -> GivenUser:
-    return GivenUser(
-        name=bins.user,
-        nll=bins.mean(own),
-        untrained=bins.mean(UNTRAINED),
-        help=_interval(bins, UNTRAINED, own),
-        rank=who.ranks[row],
-        of=of,
-        advantage=who.advantages[row],
-    )
-
-
-def _interval(bins: BinSums, minuend: str, subtrahend: str) -> Interval | None:
+def _user(bins: BinSums, own: str, rank: int, of: int, advantage: float) -> GivenUser:
     try:
-        return group_interval(bins, minuend, subtrahend, {})
+        help_: Interval | None = group_interval(bins, UNTRAINED, own, {})
     except TooLittleText:
-        return None
+        help_ = None
+    nll, untrained = bins.mean(own), bins.mean(UNTRAINED)
+    return GivenUser(bins.user, nll, untrained, help_, rank, of, advantage)

@@ -23,6 +23,9 @@ from pytest_noisefloor._typing import Tensors
 from pytest_noisefloor.errors import NoisefloorError
 from pytest_noisefloor.specs import canonical_json, digest
 
+MEND = "delete it, and the next run makes it again"
+"""What to do about a damaged record."""
+
 
 class StoreError(NoisefloorError):
     """A stored file that does not hold what its name says."""
@@ -62,11 +65,12 @@ def read_record(path: Path, key: str) -> Record | None:
     except FileNotFoundError:
         return None  # another process has just moved it into a shard
     except (SafetensorError, OSError) as error:
-        raise StoreError(f"{path}: not readable ({error}); delete it to make it anew") from None
+        raise StoreError(
+            f"{path}: not readable ({error}); delete it, and the next run makes it again"
+        ) from None
     if metadata.get("key") != key:
         raise StoreError(
-            f"{path}: holds the record of {str(metadata.get('key'))[:12]}…, not of its name; "
-            "delete it to make it anew"
+            f"{path}: holds the record of {str(metadata.get('key'))[:12]}…, not of its name; {MEND}"
         )
     return checked(path, key, arrays, metadata.get("facts", ""), metadata.get("digest", ""))
 
@@ -79,7 +83,9 @@ def checked(path: Path, key: str, arrays: Tensors, facts: str, digest: str) -> R
             specification among the facts.
     """
     if digest != _digest(key, arrays, facts):
-        raise StoreError(f"{path}: changed since it was written; delete it to make it anew")
+        raise StoreError(
+            f"{path}: changed since it was written; delete it, and the next run makes it again"
+        )
     record = Record(arrays, json.loads(facts))
     _check_spec(path, key, record.facts)
     return record
@@ -90,9 +96,7 @@ def _check_spec(path: Path, key: str, facts: Mapping[str, Any]) -> None:
         spec = facts["spec"]
         told = ("user", "arm", "seed", "adapter", "slice")
         parts = ", ".join(f"{part} {str(spec[part])[:12]}" for part in told if part in spec)
-        raise StoreError(
-            f"{path}: holds what another specification gave ({parts}); delete it to make it anew"
-        )
+        raise StoreError(f"{path}: holds what another specification gave ({parts}); {MEND}")
 
 
 def _digest(key: str, arrays: Mapping[str, npt.NDArray[np.float32]], facts: str) -> str:

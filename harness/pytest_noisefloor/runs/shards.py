@@ -170,4 +170,4 @@ def _table(file: Any) -> list[tuple[str, str, int]]:
 
 
 def _damaged(path: Path, problem: object) -> str:
-    return f"{path}: not readable ({problem}); delete it to make its records anew"
+    return f"{path}: not readable ({problem}); delete it, and the next run makes its records again"

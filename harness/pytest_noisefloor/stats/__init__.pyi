@@ -18,7 +18,6 @@ from .groups import CONFIDENCE as CONFIDENCE
 from .groups import Interval as Interval
 from .groups import TooLittleText as TooLittleText
 from .groups import group_interval as group_interval
-from .identification import Identification as Identification
 from .identification import identify as identify
 from .identification import swapped_pairs as swapped_pairs
 from .identification import user_blocks as user_blocks

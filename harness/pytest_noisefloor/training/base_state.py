@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
-from pytest_noisefloor.models import hidden_states, probe_ids
+from pytest_noisefloor.models import hidden_states, logits, probe_ids
 
 from .checks import digests
 
@@ -79,17 +79,15 @@ class BaseState(NamedTuple):
 
 
 def outputs_of(model: nn.Module, rows: int) -> tuple[Tensor, Tensor]:
-    """Hidden states and logits of the probe."""
+    """Hidden states and logits of a probe."""
+    ids = probe_of(model, rows)
     with torch.no_grad():
-        states = hidden_states(model, _ids(model, rows)).detach().clone()
-        return states, logits_of(model, rows).detach().clone()
+        return hidden_states(model, ids).clone(), logits(model, ids).clone()
 
 
-def logits_of(model: nn.Module, rows: int) -> Tensor:
-    """Logits of the probe."""
-    inner: Any = model
-    logits: Tensor = inner(input_ids=_ids(model, rows), use_cache=False).logits
-    return logits
+def probe_of(model: nn.Module, rows: int) -> Tensor:
+    """The probe's token ids, on the model's device."""
+    return probe_ids(rows, next(model.parameters()).device)
 
 
 def apart(one: Tensor, other: Tensor) -> float:
@@ -105,10 +103,6 @@ def apart(one: Tensor, other: Tensor) -> float:
     if found != found:  # noqa: PLR0124 (NaN)
         return float("inf")
     return 0.0 if one.device.type != "cpu" and found <= ON_DEVICE else found
-
-
-def _ids(model: nn.Module, rows: int) -> Tensor:
-    return probe_ids(rows, next(model.parameters()).device)
 
 
 def _hooked(module: nn.Module) -> tuple[object, ...]:

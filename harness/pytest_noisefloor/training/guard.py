@@ -12,27 +12,27 @@ import torch
 
 from pytest_noisefloor._typing import Tensors
 from pytest_noisefloor.errors import MethodError
-from pytest_noisefloor.models import HeadError, LMHead, lm_head
+from pytest_noisefloor.models import HeadError, LMHead, lm_head, logits
 
-from .base_state import OUTPUTS, BaseState, apart, logits_of, outputs_of
+from .base_state import OUTPUTS, BaseState, apart, outputs_of, probe_of
 from .methods.base import Method, restore, snapshot
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 SHIFT = 0.1
-"""How far a trial moves values."""
+"""How far a trial shifts each value, at most."""
 
 
 class GuardedMethod:
     """A method that is tried on a model when it is first used there, and checked on each leaving.
 
-    The trial attaches it twice, and leaves it with values that are not those it began with. Both
-    times it must name the same tensors with the same values, and move the hidden states
-    and logits alike where the tensors are shifted. Every tensor must be one that the logits depend
-    on, and the logits must be those of the base's own head, which is the one that is scored. After
-    each use the base must be as it was (``BaseState``), and no module may be in training mode, in
-    which dropout draws. A method that was refused once stays so.
+    The trial attaches it twice, and shifts its tensors before it leaves. Both times it must name
+    the same tensors with the same values, and the shifted tensors must give the same hidden states
+    and logits. The logits must depend on every tensor, and must be those of the base's own head,
+    since that head is scored. After each use the base must be as it was (``BaseState``), and no
+    module may be in training mode, in which dropout draws. A method that was refused once stays
+    refused.
 
     Args:
         method: the method.
@@ -81,7 +81,8 @@ class GuardedMethod:
                 )
             with manager as tensors:
                 self._check_tensors(tensors)
-                self._check_mode(base.model, "put")
+                if training := _training(base.model):
+                    self._refuse(f"put {training}")
                 yield tensors
         except BaseException:
             # a method without try and finally leaves its values where a training breaks off
@@ -118,9 +119,9 @@ class GuardedMethod:
                 )
 
     def _entry(self, base: BaseState) -> tuple[Tensors, tuple[Tensor, Tensor]]:
-        """Attach the method once: what its tensors start from, and the outputs if all are moved.
+        """Attach the method once: what its tensors start from, and the outputs if all are shifted.
 
-        It is left with its tensors moved, as a training leaves it.
+        It leaves with shifted tensors, as it does after a training.
         """
         with self._left(base) as tensors:
             initial = snapshot(tensors)
@@ -129,8 +130,8 @@ class GuardedMethod:
             outputs = outputs_of(base.model, self._rows)
             if not all(torch.isfinite(one).all() for one in outputs):
                 self._refuse(
-                    f"hidden states are no numbers where its tensors are moved by {SHIFT}; "
-                    "expected numbers near the values it starts from"
+                    f"its outputs are no numbers where its tensors are moved by {SHIFT}; expected "
+                    "numbers near the values it starts from"
                 )
             self._check_head(base.model)
         return initial, outputs
@@ -153,10 +154,10 @@ class GuardedMethod:
 
     def _check_reached(self, model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
         with torch.enable_grad():
-            logits = logits_of(model, self._rows)
-        if not logits.requires_grad:
+            output = logits(model, probe_of(model, self._rows))
+        if not output.requires_grad:
             return  # the loss may depend on them by another way: the training says so
-        found = torch.autograd.grad(logits.sum(), list(tensors.values()), allow_unused=True)
+        found = torch.autograd.grad(output.sum(), list(tensors.values()), allow_unused=True)
         missed = [
             name
             for name, gradient in zip(tensors, found, strict=True)
@@ -170,7 +171,7 @@ class GuardedMethod:
             )
 
     def _check_head(self, model: nn.Module) -> None:
-        """What is scored is the head that the base had before, with its values of today."""
+        """Scores are computed with the head that the base had before the method was attached."""
         try:
             head = lm_head(model)
         except HeadError as error:
@@ -180,10 +181,6 @@ class GuardedMethod:
                 "puts other output embeddings in place of the base's, which are those that are "
                 "scored; expected the base's own, changed in place"
             )
-
-    def _check_mode(self, model: nn.Module, what: str) -> None:
-        if training := _training(model):
-            self._refuse(f"{what} {training}")
 
     def _changed(self, base: BaseState) -> str:
         """In which way a model is another than it was; empty if it is the same."""

@@ -72,8 +72,8 @@ def train(
         StackError: adapters of this model or method cannot train as one batch, or ``starts`` are
             not all after the same number of steps.
         TrainingError: tokens outside the recipe's budget or the vocabulary, a loss that is not
-            finite or depends on no tensor, tensors in half precision, tensors that did not move
-            or that no gradient moved, or a base that moved.
+            finite or depends on no tensor, tensors that did not move or that no gradient moved, or
+            a base that moved.
     """
     names = {key: label(key) if len(streams) > 1 else None for key in streams}
     with attach_checked(model, method) as tensors:

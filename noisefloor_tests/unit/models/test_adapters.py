@@ -96,8 +96,8 @@ def test_a_base_that_the_config_names_by_its_folder_is_compared_by_its_weights(
 ):
     base = open_base(str(folder))
     adapter = save_adapter(tmp_path / "ann", base, "LoraConfig", target_modules=["q_proj"])
-    named = tmp_path / "named"
-    named.mkdir()
+    named = tmp_path / "elsewhere" / folder.name  # the same name says nothing
+    named.mkdir(parents=True)
     for file in folder.glob("*.json*"):
         (named / file.name).write_bytes(file.read_bytes())
     weights = (folder / "model.safetensors").read_bytes()

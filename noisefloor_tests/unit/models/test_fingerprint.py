@@ -15,6 +15,7 @@ from noisefloor_tests.support.base_folders import (
     shard,
     tokenizer,
 )
+from noisefloor_tests.support.ordinary_folders import write_ordinary
 from pytest_noisefloor._files.validation import shown
 from pytest_noisefloor.errors import BaseError
 from pytest_noisefloor.models.loading import _from_folder, fingerprints_at_hand, open_base
@@ -40,6 +41,21 @@ def test_the_fingerprints_of_the_shipped_bases_stay_what_they_are(base, model, w
     assert opened.fingerprint.startswith(whole)
     assert model is None or opened.model_fingerprint.startswith(model)
     assert fingerprints_at_hand(base) == (opened.model_fingerprint, opened.fingerprint)
+
+
+@pytest.mark.parametrize(
+    ("name", "whole"),
+    [
+        ("GPT-2", "7cd7a1e43c64"),
+        ("BERT", "e8ee22fd1826"),
+        ("Llama", "60482e4e2118"),
+        ("a slow tokenizer", "46ab33b9bd46"),
+    ],
+)
+def test_the_fingerprints_of_ordinary_folders_stay_what_they_are(tmp_path, name, whole):
+    """As they were before ids, roles and tables of added tokens counted."""
+    write_ordinary(tmp_path, name)
+    assert fingerprints_at_hand(str(tmp_path))[1].startswith(whole)
 
 
 CHANGES = {

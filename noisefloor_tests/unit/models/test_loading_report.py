@@ -52,8 +52,11 @@ def test_a_head_that_is_stored_though_it_is_tied_is_harmless(folder):
 
 def test_positions_that_older_versions_stored_are_harmless(folder):
     name = "model.layers.0.self_attn.rotary_emb.inv_freq"
+    own = open_base(str(folder)).model("cpu").get_buffer(name.replace("layers.0.self_attn.", ""))
     reweigh(folder / KEPT, **{name: torch.ones(4)})
-    open_base(str(folder)).model("cpu")
+    model = open_base(str(folder)).model("cpu")
+    assert torch.equal(model.model.rotary_emb.inv_freq, own)
+    assert not torch.equal(own, torch.ones_like(own))
 
 
 @pytest.mark.parametrize("error", [RuntimeError("a\nb"), AssertionError(), RecursionError("x")])

@@ -81,7 +81,7 @@ def test_it_is_made_once_and_then_read_without_the_model(runner, made, ann, bob)
     later = runner()
     again = answer(later, asked)
     assert len(made) == 14
-    assert not later._worker._checked.is_loaded
+    assert later._worker._checked._last is None
     for one, other in zip(first, again, strict=True):
         assert (one.moved, one.norm, one.step) == (other.moved, other.norm, other.step)
         np.testing.assert_array_equal(one.bins.sums[STEP], other.bins.sums[STEP])
@@ -214,7 +214,7 @@ def test_how_far_an_adapter_moved_is_stored_with_it(runner, recipe, ann):
     assert moved == pytest.approx(max(apart), rel=1e-6)
     later = runner()
     assert later.moved(request) == moved
-    assert not later._worker._checked.is_loaded
+    assert later._worker._checked._last is None
 
 
 def test_of_an_adapter_that_does_not_say_it_is_measured(runner, ann):

@@ -70,7 +70,7 @@ def outcome(store, number):
     try:
         found = store.get("adapters", key(number))
     except StoreError as error:
-        return "refused" if "delete it to make" in str(error) else str(error)
+        return "refused" if "delete it, and the next run" in str(error) else str(error)
     return "sound" if same(found, record(number)) else found and "wrong"
 
 
@@ -89,7 +89,7 @@ def test_a_changed_byte_never_passes_for_what_was_written(store):
 def test_a_truncated_shard_is_refused_whatever_is_asked_for(store, shard, left):
     shard.write_bytes(shard.read_bytes()[:left])
     for ask in (Store.has, Store.get):
-        with pytest.raises(StoreError, match=rf"{shard.name}: not readable .* its records anew"):
+        with pytest.raises(StoreError, match=rf"{shard.name}: not readable .* its records again"):
             ask(Store(store.root), "adapters", key(9))
 
 

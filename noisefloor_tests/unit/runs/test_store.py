@@ -73,7 +73,7 @@ def test_a_changed_byte_is_noticed_wherever_it_is(store, file):
     sound = file.read_bytes()
     for at, flipped in product(range(len(sound)), (0x01, 0x80)):
         file.write_bytes(sound[:at] + bytes([sound[at] ^ flipped]) + sound[at + 1 :])
-        with pytest.raises(StoreError, match="delete it to make it anew"):
+        with pytest.raises(StoreError, match="delete it, and the next run makes it again"):
             store.get("adapters", KEY)
 
 
@@ -102,7 +102,7 @@ def test_a_record_of_another_specification_than_its_keys_is_refused(store):
 @pytest.mark.parametrize("left", [0, 4, 100, -1])
 def test_a_truncated_file_is_refused(store, file, left):
     file.write_bytes(file.read_bytes()[:left])
-    with pytest.raises(StoreError, match=r"not readable .*; delete it to make it anew"):
+    with pytest.raises(StoreError, match=r"not readable .*; delete it, and the next run"):
         store.get("adapters", KEY)
 
 

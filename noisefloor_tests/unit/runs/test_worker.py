@@ -94,7 +94,7 @@ def test_small_steps_train_together_on_a_cpu_and_say_with_whom(runner, batches, 
 def test_large_steps_train_one_at_a_time_on_a_cpu_and_load_nothing_to_know_it(runner, recipe):
     large = replace(recipe, batch=4, sequence=256)
     assert runner(recipe=large)._worker.stack_size == 1
-    assert not runner(recipe=large)._worker._checked.is_loaded
+    assert runner(recipe=large)._worker._checked._last is None
     assert [batch_size.batching_pays(device, large) for device in ("cpu", "cuda", "mps")] == [
         0,
         1,

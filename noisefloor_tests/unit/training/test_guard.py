@@ -50,7 +50,7 @@ CHEATS = {
     KeepsAHookOnTheHead: r"own: left the base with other logits, by .* of the largest",
     AddsToTheLogits: r"own: with its tensors moved, LlamaForCausalLM: its logits differ from",
     PutsAnotherHead: r"own: puts other output embeddings in place of the base's",
-    NeedsSmallValues: r"own: hidden states are no numbers where its tensors are moved by 0\.1",
+    NeedsSmallValues: r"own: its outputs are no numbers where its tensors are moved by 0\.1",
     GoesOn: r"own: left 5 tensors of the base changed, model.layers.0.input_layernorm.weight among",
     GoesOnAside: r"own: added starts from other values the second time it is attached",
     GivesTwoScores: r"own: the same adapter gives other hidden states the second time",

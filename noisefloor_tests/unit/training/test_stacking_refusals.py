@@ -84,13 +84,13 @@ def test_a_group_whose_gains_did_not_move_is_an_error(model, head, recipe):
 
 
 class Altered:
-    """norm-only, with something done to the model while attached or on leaving."""
+    """norm-only, with something done to the model while it trains."""
 
     name = "altered"
     version = 1
 
-    def __init__(self, during=lambda _: None, after=lambda _: None):
-        self._during, self._after = during, after
+    def __init__(self, during):
+        self._during = during
 
     @contextmanager
     def attached(self, model):
@@ -102,7 +102,6 @@ class Altered:
                 yield gains
             finally:
                 handle.remove()
-        self._after(model)
 
 
 @torch.no_grad()
@@ -110,14 +109,10 @@ def nudge_the_embeddings(model):
     model.model.embed_tokens.weight[0, 0] += 1e-3
 
 
-@pytest.mark.parametrize(
-    ("when", "message"),
-    [("during", "tensors of the base moved that"), ("after", "did not give the base back")],
-)
-def test_a_method_that_touches_the_base_is_an_error(model, head, recipe, when, message):
+def test_a_method_that_touches_the_base_is_an_error(model, head, recipe):
     streams = {user: stream(user, recipe, 257) for user in USERS}
-    with pytest.raises(TrainingError, match=f"altered: {message}"):
-        train(model, head, Altered(**{when: nudge_the_embeddings}), streams, recipe)
+    with pytest.raises(TrainingError, match="altered: tensors of the base moved that"):
+        train(model, head, Altered(nudge_the_embeddings), streams, recipe)
 
 
 # --- what cannot be stacked -------------------------------------------------------------------
