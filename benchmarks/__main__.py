@@ -13,7 +13,7 @@ from typing import Any
 
 from pytest_noisefloor.specs import DEFAULT_BASE
 
-from . import claims, crowd, machine, parts, sessions
+from . import claims, crowd, given, machine, parts, sessions
 from .parts import BenchmarkError, Plan
 from .tables import show
 
@@ -24,6 +24,7 @@ PARTS: dict[str, Callable[[Plan], dict[str, Any]]] = {
     "many": crowd.many,
     "store": crowd.store,
     "claims": claims.claims,
+    "check": given.check,
     "bfloat16": parts.bfloat16,
     "plugin": sessions.plugin,
     "tiers": sessions.tiers,
@@ -50,9 +51,10 @@ def _parser() -> argparse.ArgumentParser:
         "against the best measured matrix product), memory (peak over the loaded base as batch "
         "and vocabulary grow), scoring (held-out tokens a second), many (adapters that train as "
         "one batch, beside PEFT with Trainer), store (a hundred thousand adapters kept), claims "
-        "(400 and 10,000 of them read and adjusted), bfloat16 (what it does to Δ to train with "
-        "such matrix products), plugin (what it adds to another project's pytest), tiers (whole "
-        "sessions, cold and warm). Default: all of them.",
+        "(400 and 10,000 of them read and adjusted), check (3 and 37 adapters that others "
+        "trained), bfloat16 (what it does to Δ to train with such matrix products), plugin (what "
+        "it adds to another project's pytest), tiers (whole sessions, cold and warm). Default: all "
+        "of them.",
         epilog="A later call on the same day adds its parts to the same file. Leave the machine "
         "alone meanwhile.",
     )
@@ -65,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--large-steps", type=int, default=7, help="SmolLM2's shape (default: 7)")
     parser.add_argument("--starts", type=int, default=21, help="of pytest, each way (default: 21)")
     parser.add_argument(
-        "--base", default=DEFAULT_BASE, help="that tiers trains on (default: %(default)s)"
+        "--base", default=DEFAULT_BASE, help="of tiers and check (default: %(default)s)"
     )
     parser.add_argument(
         "--results", type=Path, default=RESULTS, help="folder of the JSON (default: beside this)"

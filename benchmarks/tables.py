@@ -16,6 +16,7 @@ def show(part: str, found: dict[str, Any]) -> str:
         "many": _many,
         "store": _store,
         "claims": _claims,
+        "check": _check,
         "bfloat16": _bfloat16,
         "plugin": _plugin,
         "tiers": _tiers,
@@ -148,6 +149,24 @@ def _store(found: dict[str, Any]) -> str:
         "s to list | ms to read | files | bytes each | over payload | of it facts"
     )
     return table(head, lines)
+
+
+def _check(found: dict[str, Any]) -> str:
+    lines = [
+        [
+            f"{row['adapters']} on {found['base']}",
+            f"{row['check_s']:.1f}",
+            f"{row['score_s']:.1f}",
+            f"{row['tokens']:,}",
+            f"{row['applied']}",
+            f"{row['swapped']}",
+        ]
+        for row in found["rows"]
+    ]
+    heads = (
+        "adapters | s to check | s to score | held-out tokens | applied | pairs named as swapped"
+    )
+    return table(heads, lines)
 
 
 def _bfloat16(found: dict[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """Adapters that a loader takes without a word and that do not do what their files say.
 
 Each case is built on a tiny model. Those with a number have the cause of a complaint that was made
-in public under it. PEFT 0.21.2 itself says nothing of most.
+in public under it.
 """
 
 import shutil

@@ -1,8 +1,4 @@
-"""Is an adapter applied: does it change the base's output through every tensor that it names?
-
-Loaders say little of it. PEFT 0.21.2 warns of missing keys and is silent where keys find no module,
-where B is still 0, where alpha is 0 and where values are no numbers (tried, 2026-11).
-"""
+"""Is an adapter applied: does it change the base's output through every tensor that it names?"""
 
 from __future__ import annotations
 

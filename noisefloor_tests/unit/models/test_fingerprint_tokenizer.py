@@ -25,7 +25,9 @@ def test_the_token_to_score_behind_is_part_of_the_fingerprint(folder):
 
 def test_the_name_of_the_end_of_text_in_another_token_is_not_that_token(folder):
     """So the token to score behind is the EOS that a second file names."""
-    tokenizer("<end>").save(str(folder / "tokenizer.json"))
+    made = tokenizer("<end>")
+    made.add_special_tokens(["w5", "w6"])  # a role of theirs changes nothing but the prefix
+    made.save(str(folder / "tokenizer.json"))
     file = folder / "tokenizer.json"
     file.write_text(file.read_text().replace('"w62"', '"x<|endoftext|>"'))
     seen = set()
@@ -87,8 +89,9 @@ SAVED_BESIDE = {
 
 def test_whatever_changes_tokens_from_beside_is_part_of_the_fingerprint(folder):
     kept = {file: file.read_bytes() for file in folder.iterdir()}
-    edit(folder / "added_tokens.json", w98=64, w99=65)
     seen = {fingerprint(folder)}
+    edit(folder / "added_tokens.json", w98=64, w99=65)
+    seen.add(fingerprint(folder))
     for changes in SAVED_BESIDE.values():
         for file in folder.iterdir():
             file.unlink()
@@ -97,7 +100,7 @@ def test_whatever_changes_tokens_from_beside_is_part_of_the_fingerprint(folder):
         for name, change in changes.items():
             edit(folder / name, **change)
         seen.add(fingerprint(folder))
-    assert len(seen) == 1 + len(SAVED_BESIDE)
+    assert len(seen) == 2 + len(SAVED_BESIDE)
 
 
 def test_files_of_others_beside_a_tokenizer_without_tokenizer_json_change_nothing(folder):
