@@ -90,6 +90,18 @@ def test_an_adapter_that_was_attached_leaves_the_model_as_it_was(tiny, adapter):
     assert [*model.named_modules()] == modules
 
 
+def test_an_adapter_that_makes_peft_change_the_base_leaves_the_next_one_the_base(tiny, adapter):
+    """PiSSA takes its first factors out of the base's own weights."""
+    reconfigure(init_lora_weights="pissa")(adapter)
+    before = digests(tiny.shared_model("cpu"), skip={})
+    [*check_applied(tiny, find_adapters(adapter))]
+    assert digests(tiny.shared_model("cpu"), skip={}) == before
+    model = tiny.model("cpu")
+    with attached(model, *find_adapters(adapter)):
+        pass
+    assert digests(model, skip={}) != before  # so a copy is needed
+
+
 @pytest.mark.parametrize(("same", "state"), [(True, State.OK), (False, State.FAILED)])
 def test_a_base_that_the_config_names_by_its_folder_is_compared_by_its_weights(
     folder, tmp_path, same, state

@@ -2,17 +2,18 @@
 
 import math
 import shutil
+from dataclasses import replace
 
 import pytest
 import torch
 
-from noisefloor_tests.support.given_adapters import retensor
+from noisefloor_tests.support.given_adapters import reconfigure, retensor
 from noisefloor_tests.support.given_users import train_adapter, write_users
 from pytest_noisefloor.cli import main
 from pytest_noisefloor.data.users import load_users
 from pytest_noisefloor.errors import NoisefloorError
 from pytest_noisefloor.models.adapters import attached, find_adapters
-from pytest_noisefloor.runs import match_users, score_given
+from pytest_noisefloor.runs import given, match_users, score_given
 from pytest_noisefloor.specs import Scoring
 
 pytest.importorskip("peft", reason="pip install pytest-noisefloor[catalogue]")
@@ -66,6 +67,14 @@ def test_two_adapters_that_are_swapped_are_named(tiny, place):
     assert found.p > 0.05
 
 
+def test_an_adapter_that_makes_peft_change_the_base_changes_nobody_elses_scores(tiny, place):
+    """PiSSA takes its first factors out of the base's own weights."""
+    expected = scored(tiny, place).users[1:]
+    reconfigure(init_lora_weights="pissa")(place / "adapters" / "ann")
+    found = scored(tiny, place).users[1:]
+    assert [one.nll for one in found] == [one.nll for one in expected]
+
+
 def test_scores_are_those_of_the_models_own_loss(tiny, trained):
     """With one window for a whole slice, to 1e-5."""
     found = scored(tiny, trained, Scoring(window=300, stride=300, tokens=300))
@@ -77,6 +86,37 @@ def test_scores_are_those_of_the_models_own_loss(tiny, trained):
             ids = torch.tensor(ids)[None]
             losses.append(float(model(input_ids=ids, labels=ids).loss))
     assert found.users[0].nll == pytest.approx(sum(losses) / 2, abs=1e-5)
+
+
+def test_each_user_has_the_figures_of_the_own_block(tiny, trained, monkeypatch):
+    """Of two blocks whose users stand in another order."""
+    adapters, users = find_adapters(trained / "adapters"), load_users(trained / "users")
+    pairs = {0: 2, 2: 0, 1: 3, 3: 1}
+    of_others = [
+        score_given(tiny, [adapters[other]], [users[own]], SCORING).users[0].nll
+        for own, other in sorted(pairs.items())
+    ]
+    whole = scored(tiny, trained).users
+    monkeypatch.setattr(given, "user_blocks", lambda _: [[1, 3], [0, 2]])
+    for one, same, nll in zip(scored(tiny, trained).users, whole, of_others, strict=True):
+        assert (one.name, one.nll, one.of) == (same.name, same.nll, 2)
+        assert one.advantage == pytest.approx(nll - one.nll)
+
+
+def test_a_token_without_a_row_is_one_line(tiny, place):
+    class Moved:
+        prefix, text_ids, name = tiny.tokenizer.prefix, tiny.tokenizer.text_ids, tiny.tokenizer.name
+
+        def encode(self, text):
+            return tiny.tokenizer.encode(text) + 200
+
+    with pytest.raises(NoisefloorError, match=r"^user 'ann', training .*token \d+, .* below 257"):
+        scored(replace(tiny, _load_tokenizer=Moved), place)
+
+
+def test_a_window_beyond_the_positions_is_one_line(tiny, place):
+    with pytest.raises(NoisefloorError, match="windows of 600 tokens; expected at most 512"):
+        scored(tiny, place, Scoring(window=600, stride=300, tokens=1200))
 
 
 def test_fewer_than_four_users_leave_it_to_the_other_questions(tiny, place):
